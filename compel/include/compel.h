@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef COMPEL_H
+#define COMPEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "compel_arch.h" /* struct compel_regs, COMPEL_XSTATE_MAX: from compel/arch/CPU/ */
+
+/*
+ * compel - takes over the threads of a process by ptrace, runs code in them,
+ * and leaves them as they were.  It knows nothing of images or options.
+ *
+ * What it promises about a victim at every moment after compel_seize():
+ *  - if the caller dies, even by SIGKILL, every thread goes on by itself from
+ *    where it was stopped: code of ours that is running at that moment notices
+ *    that its socket has closed and jumps back to the saved registers;
+ *  - system calls that were interrupted are carried on by the kernel, also
+ *    those that would have returned EINTR because of our stop (epoll_wait,
+ *    semop, sigtimedwait, sockets with timeouts, ...), unless a signal with a
+ *    handler is what really ended them.
+ */
+
+struct compel_thread {
+	pid_t tid;
+	struct compel_regs regs; /* as it was stopped; valid after compel_seize() */
+	uint64_t sigmask;	 /* blocked signals, as it was stopped */
+	bool dead;		 /* a zombie leader whose other threads live on */
+};
+
+struct compel_task {
+	pid_t pid;
+	struct compel_thread *threads; /* the leader first */
+	size_t nr_threads;
+	int stop_signal; /* it was stopped by this signal (group stop), or 0 */
+	int mem;	 /* /proc/PID/mem, open for reading and writing */
+
+	struct compel_blob *blob; /* what is injected; private to compel */
+};
+
+/*
+ * Seize and stop every thread of the thread group @pid, those born meanwhile
+ * included.  Waits at most @timeout_ms (0: for ever) for a thread that sleeps
+ * uninterruptibly, then fails with -EBUSY and names it; -ESRCH: no such task;
+ * -EPERM/-EBUSY: it is traced by somebody else (named).  On failure nothing is left seized.
+ * The result is on the heap and ends with compel_release().
+ */
+int compel_seize(pid_t pid, unsigned int timeout_ms, struct compel_task **task_ret, struct err *err);
+
+enum compel_end {
+	COMPEL_RUN,  /* go on as before; a task that was stopped stays stopped */
+	COMPEL_STOP, /* stopped by SIGSTOP */
+	COMPEL_KILL, /* SIGKILL, and wait until it is dead (a zombie of its parent) */
+};
+
+/*
+ * Cure the task if need be and let go of it.  Frees @task.  Never fails for a
+ * task that has died meanwhile.
+ */
+int compel_release(struct compel_task *task, enum compel_end end, struct err *err);
+
+/*
+ * One system call in thread @t.  @ret is what the kernel returned (negative
+ * errno included).  Nothing of the thread changes but by the call itself.
+ */
+int compel_syscall(struct compel_task *task, struct compel_thread *t, long nr,
+		   const unsigned long args[6], long *ret, struct err *err);
+
+/* A flat, position independent binary whose first byte is its entry. */
+struct compel_image {
+	const void *start;
+	size_t size;
+};
+
+/*
+ * Put @image into the task, with a buffer of @args_size bytes for arguments
+ * behind it.  Uses no descriptors of the victim but one end of a socket pair.
+ */
+int compel_inject(struct compel_task *task, const struct compel_image *image, size_t args_size,
+		  struct err *err);
+
+/*
+ * Run command @cmd in thread @t (the leader, or any other).  @args (@len bytes,
+ * at most args_size) is copied into the victim's buffer before and back from it
+ * after.  @ret_ret is what the command returned: negative errno, or a result.
+ * Fails only if the victim or the channel is lost.
+ */
+int compel_call(struct compel_task *task, struct compel_thread *t, uint32_t cmd, void *args, size_t len,
+		long *ret_ret, struct err *err);
+
+/*
+ * compel_call() in two halves, for a command that runs long: the caller may do
+ * other work, or start other tasks' commands, in between.
+ */
+int compel_call_start(struct compel_task *task, struct compel_thread *t, uint32_t cmd, const void *args,
+		      size_t len, struct err *err);
+int compel_call_finish(struct compel_task *task, void *args, size_t len, long *ret_ret, struct err *err);
+
+/* Give a copy of our @fd to the victim; @remote_ret is its number there.  It is closed by the cure. */
+int compel_send_fd(struct compel_task *task, int fd, int *remote_ret, struct err *err);
+
+/* Take everything of ours out again: the task is stopped exactly as compel_seize() left it. */
+int compel_cure(struct compel_task *task, struct err *err);
+
+/* The floating point and vector state of a stopped thread, as NT_X86_XSTATE or its like has it. */
+int compel_get_xstate(pid_t tid, void *buf, size_t size, size_t *len_ret, struct err *err);
+
+/*
+ * For restore: threads that were born traced by us and have stopped.
+ *
+ * compel_raw_syscall() runs one system call through the system call
+ * instruction at address @insn; registers are garbage afterwards.
+ * compel_set_state() gives a thread its final registers, vector state (@len 0:
+ * none) and blocked signals.  Interrupted system calls are written as the
+ * kernel has them (an ERESTART code as result): they are carried on when it runs.
+ */
+int compel_raw_syscall(pid_t tid, unsigned long insn, long nr, const unsigned long args[6], long *ret,
+		       struct err *err);
+int compel_set_state(pid_t tid, const struct compel_regs *regs, const void *xstate, size_t len,
+		     uint64_t sigmask, struct err *err);
+
+/* What an interrupted system call looks like in @regs; nr is -1 outside of one. */
+struct compel_interrupted {
+	long nr;     /* number of the system call */
+	long result; /* -ERESTARTSYS, -ERESTART_RESTARTBLOCK (-516) ... or any other result */
+};
+void compel_interrupted(const struct compel_regs *regs, struct compel_interrupted *in_ret);
+
+/* Change @regs so that the interrupted system call is entered again with its old arguments. */
+void compel_regs_reissue(struct compel_regs *regs);
+
+#endif

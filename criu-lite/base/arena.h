@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef BASE_ARENA_H
+#define BASE_ARENA_H
+
+#include <stdarg.h>
+#include <stddef.h>
+
+/*
+ * Memory that lives as long as the run: it is taken piece by piece and given
+ * back all at once by arena_fini().  Pieces are zeroed and aligned to 16.
+ *
+ * Running out of memory ends the program through abort(): what is then left
+ * of it is the business of the guard, not of every caller.
+ */
+struct arena {
+	struct arena_block *blocks;
+	size_t used; /* in the newest block */
+};
+
+void arena_init(struct arena *a);
+void arena_fini(struct arena *a);
+
+void *arena_alloc(struct arena *a, size_t size);
+void *arena_dup(struct arena *a, const void *src, size_t size);
+char *arena_strdup(struct arena *a, const char *s);
+char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* A zeroed object, or an array of @n of them. */
+#define arena_new(a, type)	((type *)arena_alloc(a, sizeof(type)))
+#define arena_array(a, type, n) ((type *)arena_alloc(a, sizeof(type) * (n)))
+
+#endif

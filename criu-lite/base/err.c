@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * err - one failure: what, why, what to do
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+
+static void err_fill(struct err *err, int code, const char *fmt, va_list ap)
+{
+	memset(err, 0, sizeof(*err));
+	err->code = code > 0 ? code : EIO;
+	vsnprintf(err->what, sizeof(err->what), fmt, ap);
+	snprintf(err->why, sizeof(err->why), "%s", strerror(err->code));
+}
+
+int err_set(struct err *err, int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	err_fill(err, code, fmt, ap);
+	va_end(ap);
+	return -err->code;
+}
+
+int err_sys(struct err *err, const char *fmt, ...)
+{
+	int code = errno;
+	va_list ap;
+
+	va_start(ap, fmt);
+	err_fill(err, code, fmt, ap);
+	va_end(ap);
+	return -err->code;
+}
+
+int err_in(struct err *err, const char *fmt, ...)
+{
+	char what[sizeof(err->what)];
+	va_list ap;
+	size_t n;
+
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+
+	n = strlen(what);
+	snprintf(what + n, sizeof(what) - n, ": %s", err->what);
+	memcpy(err->what, what, sizeof(what));
+	return -err->code;
+}
+
+int err_why(struct err *err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(err->why, sizeof(err->why), fmt, ap);
+	va_end(ap);
+	return -err->code;
+}
+
+int err_hint(struct err *err, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (err->hint[0])
+		return -err->code;
+
+	va_start(ap, fmt);
+	vsnprintf(err->hint, sizeof(err->hint), fmt, ap);
+	va_end(ap);
+	return -err->code;
+}
+
+void err_print(const struct err *err, const char *who)
+{
+	fprintf(stderr, "%s: %s\n  why: %s\n", who, err->what, err->why);
+	if (err->hint[0])
+		fprintf(stderr, "  do:  %s\n", err->hint);
+}
