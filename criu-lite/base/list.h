@@ -10,7 +10,7 @@ struct list {
 	struct list *prev, *next;
 };
 
-#define container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 static inline void list_init(struct list *head)
 {
@@ -37,8 +37,9 @@ static inline bool list_empty(const struct list *head)
 	return head->next == head;
 }
 
-#define list_for_each(pos, head, member)                                                        \
-	for ((pos) = container_of((head)->next, __typeof__(*(pos)), member); &(pos)->member != (head); \
+#define list_for_each(pos, head, member)                                     \
+	for ((pos) = container_of((head)->next, __typeof__(*(pos)), member); \
+	     &(pos)->member != (head);                                       \
 	     (pos) = container_of((pos)->member.next, __typeof__(*(pos)), member))
 
 #endif

@@ -58,7 +58,8 @@ static size_t put_stamp(char *buf, size_t size)
 		return 0;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	us = (now.tv_sec - the_log.start.tv_sec) * 1000000L + (now.tv_nsec - the_log.start.tv_nsec) / 1000;
+	us = (now.tv_sec - the_log.start.tv_sec) * 1000000L +
+	     (now.tv_nsec - the_log.start.tv_nsec) / 1000;
 	n = snprintf(buf, size, "(%02ld.%06ld) ", us / 1000000, us % 1000000);
 	if (the_log.pid)
 		n += snprintf(buf + n, size - (size_t)n, "%6d: ", the_log.pid);
@@ -76,8 +77,9 @@ void log_line(enum log_level level, const char *file, int line, const char *fmt,
 
 	n = put_stamp(buf, sizeof(buf));
 	if (level == LOG_ERROR || level == LOG_WARN)
-		n += (size_t)snprintf(buf + n, sizeof(buf) - n, "%s (%s:%d): ",
-				      level == LOG_ERROR ? "Error" : "Warn ", file, line);
+		n += (size_t)snprintf(buf + n, sizeof(buf) - n,
+				      "%s (%s:%d): ", level == LOG_ERROR ? "Error" : "Warn ", file,
+				      line);
 	if (n > sizeof(buf) - 2)
 		n = sizeof(buf) - 2;
 

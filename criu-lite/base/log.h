@@ -29,9 +29,9 @@ void log_line(enum log_level level, const char *file, int line, const char *fmt,
 #define log_error(...) log_line(LOG_ERROR, __FILE__, __LINE__, __VA_ARGS__)
 #define log_warn(...)  log_line(LOG_WARN, __FILE__, __LINE__, __VA_ARGS__)
 #define log_info(...)  log_line(LOG_INFO, __FILE__, __LINE__, __VA_ARGS__)
-#define log_debug(...)                                                          \
-	do {                                                                    \
-		if (log_wants(LOG_DEBUG))                                       \
+#define log_debug(...)                                                        \
+	do {                                                                  \
+		if (log_wants(LOG_DEBUG))                                     \
 			log_line(LOG_DEBUG, __FILE__, __LINE__, __VA_ARGS__); \
 	} while (0)
 

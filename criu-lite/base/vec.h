@@ -11,9 +11,9 @@
  * A growing array in an arena: vec(struct vma) vmas; then .items, .n.
  * Growing copies, so pointers to items last only until the next vec_add().
  */
-#define vec(type)             \
-	struct {              \
-		type *items;  \
+#define vec(type)              \
+	struct {               \
+		type *items;   \
 		size_t n, max; \
 	}
 
@@ -31,11 +31,11 @@ static inline void *vec_grow(struct arena *a, void *items, size_t n, size_t *max
 }
 
 /* Room for one more at the end; returns a pointer to it, zeroed. */
-#define vec_add(a, v)                                                                          \
-	({                                                                                     \
+#define vec_add(a, v)                                                                         \
+	({                                                                                    \
 		(v)->items = vec_grow(a, (v)->items, (v)->n, &(v)->max, sizeof(*(v)->items)); \
-		memset(&(v)->items[(v)->n], 0, sizeof(*(v)->items));                           \
-		&(v)->items[(v)->n++];                                                         \
+		memset(&(v)->items[(v)->n], 0, sizeof(*(v)->items));                          \
+		&(v)->items[(v)->n++];                                                        \
 	})
 
 #define vec_for_each(pos, v) for ((pos) = (v)->items; (pos) < (v)->items + (v)->n; (pos)++)

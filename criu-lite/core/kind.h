@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef CORE_KIND_H
+#define CORE_KIND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "core/context.h"
+#include "core/file.h"
+#include "core/kernel.h"
+#include "core/task.h"
+#include "images/core.pb-c.h"
+#include "images/fdinfo.pb-c.h"
+
+/*
+ * A kind is one sort of kernel object: three tables, one per thing it hangs on.
+ * All members but the name are optional.  The functions return 0 (open_*: a
+ * descriptor) or a negative errno with @err filled.
+ */
+
+/* What is known of an open file from outside, while its task is stopped. */
+struct fd_probe {
+	struct task *task;
+	int fd;		     /* its number in the task; -1: not a descriptor (exe, cwd, a mapping) */
+	int own;	     /* our copy: the same open file; for fd -1 and O_PATH files an O_PATH descriptor */
+	struct stat st;	     /* of the file */
+	uint64_t mnt_id;     /* of the mount it was opened on, 0: unknown */
+	unsigned int flags;  /* open flags as in fdinfo, without O_CLOEXEC */
+	uint64_t pos;	     /* offset */
+	const char *link;    /* text of the link in /proc/PID/fd, without " (deleted)" */
+	bool deleted;	     /* the link ended in " (deleted)" */
+	const char *fdinfo;  /* all text of /proc/PID/fdinfo/FD; "" if fd is -1 */
+	const char *proc_ref; /* the link itself, for messages and re-opening: "1234/fd/5", "1234/exe" below /proc */
+};
+
+/*
+ * What happens to one open file.  Exactly one kind claims it: by @anon (the
+ * name of its anonymous inode: "[eventfd]") or by @match.
+ */
+struct file_kind {
+	const char *name;
+	FdTypes type;
+	const char *anon;
+	bool (*match)(const struct fd_probe *p);
+	size_t state_size; /* private memory per run, zeroed: kind_state() */
+	const enum kernel_feature *needs; /* ended by KERNEL_NONE */
+
+	/* dump */
+	int (*collect)(struct dump *d, const struct fd_probe *p, FileEntry *fe, struct err *err);
+	int (*collect_end)(struct dump *d, struct err *err); /* once, after all files of all tasks */
+	int (*drain)(struct dump *d, struct file *f, struct err *err);
+	int (*drain_end)(struct dump *d, struct err *err); /* once: images of the kind's own */
+
+	/* restore */
+	int (*read_begin)(struct restore *r, struct err *err); /* once, before files.img: images of its own */
+	int (*read)(struct restore *r, struct file *f, struct err *err);
+	int (*plan)(struct restore *r, struct file *f, struct err *err);
+	int (*open)(struct restore *r, struct file *f, struct err *err);
+	int (*link)(struct restore *r, struct file *f, int fd, struct err *err);
+	int (*after)(struct restore *r, struct err *err); /* once, in the coordinator, when all are open */
+};
+
+/* What happens to one task. */
+struct task_kind {
+	const char *name;
+	size_t state_size;
+	const enum kernel_feature *needs;
+
+	/* dump: collect from outside, drain through the parasite, write an image of its own */
+	int (*collect)(struct dump *d, struct task *t, struct err *err);
+	int (*drain)(struct dump *d, struct task *t, struct err *err);
+	int (*write)(struct dump *d, struct task *t, struct err *err);
+	int (*write_end)(struct dump *d, struct err *err); /* once */
+
+	/* restore: read and plan in the coordinator; born, open and map in the task itself */
+	int (*read_begin)(struct restore *r, struct err *err); /* once */
+	int (*read)(struct restore *r, struct task *t, struct err *err);
+	int (*plan)(struct restore *r, struct task *t, struct err *err);
+	int (*born)(struct restore *r, struct task *t, struct err *err); /* all tasks exist; before files */
+	int (*open)(struct restore *r, struct task *t, struct err *err); /* its descriptors are in place */
+	int (*map)(struct restore *r, struct task *t, struct err *err);	 /* pack for the restorer */
+};
+
+/* What happens to one namespace (arrives with the namespaces). */
+struct ns_kind {
+	const char *name;
+	size_t state_size;
+};
+
+/* The index of all kinds, NULL-terminated arrays, made by the spine's kinds.c. */
+struct kind_index {
+	const struct file_kind *const *files;
+	const struct task_kind *const *tasks;
+};
+
+struct kinds *kinds_new(struct arena *a, const struct kind_index *index);
+const struct kind_index *kinds_index(const struct kinds *k);
+
+/* The private memory of @kind (the address of its table) in this run. */
+void *kind_state(struct kinds *k, const void *kind);
+
+/* The kind that restores files of @type, or NULL. */
+const struct file_kind *kind_of_type(struct kinds *k, FdTypes type);
+
+/*
+ * A zeroed, initialized protobuf message in the arena of the run:
+ *	EventfdFileEntry *e = record_new(d, eventfd_file_entry);
+ */
+void *record_of(struct arena *a, const ProtobufCMessageDescriptor *desc);
+#define record_new(run, name) record_of((run)->arena, &name##__descriptor)
+
+#endif

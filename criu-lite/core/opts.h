@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef CORE_OPTS_H
+#define CORE_OPTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/vec.h"
+
+/*
+ * What the user asked for.  Filled once by options.c, const from then on and
+ * reached through the run: d->opts, r->opts.  Names are CRIU's.
+ */
+typedef vec(const char *) opt_strings;
+
+/* What dump and restore have in common. */
+struct common_opts {
+	const char *images_dir; /* -D, "." */
+	const char *work_dir;	/* -W, or NULL: images_dir */
+	const char *log_file;	/* -o, NULL: stderr, "-": stdout */
+	int verbosity;		/* -v */
+	bool log_pid;
+	bool shell_job;
+	bool tcp_established;
+	bool tcp_close;
+	bool file_locks;
+	bool leave_stopped; /* -s */
+	bool display_stats;
+	bool allow_ext_unix;	    /* -x */
+	opt_strings ext_unix_peers; /* -x=INODE,...: only these; empty: all */
+	opt_strings external;	    /* --external, as given */
+	opt_strings action_scripts; /* last given runs first */
+	const char *status_fd_text;
+	int status_fd; /* -1: none */
+};
+
+struct dump_opts {
+	struct common_opts common;
+	pid_t pid; /* -t */
+	bool leave_running;
+	bool link_remap;
+	bool evasive_devices;
+	bool skip_in_flight;
+	uint64_t ghost_limit;	   /* allocated bytes of one deleted file, 1 MiB */
+	unsigned int timeout;	   /* seconds for freezing, 0: no limit, default 10 */
+	const char *freeze_cgroup; /* NULL: ptrace only */
+	const char *parent_dir;	   /* --prev-images-dir */
+	bool track_mem;
+	bool auto_dedup;
+	bool force_irmap;
+	opt_strings irmap_scan_paths;
+	bool validate_build_id; /* --file-validation: build id (default), else size only */
+};
+
+struct inherit_fd {
+	int fd;
+	const char *key; /* "pipe:[123]", "path/to/file", ... */
+};
+
+struct restore_opts {
+	struct common_opts common;
+	bool detach;  /* -d */
+	bool sibling; /* -S */
+	bool dry_run;
+	const char *pidfile;
+	const char *root;
+	char *const *exec_cmd; /* --exec-cmd -- CMD ARGS, NULL: none */
+	vec(struct inherit_fd) inherit_fds;
+	bool skip_file_rwx_check;
+	bool validate_build_id;
+};
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kinds - the index: every kind, one line each, grouped by folder
+ */
+#include "kinds.h"
+
+#define FILE_KINDS(X)
+
+#define TASK_KINDS(X)
+
+#define DECLARE_FILE(k) extern const struct file_kind k##_kind;
+#define DECLARE_TASK(k) extern const struct task_kind k##_kind;
+#define ADDRESS(k)	&k##_kind,
+
+FILE_KINDS(DECLARE_FILE)
+TASK_KINDS(DECLARE_TASK)
+
+static const struct file_kind *const file_kinds[] = { FILE_KINDS(ADDRESS) NULL };
+static const struct task_kind *const task_kinds[] = { TASK_KINDS(ADDRESS) NULL };
+
+const struct kind_index all_kinds = { .files = file_kinds, .tasks = task_kinds };

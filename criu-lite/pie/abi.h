@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef PIE_ABI_H
+#define PIE_ABI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * What crosses the border between criu-lite and the code that runs inside
+ * other processes.  Fixed widths only; an address is a uint64_t and is valid
+ * where the struct is used.
+ */
+
+/* ---- the parasite: commands of compel_call() ---- */
+
+enum parasite_cmd {
+	PARASITE_TASK = 1,    /* struct parasite_task */
+	PARASITE_THREAD,      /* struct parasite_thread, in each thread */
+	PARASITE_TIMERS,      /* struct parasite_timers */
+	PARASITE_WRITE_PAGES, /* struct parasite_write */
+};
+
+enum { PARASITE_ARGS_SIZE = 64 * 1024 };
+
+struct parasite_sigaction {
+	uint64_t handler, flags, restorer, mask; /* as the kernel's struct has them */
+};
+
+struct parasite_itimer {
+	uint64_t interval_sec, interval_usec, value_sec, value_usec;
+};
+
+/* What only the task itself can ask the kernel. */
+struct parasite_task {
+	struct parasite_sigaction sigactions[64]; /* [0] is signal 1 */
+	struct parasite_itimer itimers[3];	  /* real, virtual, prof */
+	uint64_t brk;
+	int32_t dumpable;
+	int32_t thp_disabled;
+	int32_t child_subreaper;
+	int32_t membarrier; /* mask of registrations, or negative errno */
+};
+
+struct parasite_thread {
+	uint64_t tid_address; /* clear_child_tid */
+	uint64_t sas_sp, sas_size;
+	uint32_t sas_flags;
+	uint32_t pdeath_sig;
+	uint32_t securebits;
+	uint32_t pad;
+};
+
+struct parasite_timer {
+	int32_t id; /* in: kernel timer id */
+	int32_t overrun;
+	uint64_t interval_sec, interval_nsec, value_sec, value_nsec;
+};
+
+struct parasite_timers {
+	uint32_t n;
+	uint32_t pad;
+	struct parasite_timer timers[];
+};
+
+struct parasite_iov {
+	uint64_t base, len;
+};
+
+/* Write memory of the victim into one of its descriptors, in order. */
+struct parasite_write {
+	int32_t fd;
+	uint32_t n;
+	uint64_t offset; /* where in the file */
+	struct parasite_iov iov[];
+};
+
+/* ---- the restorer ---- */
+
+/* Shared by the coordinator and all newborn tasks. */
+struct shared_page {
+	uint32_t failed; /* somebody failed: what follows is the first failure inside a restorer */
+	uint32_t op;	 /* enum restorer_op */
+	int32_t code;	 /* errno, positive */
+	int32_t pid;	 /* who */
+	uint64_t arg;	 /* an address, a signal ...: depends on op */
+};
+
+/* What a restorer was doing when it failed; the host has the words for each. */
+enum restorer_op {
+	RST_NONE,
+	RST_UNMAP,   /* arg: address */
+	RST_VDSO,    /* arg: address */
+	RST_MMAP,    /* arg: address of the vma */
+	RST_READ,    /* arg: address that pages were read to */
+	RST_PROTECT, /* arg: address */
+	RST_MADVISE, /* arg: address */
+	RST_MM,	     /* PR_SET_MM_MAP */
+	RST_THREAD,  /* arg: tid */
+	RST_FILLER,  /* helper for reading pages */
+	RST_SIGACTION, /* arg: signal */
+	RST_SIGQUEUE,  /* arg: signal */
+	RST_ITIMER,    /* arg: which */
+	RST_TIMER,     /* arg: timer id */
+	RST_CREDS,     /* arg: step */
+	RST_SECCOMP,   /* arg: filter */
+	RST_RLIMIT,    /* arg: resource */
+	RST_SCHED,     /* arg: tid */
+	RST_PRCTL,     /* arg: option */
+	RST_RSEQ,      /* arg: tid */
+	RST_SAS,       /* arg: tid */
+};
+
+/* One area of the new address space. */
+struct restorer_vma {
+	uint64_t start, len;
+	uint64_t pgoff; /* bytes */
+	uint64_t madv;	/* bit N: madvise value N */
+	uint32_t prot;
+	uint32_t flags; /* MAP_*, as given to mmap, without MAP_FIXED */
+	int32_t fd;	/* -1: none */
+	uint32_t fill;	/* pages are read into it before it gets its protection */
+};
+
+/* Pages from an image: @len bytes at @off of @fd go to @addr. */
+struct restorer_io {
+	uint64_t addr, len, off;
+	int32_t fd;
+	uint32_t populate; /* private anonymous memory: fault it in first, in large steps */
+};
+
+/* What mm/ needs; filled by stage map of mem/. */
+struct restorer_mm {
+	uint64_t vmas, nr_vmas; /* struct restorer_vma[] */
+	uint64_t ios, nr_ios;	/* struct restorer_io[] */
+	uint64_t fillers;	/* how many helpers besides the leader read pages */
+	uint64_t vdso;		/* where vvar and vdso go as one block, 0: nowhere */
+	uint64_t vdso_text_offset; /* of the vdso's text behind that address */
+	uint64_t prctl_map;	/* struct prctl_mm_map */
+	int32_t dumpable;
+	int32_t thp_disabled;
+	uint64_t task_size;	/* end of what is unmapped */
+	uint64_t next_io;	/* shared by the fillers: index of the next chunk */
+	uint64_t membarrier;	/* registrations to repeat */
+};
+
+struct restorer_timer {
+	int32_t id, clock, signo, notify;
+	uint64_t sival;
+	int32_t notify_tid, overrun;
+	uint64_t interval_sec, interval_nsec, value_sec, value_nsec;
+};
+
+struct restorer_creds {
+	uint32_t uids[4], gids[4]; /* real, effective, saved, fs */
+	uint64_t cap_inh, cap_prm, cap_eff, cap_bnd, cap_amb;
+	uint32_t securebits;
+	uint32_t no_new_privs;
+	uint64_t groups, nr_groups; /* uint32_t[] */
+};
+
+struct restorer_thread {
+	uint64_t args;	      /* struct restorer_args */
+	uint64_t stack, stack_size; /* what it runs on until its registers are set */
+	int32_t tid;
+	uint32_t index; /* 0: the leader */
+	uint64_t tls;	/* what CLONE_SETTLS would set; registers carry it on x86-64 */
+	uint64_t tid_address;
+	uint64_t robust_list, robust_list_len;
+	uint64_t rseq, rseq_size, rseq_sig; /* rseq 0: none */
+	uint64_t sas_sp, sas_size;
+	uint32_t sas_flags;
+	uint32_t pdeath_sig;
+	int32_t sched_policy, sched_priority, sched_nice;
+	uint32_t sched_set; /* policy is in the image */
+	char comm[16];
+	struct restorer_creds creds;
+	uint64_t filters, nr_filters; /* struct restorer_filter[], in the order they are installed */
+	uint64_t strict;	      /* seccomp strict mode */
+	uint64_t siginfos, nr_siginfos; /* 128 bytes each, queued to this thread */
+};
+
+struct restorer_filter {
+	uint64_t insns; /* struct sock_filter[] */
+	uint32_t n, flags;
+};
+
+struct restorer_rlimit {
+	uint64_t cur, max;
+};
+
+/*
+ * All that a newborn task needs once nothing of criu-lite is left in its
+ * memory.  Lives, with everything it points to, in the region.
+ */
+struct restorer_args {
+	uint64_t shared;	    /* struct shared_page */
+	uint64_t region, region_size; /* everything of ours: code, this, stacks; unmapped last, from outside */
+	uint64_t keep_fd;	    /* unused descriptors are closed by the worker; -1 */
+	int32_t pid;
+	uint32_t nr_threads;
+	uint64_t threads; /* struct restorer_thread[], the leader first */
+	struct restorer_mm mm;
+
+	struct parasite_sigaction sigactions[64];
+	uint64_t sigaction_mask; /* bit N-1: sigactions[N-1] is set */
+	struct parasite_itimer itimers[3];
+	uint64_t timers, nr_timers; /* struct restorer_timer[] */
+	uint64_t siginfos, nr_siginfos; /* 128 bytes each, queued to the process */
+	struct restorer_rlimit rlimits[16];
+	uint32_t nr_rlimits;
+	int32_t child_subreaper;
+};
+
+#endif
