@@ -38,7 +38,9 @@ struct compel_task {
 	int stop_signal; /* it was stopped by this signal (group stop), or 0 */
 	int mem;	 /* /proc/PID/mem, open for reading and writing */
 
-	struct compel_blob *blob; /* what is injected; private to compel */
+	/* Private to compel: */
+	struct compel_blob *blob; /* what is injected */
+	bool seccomp_in_force;	  /* filters could not be suspended */
 };
 
 /*
@@ -48,7 +50,8 @@ struct compel_task {
  * -EPERM/-EBUSY: it is traced by somebody else (named).  On failure nothing is left seized.
  * The result is on the heap and ends with compel_release().
  */
-int compel_seize(pid_t pid, unsigned int timeout_ms, struct compel_task **task_ret, struct err *err);
+int compel_seize(pid_t pid, unsigned int timeout_ms, struct compel_task **task_ret,
+		 struct err *err);
 
 enum compel_end {
 	COMPEL_RUN,  /* go on as before; a task that was stopped stays stopped */
@@ -88,16 +91,17 @@ int compel_inject(struct compel_task *task, const struct compel_image *image, si
  * after.  @ret_ret is what the command returned: negative errno, or a result.
  * Fails only if the victim or the channel is lost.
  */
-int compel_call(struct compel_task *task, struct compel_thread *t, uint32_t cmd, void *args, size_t len,
-		long *ret_ret, struct err *err);
+int compel_call(struct compel_task *task, struct compel_thread *t, uint32_t cmd, void *args,
+		size_t len, long *ret_ret, struct err *err);
 
 /*
  * compel_call() in two halves, for a command that runs long: the caller may do
  * other work, or start other tasks' commands, in between.
  */
-int compel_call_start(struct compel_task *task, struct compel_thread *t, uint32_t cmd, const void *args,
-		      size_t len, struct err *err);
-int compel_call_finish(struct compel_task *task, void *args, size_t len, long *ret_ret, struct err *err);
+int compel_call_start(struct compel_task *task, struct compel_thread *t, uint32_t cmd,
+		      const void *args, size_t len, struct err *err);
+int compel_call_finish(struct compel_task *task, void *args, size_t len, long *ret_ret,
+		       struct err *err);
 
 /* Give a copy of our @fd to the victim; @remote_ret is its number there.  It is closed by the cure. */
 int compel_send_fd(struct compel_task *task, int fd, int *remote_ret, struct err *err);
@@ -117,8 +121,8 @@ int compel_get_xstate(pid_t tid, void *buf, size_t size, size_t *len_ret, struct
  * none) and blocked signals.  Interrupted system calls are written as the
  * kernel has them (an ERESTART code as result): they are carried on when it runs.
  */
-int compel_raw_syscall(pid_t tid, unsigned long insn, long nr, const unsigned long args[6], long *ret,
-		       struct err *err);
+int compel_raw_syscall(pid_t tid, unsigned long insn, long nr, const unsigned long args[6],
+		       long *ret, struct err *err);
 int compel_set_state(pid_t tid, const struct compel_regs *regs, const void *xstate, size_t len,
 		     uint64_t sigmask, struct err *err);
 

@@ -2,8 +2,10 @@
 #ifndef ARCH_H
 #define ARCH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/arena.h"
 #include "base/err.h"
@@ -17,13 +19,31 @@
 /* core_entry.mtype of this CPU. */
 CoreEntry__March arch_march(void);
 
+/* Room for what the next two put into a new core entry. */
+void arch_core_init(CoreEntry *core, struct arena *a);
+
 /*
- * Dump: put registers and vector state (@xstate as the kernel's regset has it)
- * of a stopped thread into @core, and the thread's clear_child_tid address.
- * Interrupted system calls are written so that they are entered again.
+ * Dump: put vector state (@xstate as the kernel's regset has it) and whatever
+ * else ptrace tells of the stopped thread @tid into @core.  Refuses what
+ * images have no place for.
  */
-int arch_core_from_regs(CoreEntry *core, const struct compel_regs *regs, const void *xstate, size_t len,
-			uint64_t clear_tid_addr, struct arena *a, struct err *err);
+int arch_core_from_xstate(CoreEntry *core, pid_t tid, const void *xstate, size_t len,
+			  struct arena *a, struct err *err);
+
+/*
+ * Dump: the same with registers and the thread's clear_child_tid address.  An
+ * interrupted system call is written so that it is entered again, and as the
+ * kernel has it into thread_core.interrupted.
+ */
+int arch_core_from_regs(CoreEntry *core, const struct compel_regs *regs, uint64_t clear_tid_addr,
+			struct arena *a, struct err *err);
+
+/*
+ * Dump, after arch_core_from_regs(): no, a handler is run first and the
+ * interrupted system call returns -EINTR.  Only for readers that do not know
+ * thread_core.interrupted.
+ */
+void arch_core_set_eintr(CoreEntry *core);
 
 /*
  * Restore: the other way.  @xstate_ret has room for COMPEL_XSTATE_MAX bytes;
@@ -33,6 +53,9 @@ int arch_core_from_regs(CoreEntry *core, const struct compel_regs *regs, const v
 int arch_regs_from_core(const CoreEntry *core, struct compel_regs *regs_ret, void *xstate_ret,
 			size_t *len_ret, struct err *err);
 
+/* Restore: what ptrace can set of the stopped thread @tid besides these, from @core. */
+int arch_set_thread(pid_t tid, const CoreEntry *core, struct err *err);
+
 uint64_t arch_clear_tid_addr(const CoreEntry *core);
 
 /* The thread pointer for clone(CLONE_SETTLS), 0 if registers carry it. */
@@ -41,7 +64,14 @@ uint64_t arch_tls(const CoreEntry *core);
 /* The end of user addresses. */
 uint64_t arch_task_size(void);
 
-/* Room for the result of arch_core_from_regs() in a new core entry. */
-void arch_core_init(CoreEntry *core, struct arena *a);
+/* Where the thread is. */
+uint64_t arch_regs_ip(const struct compel_regs *regs);
+void arch_regs_set_ip(struct compel_regs *regs, uint64_t ip);
+
+/* Restore, in the newborn: the first system call instruction in @code, or NULL. */
+const void *arch_find_syscall(const void *code, size_t size);
+
+/* Leave everything behind and run @entry(@args) on the stack that ends at @stack_end. */
+_Noreturn void arch_enter_restorer(void *entry, void *stack_end, void *args);
 
 #endif

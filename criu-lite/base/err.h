@@ -14,6 +14,7 @@ struct err {
 	char what[480];
 	char why[128];
 	char hint[256];
+	int exit_status; /* what the program ends with, 0: the usual 1 */
 };
 
 /* Fill @err from @code (a positive errno) and a sentence; returns -@code. */

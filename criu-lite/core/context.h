@@ -2,11 +2,13 @@
 #ifndef CORE_CONTEXT_H
 #define CORE_CONTEXT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/arena.h"
 #include "base/err.h"
 #include "core/opts.h"
+#include "images/core.pb-c.h"
 #include "images/image.h"
 
 struct kernel;
@@ -17,6 +19,9 @@ struct files;
 struct stats;
 struct task;
 struct shared;
+struct region;
+struct barrier;
+struct path_refs;
 
 /* Everything a run of dump knows. */
 struct dump {
@@ -28,7 +33,11 @@ struct dump {
 	struct tree *tree;
 	struct files *files;
 	struct stats *stats;
+	struct path_refs *paths; /* files that cannot be found by their name, see path_ref.h */
 	int proc; /* /proc as we see it */
+	struct task *us; /* ourselves: the holder of files that are in nobody's table */
+	uint32_t last_pages_id; /* core/pagemap.h */
+	TaskKobjIdsEntry *our_ids; /* our own namespaces: what is inherited, not dumped */
 };
 
 /*
@@ -44,10 +53,14 @@ struct restore {
 	struct tree *tree;
 	struct files *files;
 	struct stats *stats;
+	struct path_refs *paths; /* files that cannot be found by their name, see path_ref.h */
 	struct shared *shared; /* the page all tasks see: stage, first error, where files are */
 	struct task *self;     /* the task we are, NULL in the coordinator */
 	struct region *region; /* where self packs what its restorer needs (stage map) */
-	int proc;	       /* /proc as we see it */
+	struct barrier *barrier; /* in the coordinator: keeps the tasks in step */
+	bool resumed;		 /* the point of no return is behind us */
+	bool zombies_die;	 /* tasks that are to be zombies have been told to die */
+	int proc;		 /* /proc as we see it */
 	int coordinator;       /* in tasks: a pidfd of the coordinator, see restore_borrow_fd() */
 };
 

@@ -32,6 +32,7 @@ struct file {
 	unsigned int level;	/* opened after all files of lower levels, of all tasks */
 	vec(struct file *) after; /* file_after() */
 	int temp;		/* in the owner: its number, -1: not yet open */
+	uint32_t slot;		/* its place in shared->file_fd */
 };
 
 /* A file that a task needs besides those at its descriptors (executable, mappings, cwd). */
@@ -57,7 +58,7 @@ int file_of_link(struct dump *d, struct task *t, const char *name, struct file *
  * The same for a descriptor of ours that came from a victim but stands in no
  * table (a file in flight in a socket).  @own is borrowed.
  */
-int file_of_fd(struct dump *d, struct task *t, int own, struct file **file_ret, struct err *err);
+int file_of_fd(struct dump *d, int own, struct file **file_ret, struct err *err);
 
 /* The next number of the one counter for files (also for link remaps and regf ids). */
 uint32_t file_new_id(struct dump *d);

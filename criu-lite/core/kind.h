@@ -52,14 +52,17 @@ struct file_kind {
 	int (*collect_end)(struct dump *d, struct err *err); /* once, after all files of all tasks */
 	int (*drain)(struct dump *d, struct file *f, struct err *err);
 	int (*drain_end)(struct dump *d, struct err *err); /* once: images of the kind's own */
+	void (*dump_end)(struct dump *d, bool ok); /* once, in any case: @ok, the images are complete */
 
 	/* restore */
 	int (*read_begin)(struct restore *r, struct err *err); /* once, before files.img: images of its own */
 	int (*read)(struct restore *r, struct file *f, struct err *err);
 	int (*plan)(struct restore *r, struct file *f, struct err *err);
+	int (*before)(struct restore *r, struct err *err); /* once, in the coordinator, before tasks exist */
 	int (*open)(struct restore *r, struct file *f, struct err *err);
 	int (*link)(struct restore *r, struct file *f, int fd, struct err *err);
 	int (*after)(struct restore *r, struct err *err); /* once, in the coordinator, when all are open */
+	void (*restore_end)(struct restore *r, bool ok); /* once, in the coordinator, in any case: @ok, the tasks run */
 };
 
 /* What happens to one task. */
@@ -74,10 +77,11 @@ struct task_kind {
 	int (*write)(struct dump *d, struct task *t, struct err *err);
 	int (*write_end)(struct dump *d, struct err *err); /* once */
 
-	/* restore: read and plan in the coordinator; born, open and map in the task itself */
+	/* restore: read and plan in the coordinator; fork, born, open and map in the task itself */
 	int (*read_begin)(struct restore *r, struct err *err); /* once */
 	int (*read)(struct restore *r, struct task *t, struct err *err);
 	int (*plan)(struct restore *r, struct task *t, struct err *err);
+	int (*fork)(struct restore *r, struct task *t, struct err *err); /* in its session; before children are born into it */
 	int (*born)(struct restore *r, struct task *t, struct err *err); /* all tasks exist; before files */
 	int (*open)(struct restore *r, struct task *t, struct err *err); /* its descriptors are in place */
 	int (*map)(struct restore *r, struct task *t, struct err *err);	 /* pack for the restorer */

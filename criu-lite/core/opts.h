@@ -17,8 +17,9 @@ typedef vec(const char *) opt_strings;
 
 /* What dump and restore have in common. */
 struct common_opts {
-	const char *images_dir; /* -D, "." */
-	const char *work_dir;	/* -W, or NULL: images_dir */
+	const char *images_dir; /* -D, "."; for messages */
+	const char *work_dir;	/* -W, or NULL: images_dir; the current directory of the run */
+	int images_fd;		/* images_dir, open; -1 if it could not be opened (check) */
 	const char *log_file;	/* -o, NULL: stderr, "-": stdout */
 	int verbosity;		/* -v */
 	bool log_pid;
@@ -52,6 +53,11 @@ struct dump_opts {
 	bool force_irmap;
 	opt_strings irmap_scan_paths;
 	bool validate_build_id; /* --file-validation: build id (default), else size only */
+};
+
+struct check_opts {
+	const char *feature; /* only this one, NULL: all of the categories */
+	bool extra, experimental;
 };
 
 struct inherit_fd {

@@ -3,6 +3,7 @@
 #define CORE_PROC_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -46,12 +47,15 @@ struct proc_status {
 	int thp_enabled; /* -1: the kernel does not say */
 };
 
+typedef vec(int) number_list;
+
+/* @tid may be 0: the process. */
 int proc_read_stat(int proc, pid_t pid, pid_t tid, struct proc_stat *ret, struct err *err);
 int proc_read_status(int proc, pid_t pid, pid_t tid, struct arena *a, struct proc_status *ret,
 		     struct err *err);
 
 /* Living children of all threads of @pid, in order of birth where the kernel says. */
-typedef vec(pid_t) pid_list;
+typedef number_list pid_list;
 int proc_read_children(int proc, pid_t pid, struct arena *a, pid_list *ret, struct err *err);
 int proc_read_threads(int proc, pid_t pid, struct arena *a, pid_list *ret, struct err *err);
 
@@ -72,7 +76,7 @@ int proc_read_smaps(int proc, pid_t pid, struct arena *a, proc_vma_list *ret, st
 int proc_read_maps(int proc, pid_t pid, struct arena *a, proc_vma_list *ret, struct err *err);
 
 /* Numbers in /proc/PID/fd, rising. */
-typedef vec(int) fd_list;
+typedef number_list fd_list;
 int proc_read_fds(int proc, pid_t pid, struct arena *a, fd_list *ret, struct err *err);
 
 /* Common lines of fdinfo. */
@@ -84,6 +88,25 @@ struct proc_fdinfo {
 };
 int proc_read_fdinfo(int proc, pid_t pid, int fd, struct arena *a, struct proc_fdinfo *ret,
 		     struct err *err);
+
+/* The numbers among the names in /proc/PID/@dir, in the order of the kernel. */
+int proc_read_numbers(int proc, pid_t pid, const char *dir, struct arena *a, number_list *ret,
+		      struct err *err);
+
+/* All text of a file below /proc, with a NUL behind it.  @len_ret may be NULL. */
+int proc_slurp(int proc, const char *path, struct arena *a, char **text_ret, size_t *len_ret,
+	       struct err *err);
+
+/*
+ * The parsers alone.  They take any bytes, and return false, with what they
+ * return unspecified, if these are not as the kernel writes them.
+ */
+bool proc_parse_stat(const char *s, size_t len, struct proc_stat *ret);
+bool proc_parse_status(const char *s, size_t len, struct arena *a, struct proc_status *ret);
+bool proc_parse_children(const char *s, size_t len, struct arena *a, pid_list *ret);
+bool proc_parse_maps(const char *s, size_t len, struct arena *a, proc_vma_list *ret);
+/* @s ends with a NUL and is kept. */
+bool proc_parse_fdinfo(const char *s, size_t len, struct proc_fdinfo *ret);
 
 /* The name of a process, "?" if there is none; @buf is at least 64 bytes.  Returns @buf. */
 const char *proc_comm(int proc, pid_t pid, char *buf);

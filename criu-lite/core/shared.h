@@ -11,19 +11,30 @@
 
 /*
  * Memory that the coordinator and all newborn tasks see, from fork until
- * resume: the first error, and where each task has put the files it opened.
- * Its first page (struct shared_page, pie/abi.h) goes on into the restorers.
+ * resume: the first error, where each task has put the files it opened, and
+ * where its region lies.  Its first page goes on into the restorers.
  */
-struct shared {
-	struct shared_page page;
-	struct err err;	  /* the first failure of any task */
-	uint32_t nr_files;
-	int32_t file_fd[]; /* by file->link order: number in its owner, -1 */
+struct shared_task {
+	uint64_t region, region_size;
+	uint64_t insn; /* a system call instruction in the region */
 };
 
+struct shared {
+	struct shared_page page;
+	_Alignas(4096) struct err err; /* the first failure of any task, outside of restorers */
+	uint32_t has_err;
+	uint32_t nr_tasks;
+	int32_t *file_fd;	   /* by file->slot: number in its owner, -1: not open */
+	struct shared_task *tasks; /* by task->index */
+};
+
+/* Make r->shared, for all files and tasks of the run. */
 int shared_new(struct restore *r, struct err *err);
 
 /* A task failed: the first one to say so is heard. */
 void shared_fail(struct shared *s, const struct err *err);
+
+/* What went wrong first, in a task or in a restorer; false: nothing did. */
+bool shared_failure(const struct shared *s, struct err *err_ret);
 
 #endif

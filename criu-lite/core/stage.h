@@ -11,14 +11,14 @@
 struct stage {
 	const char *name;
 	int (*run)(void *run, struct err *err);
-	int (*end)(void *run, bool ok, struct err *err); /* @ok: all stages went well */
+	int (*end)(void *run, bool ok, struct err *err); /* @ok: nothing has failed so far */
 };
 
 /*
  * Run the stages in order.  From the first failure on, or after the last
  * stage, call the end of every stage that was tried, last one first.  The
  * first error, of a stage or of an end, is the result, with the stage's name
- * in front.
+ * in front; later ones go to the log.  Where tests can interrupt: see inject.h.
  */
 int stages_run(const struct stage *stages, size_t n, void *run, struct err *err);
 

@@ -13,6 +13,7 @@
 #include "core/proc.h"
 #include "images/core.pb-c.h"
 #include "images/mm.pb-c.h"
+#include "pie/abi.h"
 
 /* As in task_core_entry.task_state */
 enum task_state { TASK_ALIVE = 1, TASK_DEAD = 2, TASK_STOPPED = 3 };
@@ -23,6 +24,7 @@ struct thread {
 	CoreEntry *core;
 	struct compel_thread *victim; /* dump: its stopped state */
 	struct proc_status status;    /* dump: /proc/PID/task/TID/status */
+	struct parasite_thread *inside; /* dump, from stage drain on: what it says of itself */
 };
 
 struct task {
@@ -45,6 +47,7 @@ struct task {
 	/* dump */
 	struct proc_stat stat;	    /* /proc/PID/stat */
 	struct compel_task *victim; /* NULL for zombies */
+	struct parasite_task *inside; /* from stage drain on: what it says of itself */
 	int pidfd;		    /* -1 for zombies */
 
 	/* restore */

@@ -67,7 +67,11 @@ struct parasite_iov {
 	uint64_t base, len;
 };
 
-/* Write memory of the victim into one of its descriptors, in order. */
+/*
+ * Write memory of the victim into one of its descriptors, one area after the
+ * other.  The result is the number of bytes written: fewer than asked for if
+ * the victim may not read what comes next.
+ */
 struct parasite_write {
 	int32_t fd;
 	uint32_t n;
@@ -109,7 +113,12 @@ enum restorer_op {
 	RST_PRCTL,     /* arg: option */
 	RST_RSEQ,      /* arg: tid */
 	RST_SAS,       /* arg: tid */
+	RST_LOCK,      /* arg: address */
+	RST_GUARD,     /* arg: address */
+	RST_SEAL,      /* arg: seals */
 };
+
+enum { RESTORER_STACK = 16 * 1024 };
 
 /* One area of the new address space. */
 struct restorer_vma {
@@ -122,11 +131,23 @@ struct restorer_vma {
 	uint32_t fill;	/* pages are read into it before it gets its protection */
 };
 
-/* Pages from an image: @len bytes at @off of @fd go to @addr. */
+/* A piece of memory; laid out like struct iovec. */
+struct restorer_iov {
+	uint64_t base, len;
+};
+
+/* Pages from an image: what is at @off of @fd goes to these pieces, one after the other. */
 struct restorer_io {
-	uint64_t addr, len, off;
+	uint64_t iov, nr_iov; /* struct restorer_iov[], at most 1024 */
+	uint64_t off;
 	int32_t fd;
-	uint32_t populate; /* private anonymous memory: fault it in first, in large steps */
+	uint32_t pad;
+};
+
+/* A memfd that gets its seals when everything that maps it has done so. */
+struct restorer_seal {
+	int32_t fd;
+	uint32_t seals;
 };
 
 /* What mm/ needs; filled by stage map of mem/. */
@@ -136,12 +157,15 @@ struct restorer_mm {
 	uint64_t fillers;	/* how many helpers besides the leader read pages */
 	uint64_t vdso;		/* where vvar and vdso go as one block, 0: nowhere */
 	uint64_t vdso_text_offset; /* of the vdso's text behind that address */
-	uint64_t prctl_map;	/* struct prctl_mm_map */
+	uint64_t prctl_map, prctl_map_size; /* struct prctl_mm_map */
 	int32_t dumpable;
 	int32_t thp_disabled;
 	uint64_t task_size;	/* end of what is unmapped */
-	uint64_t next_io;	/* shared by the fillers: index of the next chunk */
+	uint64_t next_io;	/* shared by the fillers: index of the next of ios */
 	uint64_t membarrier;	/* registrations to repeat */
+	uint64_t guards, nr_guards; /* struct restorer_iov[]: lightweight guard pages */
+	uint64_t seals, nr_seals;   /* struct restorer_seal[] */
+	uint64_t filler_stacks;	    /* RESTORER_STACK bytes each */
 };
 
 struct restorer_timer {
@@ -149,6 +173,8 @@ struct restorer_timer {
 	uint64_t sival;
 	int32_t notify_tid, overrun;
 	uint64_t interval_sec, interval_nsec, value_sec, value_nsec;
+	uint32_t fired; /* its signal is pending */
+	uint32_t pad;
 };
 
 struct restorer_creds {
@@ -196,7 +222,7 @@ struct restorer_rlimit {
 struct restorer_args {
 	uint64_t shared;	    /* struct shared_page */
 	uint64_t region, region_size; /* everything of ours: code, this, stacks; unmapped last, from outside */
-	uint64_t keep_fd;	    /* unused descriptors are closed by the worker; -1 */
+	uint64_t closes, nr_closes; /* int32_t[]: descriptors of ours, closed when memory is there */
 	int32_t pid;
 	uint32_t nr_threads;
 	uint64_t threads; /* struct restorer_thread[], the leader first */
@@ -210,6 +236,9 @@ struct restorer_args {
 	struct restorer_rlimit rlimits[16];
 	uint32_t nr_rlimits;
 	int32_t child_subreaper;
+	uint32_t personality;
+	uint32_t threads_done;	/* how many other threads have come to their end; a futex */
+	uint64_t shared_filters; /* the first of each thread's filters that are the same for all */
 };
 
 #endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef CHECK_H
+#define CHECK_H
+
+#include "base/err.h"
+#include "core/opts.h"
+
+/*
+ * Tell on stdout whether this kernel has what is needed: one feature, or all
+ * that core and kinds ask for and, if wanted, what only some trees need.
+ * -EOPNOTSUPP if something is missing, -EINVAL if there is no such feature.
+ */
+int check_run(const struct check_opts *opts, struct err *err);
+
+/* The names of the features, on stdout, each with a blank in front. */
+void check_print_features(void);
+
+#endif

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * barrier - keeps newborn tasks in step
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "core/barrier.h"
+#include "core/shared.h"
+#include "core/task.h"
+
+#ifndef PTRACE_EVENT_STOP
+#define PTRACE_EVENT_STOP 128
+#endif
+
+void barrier_arrive(void)
+{
+	syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), SIGTRAP);
+}
+
+int barrier_adopt(struct restore *r, struct barrier *b, pid_t pid, struct err *err)
+{
+	unsigned long options = PTRACE_O_EXITKILL | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE;
+
+	if (ptrace(PTRACE_SEIZE, pid, 0, options | PTRACE_O_SUSPEND_SECCOMP) < 0 &&
+	    ptrace(PTRACE_SEIZE, pid, 0, options) < 0)
+		return err_sys(err, "cannot trace the newborn task %d", pid);
+	*vec_add(r->arena, &b->born) = pid;
+	return 0;
+}
+
+static int go_on(pid_t tid, int sig)
+{
+	return ptrace(PTRACE_CONT, tid, 0, (long)sig) < 0 && errno != ESRCH ? -errno : 0;
+}
+
+/* A zombie-to-be may die of any signal, SIGTRAP too; a living task's SIGTRAP is its arrival. */
+static bool is_arrival(struct restore *r, pid_t tid, int status)
+{
+	const struct task *t;
+
+	if (status >> 8 != SIGTRAP)
+		return false;
+	t = task_by_host_pid(r->tree, tid);
+	return !t || t->state != TASK_DEAD || !r->zombies_die;
+}
+
+static int on_death(struct restore *r, struct barrier *b, pid_t tid, int status, struct err *err)
+{
+	const struct task *t = task_by_host_pid(r->tree, tid);
+
+	if (t && t->state == TASK_DEAD && r->zombies_die) {
+		b->nr_exited++;
+		return 0;
+	}
+	if (shared_failure(r->shared, err))
+		return -err->code;
+	if (!t)
+		return 0; /* a helper */
+	if (WIFSIGNALED(status))
+		return err_set(err, ECHILD, "cannot restore task %d: it was killed by signal %d meanwhile", t->pid,
+			       WTERMSIG(status));
+	return err_set(err, ECHILD, "cannot restore task %d: it exited with status %d meanwhile", t->pid,
+		       WEXITSTATUS(status));
+}
+
+static int on_stop(struct restore *r, struct barrier *b, pid_t tid, int status, struct err *err)
+{
+	int sig = WSTOPSIG(status), event = status >> 16;
+	unsigned long child;
+
+	if (event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK || event == PTRACE_EVENT_CLONE) {
+		if (ptrace(PTRACE_GETEVENTMSG, tid, 0, &child) == 0)
+			*vec_add(r->arena, &b->born) = (pid_t)child;
+		sig = 0;
+	} else if (event) {
+		sig = 0; /* the first stop of a newborn */
+	} else if (is_arrival(r, tid, status)) {
+		*vec_add(r->arena, &b->parked) = tid;
+		return 0;
+	}
+	if (go_on(tid, sig) < 0)
+		return err_sys(err, "cannot let task %d go on", tid);
+	return 0;
+}
+
+int barrier_wait(struct restore *r, struct barrier *b, unsigned int n, unsigned int dead, struct err *err)
+{
+	while (b->parked.n < n || b->nr_exited < dead) {
+		int status, ret;
+		pid_t tid = waitpid(-1, &status, __WALL);
+
+		if (tid < 0 && errno == EINTR)
+			continue;
+		if (tid < 0) {
+			if (shared_failure(r->shared, err))
+				return -err->code;
+			return err_sys(err, "cannot wait for the newborn tasks");
+		}
+		ret = WIFSTOPPED(status) ? on_stop(r, b, tid, status, err) : on_death(r, b, tid, status, err);
+		if (ret < 0)
+			return ret;
+	}
+	if (shared_failure(r->shared, err))
+		return -err->code;
+	return 0;
+}
+
+int barrier_release(struct restore *r, struct barrier *b, struct err *err)
+{
+	size_t i, n = b->parked.n;
+
+	b->parked.n = 0;
+	for (i = 0; i < n; i++)
+		if (go_on(b->parked.items[i], 0) < 0)
+			return err_sys(err, "cannot let task %d go on", b->parked.items[i]);
+	return 0;
+}
+
+void barrier_kill(struct restore *r, struct barrier *b)
+{
+	size_t i;
+	int status;
+
+	for (i = 0; i < b->born.n; i++)
+		kill(b->born.items[i], SIGKILL);
+	while (waitpid(-1, &status, __WALL) > 0 || errno == EINTR)
+		;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef CORE_BARRIER_H
+#define CORE_BARRIER_H
+
+#include <sys/types.h>
+
+#include "base/vec.h"
+#include "core/context.h"
+
+/*
+ * How newborn tasks are kept in step.  They are traced by the coordinator
+ * from birth: a task that has done its part sends itself SIGTRAP and stops; the
+ * coordinator lets all go on when all have come.  The tracer's death kills
+ * them (PTRACE_O_EXITKILL), so nothing half-born outlives us.
+ */
+struct barrier {
+	vec(pid_t) born;   /* every task and thread that was seen, dead ones too */
+	vec(pid_t) parked; /* stopped and waiting */
+	unsigned int nr_exited; /* of those that were seen */
+};
+
+/* In the coordinator: become the tracer of @pid, which must be waiting for us, and of all it forks. */
+int barrier_adopt(struct restore *r, struct barrier *b, pid_t pid, struct err *err);
+
+/* Wait until @n tasks or threads are parked and @dead zombies have died; fails when one of them does. */
+int barrier_wait(struct restore *r, struct barrier *b, unsigned int n, unsigned int dead, struct err *err);
+
+/* Let all that are parked go on. */
+int barrier_release(struct restore *r, struct barrier *b, struct err *err);
+
+/* Kill everybody that was born, and wait until they are gone. */
+void barrier_kill(struct restore *r, struct barrier *b);
+
+/* In a task: arrive, and wait to be let go on. */
+void barrier_arrive(void);
+
+#endif

@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * file (dump) - open file descriptions: claimed by a kind, numbered, written
+ *
+ * A descriptor is looked at through a copy of ours (pidfd_getfd), so a kind can
+ * ask the file everything without disturbing the task that has it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kcmp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "core/files.h"
+#include "core/record.h"
+
+#ifndef F_GETOWNER_UIDS
+#define F_GETOWNER_UIDS 17 /* linux/fcntl.h, which libc's cannot be mixed with */
+#endif
+
+/* Where a file that is no descriptor was seen, so that it is one record. */
+struct file_link_cache {
+	uint64_t dev, ino, mnt_id;
+	struct file *file;
+};
+
+struct files *files_new(struct arena *a)
+{
+	struct files *f = arena_new(a, struct files);
+
+	list_init(&f->list);
+	f->open_files.type = KCMP_FILE;
+	return f;
+}
+
+struct list *files_list(struct files *files)
+{
+	return &files->list;
+}
+
+uint32_t file_new_id(struct dump *d)
+{
+	return ++d->files->last_id;
+}
+
+uint32_t file_add_record(struct dump *d, FileEntry *fe)
+{
+	fe->id = file_new_id(d);
+	*record_id(fe) = fe->id;
+	if (record_fown(fe) && !*record_fown(fe))
+		*record_fown(fe) = record_new(d, fown_entry);
+	*vec_add(d->arena, &d->files->records) = fe;
+	return fe->id;
+}
+
+int file_get(struct dump *d, const struct file *f, struct err *err)
+{
+	int fd = (int)syscall(SYS_pidfd_getfd, f->task->pidfd, f->fd, 0);
+
+	if (fd < 0)
+		return err_sys(err, "cannot take a copy of descriptor %d of task %d", f->fd, f->task->host_pid);
+	return fd;
+}
+
+/* ---- which kind ---- */
+
+static bool is_claimed(const struct file_kind *k, const struct fd_probe *p)
+{
+	if (k->anon && p->fd >= 0) {
+		const char *colon = strchr(p->link, ':');
+
+		if (colon && strncmp(p->link, "anon_inode:", 11) == 0 && strcmp(colon + 1, k->anon) == 0)
+			return true;
+	}
+	return k->match && k->match(p);
+}
+
+static int find_kind(struct dump *d, const struct fd_probe *p, const struct file_kind **kind_ret, struct err *err)
+{
+	const struct file_kind *const *k;
+	const struct file_kind *found = NULL;
+
+	for (k = kinds_index(d->kinds)->files; *k; k++) {
+		if (!is_claimed(*k, p))
+			continue;
+		if (found)
+			return err_set(err, EPROTO, "cannot dump %s: both %s and %s claim it", p->link, found->name,
+				       (*k)->name);
+		found = *k;
+	}
+	if (!found) {
+		err_set(err, EOPNOTSUPP, "cannot dump file \"%s\" (/proc/%s): nobody knows this sort of file", p->link,
+			p->proc_ref);
+		return err_hint(err, "close it in the program before the dump");
+	}
+	*kind_ret = found;
+	return 0;
+}
+
+/* ---- who gets signals of it ---- */
+
+static int pid_to_inside(struct dump *d, int pid, int type)
+{
+	struct task *t;
+	size_t i;
+
+	if (type == F_OWNER_PGRP)
+		return pid; /* the tree has our pid namespace */
+	for_each_task(t, d->tree)
+		for (i = 0; i < t->nr_threads; i++)
+			if (t->threads[i].host_tid == pid)
+				return t->threads[i].tid;
+	return pid;
+}
+
+static int collect_fown(struct dump *d, const struct fd_probe *p, FownEntry *fown, struct err *err)
+{
+	struct f_owner_ex owner = { 0 };
+	uint32_t uids[2] = { 0 };
+	int sig;
+
+	if (p->fd < 0 || (p->flags & O_PATH))
+		return 0;
+	sig = fcntl(p->own, F_GETSIG);
+	if (sig < 0 || fcntl(p->own, F_GETOWN_EX, &owner) < 0)
+		return err_sys(err, "cannot ask who gets signals of %s", p->link);
+
+	fown->signum = (uint32_t)sig;
+	if (!owner.pid)
+		return 0;
+	if (fcntl(p->own, F_GETOWNER_UIDS, uids) < 0)
+		return err_sys(err, "cannot ask whose signals %s sends", p->link);
+	fown->pid_type = (uint32_t)owner.type;
+	fown->pid = (uint32_t)pid_to_inside(d, owner.pid, owner.type);
+	fown->uid = uids[0];
+	fown->euid = uids[1];
+	return 0;
+}
+
+int file_claim(struct dump *d, const struct fd_probe *p, struct file **file_ret, struct err *err)
+{
+	struct file *f = arena_new(d->arena, struct file);
+	const struct file_kind *kind = NULL;
+	FownEntry **fown;
+
+	if (find_kind(d, p, &kind, err) < 0)
+		return -err->code;
+
+	f->kind = kind;
+	f->image = record_new(d, file_entry);
+	f->image->type = kind->type;
+	f->task = p->task;
+	f->fd = p->fd;
+	if (kind->collect(d, p, f->image, err) < 0)
+		return err_in(err, "%s %s of task %d", kind->name, p->link, p->task->host_pid);
+
+	fown = record_fown(f->image);
+	if (fown && !*fown) {
+		*fown = record_new(d, fown_entry);
+		if (collect_fown(d, p, *fown, err) < 0)
+			return -err->code;
+	}
+	f->id = f->image->id = file_new_id(d);
+	if (record_id(f->image))
+		*record_id(f->image) = f->id;
+	list_add_tail(&d->files->list, &f->link);
+	log_debug("file %u: %s %s (/proc/%s)", f->id, kind->name, p->link, p->proc_ref);
+	*file_ret = f;
+	return 0;
+}
+
+/* ---- files that are no descriptors ---- */
+
+static uint64_t mount_of(int fd)
+{
+	struct statx sx;
+
+	if (statx(fd, "", AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, STATX_MNT_ID, &sx) < 0 ||
+	    !(sx.stx_mask & STATX_MNT_ID))
+		return 0;
+	return sx.stx_mnt_id;
+}
+
+/* Devices are not shared between records: two opens of one may be different things. */
+static bool may_share(const struct stat *st)
+{
+	return !S_ISCHR(st->st_mode) && !S_ISBLK(st->st_mode);
+}
+
+static struct file_link_cache *cache_slot(struct files *files, const struct file_link_cache *key)
+{
+	size_t i = (key->ino * 0x9e3779b97f4a7c15ull ^ key->dev ^ key->mnt_id) & (files->max_links - 1);
+
+	while (files->links[i].file && (files->links[i].dev != key->dev || files->links[i].ino != key->ino ||
+					files->links[i].mnt_id != key->mnt_id))
+		i = (i + 1) & (files->max_links - 1);
+	return &files->links[i];
+}
+
+static void cache_grow(struct dump *d)
+{
+	struct files *files = d->files;
+	struct file_link_cache *old = files->links;
+	size_t n = files->max_links, i;
+
+	if (files->nr_links * 2 < files->max_links)
+		return;
+	files->max_links = n ? n * 4 : 256;
+	files->links = arena_array(d->arena, struct file_link_cache, files->max_links);
+	for (i = 0; i < n; i++)
+		if (old[i].file)
+			*cache_slot(files, &old[i]) = old[i];
+}
+
+/* Cut " (deleted)" off; the text then belongs to the arena. */
+static const char *clean_link(struct dump *d, const char *text, size_t n, bool *deleted_ret)
+{
+	static const char suffix[] = " (deleted)";
+	size_t k = sizeof(suffix) - 1;
+	char *s = arena_alloc(d->arena, n + 1);
+
+	memcpy(s, text, n);
+	*deleted_ret = n > k && memcmp(s + n - k, suffix, k) == 0;
+	if (*deleted_ret)
+		s[n - k] = '\0';
+	return s;
+}
+
+static int read_link(struct dump *d, struct fd_probe *p, struct err *err)
+{
+	char text[4096 + 64];
+	ssize_t n = readlinkat(d->proc, p->proc_ref, text, sizeof(text));
+
+	if (n < 0)
+		return err_sys(err, "cannot read the link /proc/%s", p->proc_ref);
+	if (n == sizeof(text))
+		return err_set(err, ENAMETOOLONG, "cannot read the link /proc/%s", p->proc_ref);
+	p->link = clean_link(d, text, (size_t)n, &p->deleted);
+	return 0;
+}
+
+int file_of_link(struct dump *d, struct task *t, const char *name, struct file **file_ret, struct err *err)
+{
+	const char *ref = arena_printf(d->arena, "%d/%s", t->host_pid, name);
+	scoped_fd own = openat(d->proc, ref, O_PATH | O_CLOEXEC);
+	struct fd_probe p = { .task = t, .fd = -1, .fdinfo = "", .proc_ref = ref };
+	struct file_link_cache key, *slot;
+
+	if (own < 0)
+		return err_sys(err, "cannot open /proc/%s", ref);
+	p.own = own;
+	if (fstat(own, &p.st) < 0)
+		return err_sys(err, "cannot stat /proc/%s", ref);
+	p.mnt_id = mount_of(own);
+
+	key = (struct file_link_cache){ p.st.st_dev, p.st.st_ino, p.mnt_id, NULL };
+	cache_grow(d);
+	slot = cache_slot(d->files, &key);
+	if (slot->file && may_share(&p.st)) {
+		*file_ret = slot->file;
+		return 0;
+	}
+	if (read_link(d, &p, err) < 0 || file_claim(d, &p, file_ret, err) < 0)
+		return -err->code;
+
+	if (!slot->file)
+		d->files->nr_links++;
+	key.file = *file_ret;
+	*slot = key;
+	return 0;
+}
+
+/* ---- descriptors ---- */
+
+static int probe_fd(struct dump *d, struct fd_probe *p, pid_t of, int fd, struct err *err)
+{
+	struct proc_fdinfo info;
+
+	if (fstat(p->own, &p->st) < 0)
+		return err_sys(err, "cannot stat /proc/%s", p->proc_ref);
+	if (proc_read_fdinfo(d->proc, of, fd, d->arena, &info, err) < 0)
+		return -err->code;
+	p->flags = info.flags & ~(unsigned int)O_CLOEXEC;
+	p->pos = info.pos;
+	p->mnt_id = info.mnt_id;
+	p->fdinfo = info.text;
+	return read_link(d, p, err);
+}
+
+/* The file behind @own, which is descriptor @fd of process @of; p->own, p->fd, p->task and p->proc_ref are set. */
+static int find_or_claim(struct dump *d, struct fd_probe *p, pid_t of, int fd, struct file **file_ret,
+			 struct err *err)
+{
+	struct id_key key = { .pid = of, .fd = fd };
+	struct stat st;
+	void **data;
+	bool is_new;
+	uint32_t id;
+
+	if (fstat(p->own, &st) < 0)
+		return err_sys(err, "cannot stat /proc/%s", p->proc_ref);
+	key.dev = st.st_dev;
+	key.ino = st.st_ino;
+	if (id_set_find(&d->files->open_files, d->arena, &key, &id, &is_new, &data, err) < 0)
+		return -err->code;
+	if (is_new) {
+		struct file *f;
+
+		if (probe_fd(d, p, of, fd, err) < 0 || file_claim(d, p, &f, err) < 0)
+			return -err->code;
+		*data = f;
+	}
+	*file_ret = *data;
+	return 0;
+}
+
+int file_of_fd(struct dump *d, int own, struct file **file_ret, struct err *err)
+{
+	struct fd_probe p = { .task = d->us };
+
+	/*
+	 * Our copy is what later comparisons are made with, so it stays open
+	 * until the run ends.
+	 */
+	p.own = p.fd = fcntl(own, F_DUPFD_CLOEXEC, 0);
+	if (p.own < 0)
+		return err_sys(err, "cannot keep a descriptor that is in flight");
+	p.proc_ref = arena_printf(d->arena, "%d/fd/%d", d->us->host_pid, p.own);
+	return find_or_claim(d, &p, d->us->host_pid, p.own, file_ret, err);
+}
+
+static int collect_fd(struct dump *d, struct task *t, int fd, struct err *err)
+{
+	scoped_fd own = (int)syscall(SYS_pidfd_getfd, t->pidfd, fd, 0);
+	struct fd_probe p = { .task = t, .fd = fd, .own = own };
+	struct fdtable_entry *e;
+	struct proc_fdinfo info;
+	struct file *f;
+
+	if (own < 0)
+		return err_sys(err, "cannot take a copy of descriptor %d of task %d", fd, t->host_pid);
+	p.proc_ref = arena_printf(d->arena, "%d/fd/%d", t->host_pid, fd);
+	if (find_or_claim(d, &p, t->host_pid, fd, &f, err) < 0)
+		return -err->code;
+
+	if (!p.link) { /* known already: only its own flag is of interest */
+		if (proc_read_fdinfo(d->proc, t->host_pid, fd, d->arena, &info, err) < 0)
+			return -err->code;
+	} else {
+		struct text v;
+		uint64_t flags = 0;
+
+		if (text_find(p.fdinfo, "flags:", &v))
+			text_oct(&v, &flags);
+		info.flags = (unsigned int)flags;
+	}
+
+	e = vec_add(d->arena, &t->fdtable->entries);
+	*e = (struct fdtable_entry){ .fd = fd, .cloexec = info.flags & O_CLOEXEC, .file = f };
+	return 0;
+}
+
+int fdtable_collect(struct dump *d, struct task *t, struct err *err)
+{
+	fd_list fds = { 0 };
+	int *fd;
+
+	t->fdtable = arena_new(d->arena, struct fdtable);
+	t->fdtable->id = t->ids->files_id;
+	t->fdtable->task = t;
+	if (proc_read_fds(d->proc, t->host_pid, d->arena, &fds, err) < 0)
+		return -err->code;
+
+	vec_for_each(fd, &fds)
+		if (collect_fd(d, t, *fd, err) < 0)
+			return -err->code;
+	return 0;
+}
+
+/* ---- images ---- */
+
+int fdtable_write(struct dump *d, struct task *t, struct err *err)
+{
+	scoped_image *img = NULL;
+	struct fdtable_entry *e;
+
+	if (image_create_now(d->store, IMAGE_FDINFO, t->fdtable->id, &img, err) < 0)
+		return -err->code;
+	vec_for_each(e, &t->fdtable->entries)
+	{
+		FdinfoEntry fe = FDINFO_ENTRY__INIT;
+
+		fe.id = e->file->id;
+		fe.flags = e->cloexec;
+		fe.type = e->file->kind->type;
+		fe.fd = (uint32_t)e->fd;
+		if (image_put(img, &fe.base, err) < 0)
+			return -err->code;
+	}
+	return image_close(take_ptr(img), err);
+}
+
+int files_collect_end(struct dump *d, struct err *err)
+{
+	const struct file_kind *const *k;
+
+	for (k = kinds_index(d->kinds)->files; *k; k++)
+		if ((*k)->collect_end && (*k)->collect_end(d, err) < 0)
+			return err_in(err, "%s", (*k)->name);
+	return 0;
+}
+
+int files_drain(struct dump *d, struct err *err)
+{
+	const struct file_kind *const *k;
+	struct file *f;
+
+	for_each_file(f, d->files)
+		if (f->kind->drain && f->kind->drain(d, f, err) < 0)
+			return err_in(err, "%s %u", f->kind->name, f->id);
+
+	for (k = kinds_index(d->kinds)->files; *k; k++)
+		if ((*k)->drain_end && (*k)->drain_end(d, err) < 0)
+			return err_in(err, "%s", (*k)->name);
+	return 0;
+}
+
+int files_write(struct dump *d, struct err *err)
+{
+	scoped_image *img = NULL;
+	struct file *f;
+	FileEntry **fe;
+
+	if (image_create_now(d->store, IMAGE_FILES, 0, &img, err) < 0)
+		return -err->code;
+	for_each_file(f, d->files)
+		if (image_put(img, &f->image->base, err) < 0)
+			return -err->code;
+	vec_for_each(fe, &d->files->records)
+		if (image_put(img, &(*fe)->base, err) < 0)
+			return -err->code;
+	return image_close(take_ptr(img), err);
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * freeze - stops a tree, and lets go of it
+ *
+ * A stopped task makes no children, so the tree is walked from its root: stop
+ * a task, look for its children, stop these.  A child whose parent dies while
+ * we walk is adopted by somebody of the tree (a subreaper) or leaves the tree;
+ * therefore the walk is repeated until it finds nobody new.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "core/freeze.h"
+#include "core/proc.h"
+#include "core/task.h"
+
+static int check_is_not_us(struct dump *d, pid_t pid, struct err *err)
+{
+	pid_t p = getpid();
+
+	while (p > 0) {
+		struct proc_stat st;
+
+		if (p == pid) {
+			err_set(err, EINVAL, "cannot dump task %d: criu-lite is running inside its tree", pid);
+			return err_hint(err, "start criu-lite from outside the tree that is dumped");
+		}
+		if (proc_read_stat(d->proc, p, p, &st, err) < 0)
+			break;
+		p = st.ppid;
+	}
+	memset(err, 0, sizeof(*err));
+	return 0;
+}
+
+static int read_threads(struct dump *d, struct task *t, struct err *err)
+{
+	size_t i;
+
+	t->nr_threads = t->victim ? t->victim->nr_threads : 1;
+	t->threads = arena_array(d->arena, struct thread, t->nr_threads);
+
+	for (i = 0; i < t->nr_threads; i++) {
+		struct thread *th = &t->threads[i];
+
+		th->victim = t->victim ? &t->victim->threads[i] : NULL;
+		th->host_tid = th->victim ? th->victim->tid : t->host_pid;
+		if (th->victim && th->victim->dead) {
+			err_set(err, EOPNOTSUPP, "cannot dump task %d: its first thread has exited and others live on",
+				t->host_pid);
+			return err_hint(err, "this is not supported yet");
+		}
+		if (proc_read_status(d->proc, t->host_pid, th->host_tid, d->arena, &th->status, err) < 0)
+			return -err->code;
+		th->tid = th->status.nspid;
+	}
+
+	t->pid = t->threads[0].tid;
+	t->pgid = t->threads[0].status.nspgid;
+	t->sid = t->threads[0].status.nssid;
+	return 0;
+}
+
+static int freeze_task(struct dump *d, struct task *t, struct err *err)
+{
+	unsigned int timeout_ms = d->opts->timeout * 1000;
+
+	t->pidfd = -1;
+	if (proc_read_stat(d->proc, t->host_pid, t->host_pid, &t->stat, err) < 0)
+		return -err->code;
+
+	if (t->stat.state == 'Z' && t->stat.flags != 0) {
+		t->state = TASK_DEAD;
+		return 0;
+	}
+	if (compel_seize(t->host_pid, timeout_ms, &t->victim, err) < 0)
+		return -err->code;
+
+	t->state = t->victim->stop_signal ? TASK_STOPPED : TASK_ALIVE;
+	t->pidfd = (int)syscall(SYS_pidfd_open, t->host_pid, 0);
+	if (t->pidfd < 0)
+		return err_sys(err, "cannot open a pidfd of task %d", t->host_pid);
+	return proc_read_stat(d->proc, t->host_pid, t->host_pid, &t->stat, err);
+}
+
+/*
+ * A child that we did not catch alive: it has died since its parent was
+ * listed.  Its parent is stopped, so it is a zombie now, and stays one.
+ */
+static bool has_died(struct dump *d, struct task *t, const struct err *err)
+{
+	struct err ignored;
+
+	if (err->code != ESRCH)
+		return false;
+	return proc_read_stat(d->proc, t->host_pid, t->host_pid, &t->stat, &ignored) == 0 &&
+	       t->stat.state == 'Z';
+}
+
+static int freeze_child(struct dump *d, struct task *parent, pid_t pid, struct err *err)
+{
+	struct task *t;
+
+	if (pid == getpid())
+		return check_is_not_us(d, d->tree->root->host_pid, err);
+
+	t = task_new(d->arena, d->tree, parent);
+	t->host_pid = pid;
+	if (freeze_task(d, t, err) < 0) {
+		if (!has_died(d, t, err))
+			return -err->code;
+		memset(err, 0, sizeof(*err));
+		t->state = TASK_DEAD;
+	}
+	return 0;
+}
+
+static int freeze_children(struct dump *d, struct task *t, bool *new_ret, struct err *err)
+{
+	pid_list pids = { 0 };
+	pid_t *pid;
+
+	if (t->state == TASK_DEAD)
+		return 0;
+	if (proc_read_children(d->proc, t->host_pid, d->arena, &pids, err) < 0)
+		return -err->code;
+
+	vec_for_each(pid, &pids)
+	{
+		if (task_by_host_pid(d->tree, *pid))
+			continue;
+		*new_ret = true;
+		if (freeze_child(d, t, *pid, err) < 0)
+			return err_in(err, "child of task %d", t->host_pid);
+	}
+	return 0;
+}
+
+int tree_freeze(struct dump *d, struct err *err)
+{
+	struct task *t;
+	bool found_new;
+
+	if (check_is_not_us(d, d->opts->pid, err) < 0)
+		return -err->code;
+
+	t = task_new(d->arena, d->tree, NULL);
+	t->host_pid = d->opts->pid;
+	if (freeze_task(d, t, err) < 0) {
+		if (err->code == ESRCH || err->code == ENOENT)
+			err_hint(err, "give the pid of a running process with -t");
+		return -err->code;
+	}
+	if (t->state == TASK_DEAD) {
+		err_set(err, ESRCH, "cannot dump task %d: it is a zombie", t->host_pid);
+		return err_hint(err, "give the pid of a running process with -t");
+	}
+
+	do {
+		found_new = false;
+		for_each_task(t, d->tree) /* grows at its end while we walk */
+			if (freeze_children(d, t, &found_new, err) < 0)
+				return -err->code;
+	} while (found_new);
+
+	for_each_task(t, d->tree)
+		if (read_threads(d, t, err) < 0)
+			return -err->code;
+	return 0;
+}
+
+int tree_thaw(struct dump *d, enum compel_end end, struct err *err)
+{
+	struct err first = { 0 }, e;
+	struct task *t;
+
+	for_each_task(t, d->tree) {
+		if (t->pidfd >= 0)
+			close(t->pidfd);
+		t->pidfd = -1;
+		if (!t->victim)
+			continue;
+		memset(&e, 0, sizeof(e));
+		if (compel_release(t->victim, end, &e) < 0 && !first.code)
+			first = e;
+		t->victim = NULL;
+	}
+
+	if (first.code)
+		*err = first;
+	return -first.code;
+}

@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * ghost - a file that is open but has no name any more, carried along
+ *
+ * dump      its inode's attributes, and the content of a regular file; holes
+ *           are left out, as pieces (chunks) of data with an offset each
+ * restore   made again; path_make.c gives and takes its name
+ *
+ * not kept  change time; extended attributes (a file that has any a program can
+ *           see is refused)
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "core/ghost.h"
+
+enum {
+	WHOLE_MAX = 12288, /* from this size on, and with holes, content is in chunks */
+	BUFFER = 64 * 1024,
+};
+
+/* ---- dump ---- */
+
+static int check_limit(struct dump *d, const struct fd_probe *p, struct err *err)
+{
+	uint64_t size = (uint64_t)p->st.st_blocks * 512;
+
+	if (size <= d->opts->ghost_limit)
+		return 0;
+	err_set(err, EFBIG, "cannot carry along the deleted file %s: it has %" PRIu64 " KiB of data", p->link,
+		size / 1024);
+	err_why(err, "the limit is %" PRIu64 " KiB", d->opts->ghost_limit / 1024);
+	return err_hint(err, "raise it: --ghost-limit %" PRIu64 "M", (size >> 20) + 1);
+}
+
+/* What only root or the kernel can see is given again by the file system or its policy. */
+static int check_attributes(struct dump *d, const struct fd_probe *p, struct err *err)
+{
+	const char *path = arena_printf(d->arena, "/proc/self/fd/%d", p->own);
+	char names[4096];
+	ssize_t n = listxattr(path, names, sizeof(names));
+
+	for (const char *s = names; n > 0 && s < names + n; s += strlen(s) + 1) {
+		if (strncmp(s, "user.", 5) != 0 && strncmp(s, "system.posix_acl", 16) != 0)
+			continue;
+		err_set(err, EOPNOTSUPP, "cannot carry along the deleted file %s: it has the attribute %s", p->link,
+			s);
+		return err_hint(err, "images have no place for it; have the program close the file, or remove it "
+				     "from /proc/%s", p->proc_ref);
+	}
+	return 0;
+}
+
+static Timeval *timeval_of(struct dump *d, const struct timespec *ts)
+{
+	Timeval *t = record_new(d, timeval);
+
+	t->tv_sec = (uint64_t)ts->tv_sec;
+	t->tv_usec = (uint64_t)ts->tv_nsec / 1000;
+	return t;
+}
+
+static int fill_entry(struct dump *d, const struct fd_probe *p, GhostFileEntry *e, struct err *err)
+{
+	const struct stat *st = &p->st;
+	char target[4096];
+	ssize_t n;
+
+	e->uid = st->st_uid;
+	e->gid = st->st_gid;
+	e->mode = st->st_mode;
+	e->has_dev = e->has_ino = true;
+	e->dev = major(st->st_dev) << 20 | minor(st->st_dev);
+	e->ino = st->st_ino;
+	e->atim = timeval_of(d, &st->st_atim);
+	e->mtim = timeval_of(d, &st->st_mtim);
+	if (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode)) {
+		e->has_rdev = true;
+		e->rdev = (uint32_t)st->st_rdev;
+	}
+	if (!S_ISLNK(st->st_mode))
+		return 0;
+
+	n = readlinkat(p->own, "", target, sizeof(target));
+	if (n < 0 || n == sizeof(target))
+		return err_sys(err, "cannot read the deleted link %s", p->link);
+	e->symlnk_target = arena_printf(d->arena, "%.*s", (int)n, target);
+	return 0;
+}
+
+static bool has_holes(int fd, uint64_t size)
+{
+	off_t hole = lseek(fd, 0, SEEK_HOLE);
+
+	return hole >= 0 && (uint64_t)hole < size;
+}
+
+static int write_content(struct image *img, int fd, uint64_t off, uint64_t len, struct err *err)
+{
+	int to = image_fd(img, err);
+	int ret;
+
+	if (to < 0)
+		return to;
+	if (lseek(fd, (off_t)off, SEEK_SET) < 0)
+		return err_sys(err, "cannot seek in a deleted file");
+	ret = io_copy(fd, to, len);
+	return ret < 0 ? err_set(err, -ret, "cannot copy a deleted file into %s", image_name(img)) : 0;
+}
+
+static int write_chunks(struct image *img, int fd, uint64_t size, struct err *err)
+{
+	off_t data = 0, end = 0;
+
+	while ((data = lseek(fd, end, SEEK_DATA)) >= 0 && (uint64_t)data < size) {
+		GhostChunkEntry chunk = GHOST_CHUNK_ENTRY__INIT;
+
+		end = lseek(fd, data, SEEK_HOLE);
+		if (end < 0)
+			return err_sys(err, "cannot find the holes of a deleted file");
+		if ((uint64_t)end > size)
+			end = (off_t)size;
+		chunk.off = (uint64_t)data;
+		chunk.len = (uint64_t)(end - data);
+		if (image_put(img, &chunk.base, err) < 0 || write_content(img, fd, chunk.off, chunk.len, err) < 0)
+			return -err->code;
+	}
+	if (data < 0 && errno != ENXIO)
+		return err_sys(err, "cannot find the data of a deleted file");
+	return 0;
+}
+
+/* A descriptor that reads @p, whatever it was opened for; without O_NOATIME reading would leave a trace. */
+static int open_content(struct dump *d, const struct fd_probe *p, struct err *err)
+{
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "self/fd/%d", p->own);
+	fd = openat(d->proc, path, O_RDONLY | O_NOATIME | O_CLOEXEC);
+	if (fd < 0)
+		fd = openat(d->proc, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(err, "cannot read the deleted file %s", p->link);
+	return fd;
+}
+
+static int write_file(struct dump *d, const struct fd_probe *p, struct image *img, GhostFileEntry *e,
+		      struct err *err)
+{
+	scoped_fd fd = open_content(d, p, err);
+	uint64_t size = (uint64_t)p->st.st_size;
+
+	if (fd < 0)
+		return fd;
+	e->has_size = e->has_chunks = e->chunks = size >= WHOLE_MAX || has_holes(fd, size);
+	e->size = size;
+	if (image_put(img, &e->base, err) < 0)
+		return -err->code;
+	return e->chunks ? write_chunks(img, fd, size, err) : write_content(img, fd, 0, size, err);
+}
+
+int ghost_write(struct dump *d, const struct fd_probe *p, uint32_t id, struct err *err)
+{
+	GhostFileEntry *e = record_new(d, ghost_file_entry);
+	scoped_image *img = NULL;
+	int ret;
+
+	if (check_limit(d, p, err) < 0 || check_attributes(d, p, err) < 0 || fill_entry(d, p, e, err) < 0)
+		return -err->code;
+	if (image_create_now(d->store, IMAGE_GHOST_FILE, id, &img, err) < 0)
+		return -err->code;
+	ret = S_ISREG(p->st.st_mode) ? write_file(d, p, img, e, err) : image_put(img, &e->base, err);
+	if (ret < 0)
+		return err_in(err, "%s", p->link);
+	return image_close(take_ptr(img), err);
+}
+
+/* ---- restore ---- */
+
+static int open_image(struct restore *r, uint32_t id, struct image **img_ret, GhostFileEntry **ghost_ret,
+		      struct err *err)
+{
+	scoped_image *img = NULL;
+	bool found;
+	void *msg;
+	int ret;
+
+	if (image_open(r->store, IMAGE_GHOST_FILE, id, r->arena, &img, &found, err) < 0)
+		return -err->code;
+	ret = found ? image_get(img, &ghost_file_entry__descriptor, &msg, err) : 0;
+	if (ret < 0)
+		return ret;
+	if (ret == 0) {
+		err_set(err, ENOENT, "cannot read the deleted file in ghost-file-%x.img", id);
+		return err_hint(err, "the checkpoint is damaged or was not finished; take it again");
+	}
+	*img_ret = take_ptr(img);
+	*ghost_ret = msg;
+	return 0;
+}
+
+int ghost_read(struct restore *r, uint32_t id, GhostFileEntry **ghost_ret, struct err *err)
+{
+	scoped_image *img = NULL;
+	GhostFileEntry *g;
+	bool known;
+
+	if (open_image(r, id, &img, &g, err) < 0)
+		return -err->code;
+	switch (g->mode & S_IFMT) {
+	case S_IFREG:
+		known = !(g->has_chunks && g->chunks) || (g->has_size && g->size <= INT64_MAX);
+		break;
+	case S_IFLNK:
+		known = g->symlnk_target && *g->symlnk_target;
+		break;
+	case S_IFCHR:
+	case S_IFBLK:
+		known = g->has_rdev;
+		break;
+	default:
+		known = S_ISDIR(g->mode) || S_ISFIFO(g->mode) || S_ISSOCK(g->mode);
+	}
+	if (!known) {
+		err_set(err, EBADMSG, "cannot use %s: it does not describe a file", image_name(img));
+		return err_hint(err, "the checkpoint is damaged; take it again");
+	}
+	*ghost_ret = g;
+	return 0;
+}
+
+static int read_content(struct image *img, int fd, uint64_t off, uint64_t len, struct err *err)
+{
+	char buf[BUFFER];
+
+	while (len > 0) {
+		size_t n = len < sizeof(buf) ? (size_t)len : sizeof(buf);
+		int ret;
+
+		if (image_get_raw(img, buf, n, err) < 0)
+			return -err->code;
+		ret = io_pwrite(fd, buf, n, (off_t)off);
+		if (ret < 0)
+			return err_set(err, -ret, "cannot write a deleted file");
+		off += n;
+		len -= n;
+	}
+	return 0;
+}
+
+static int read_chunks(struct image *img, int fd, uint64_t size, struct err *err)
+{
+	void *msg;
+	int ret;
+
+	if (ftruncate(fd, (off_t)size) < 0)
+		return err_sys(err, "cannot give a deleted file its size");
+	while ((ret = image_get(img, &ghost_chunk_entry__descriptor, &msg, err)) > 0) {
+		const GhostChunkEntry *chunk = msg;
+
+		if (chunk->off > size || chunk->len > size - chunk->off)
+			return err_set(err, EBADMSG, "cannot use %s: data behind the end of the file",
+				       image_name(img));
+		if (read_content(img, fd, chunk->off, chunk->len, err) < 0)
+			return -err->code;
+	}
+	return ret;
+}
+
+/* All that is left of the image, for a file without chunks. */
+static int read_whole(struct image *img, int fd, struct err *err)
+{
+	int64_t left = image_left(img);
+
+	if (left < 0 || left > INT32_MAX)
+		return err_set(err, EBADMSG, "cannot use %s: its size is unknown", image_name(img));
+	return read_content(img, fd, 0, (uint64_t)left, err);
+}
+
+static int fill_file(struct restore *r, uint32_t id, int fd, struct err *err)
+{
+	scoped_image *img = NULL;
+	GhostFileEntry *g;
+
+	if (open_image(r, id, &img, &g, err) < 0)
+		return -err->code;
+	return g->has_chunks && g->chunks ? read_chunks(img, fd, g->size, err) : read_whole(img, fd, err);
+}
+
+/* ---- making ---- */
+
+static struct timespec timespec_of(const Timeval *t)
+{
+	if (!t)
+		return (struct timespec){ .tv_nsec = UTIME_OMIT };
+	return (struct timespec){ (time_t)t->tv_sec, (long)(t->tv_usec % 1000000) * 1000 };
+}
+
+void ghost_set_times(int fd, const GhostFileEntry *g)
+{
+	struct timespec times[2] = { timespec_of(g->atim), timespec_of(g->mtim) };
+
+	utimensat(fd, "", times, AT_EMPTY_PATH);
+}
+
+/* @fd is an O_PATH descriptor, which fchmod() does not take. */
+static int set_mode(struct restore *r, int fd, unsigned int mode)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "self/fd/%d", fd);
+	return fchmodat(r->proc, path, mode, 0);
+}
+
+static int set_attributes(struct restore *r, int fd, const GhostFileEntry *g, struct err *err)
+{
+	if (fchownat(fd, "", g->uid, g->gid, AT_EMPTY_PATH) < 0)
+		return err_sys(err, "cannot give a deleted file to user %u, group %u", g->uid, g->gid);
+	if (!S_ISLNK(g->mode) && set_mode(r, fd, g->mode & 07777) < 0)
+		return err_sys(err, "cannot set the mode of a deleted file");
+	ghost_set_times(fd, g);
+	return 0;
+}
+
+/* Its content comes through @fd, then its attributes; the result is an O_PATH descriptor. */
+static int finish_file(struct restore *r, uint32_t id, const GhostFileEntry *g, int fd, struct err *err)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "self/fd/%d", fd);
+
+	scoped_fd at = openat(r->proc, path, O_PATH | O_CLOEXEC);
+
+	if (at < 0)
+		return err_sys(err, "cannot open a deleted file");
+	if (fill_file(r, id, fd, err) < 0 || set_attributes(r, at, g, err) < 0)
+		return -err->code;
+	return take_fd(&at);
+}
+
+static int make_file(struct restore *r, uint32_t id, const GhostFileEntry *g, const char *path, struct err *err)
+{
+	scoped_fd fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int at;
+
+	if (fd < 0)
+		return err_sys(err, "cannot make %s", path);
+	at = finish_file(r, id, g, fd, err);
+	if (at < 0)
+		unlink(path);
+	return at;
+}
+
+static int make_special(const GhostFileEntry *g, const char *path)
+{
+	if (S_ISDIR(g->mode))
+		return mkdir(path, 0700);
+	if (S_ISLNK(g->mode))
+		return symlink(g->symlnk_target, path);
+	return mknod(path, (g->mode & S_IFMT) | 0600, g->has_rdev ? g->rdev : 0);
+}
+
+int ghost_make(struct restore *r, uint32_t id, const GhostFileEntry *g, const char *path, struct err *err)
+{
+	if (S_ISREG(g->mode))
+		return make_file(r, id, g, path, err);
+	if (make_special(g, path) < 0)
+		return err_sys(err, "cannot make %s", path);
+
+	scoped_fd at = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	if (at < 0 || set_attributes(r, at, g, err) < 0) {
+		if (at < 0)
+			err_sys(err, "cannot open %s", path);
+		unlinkat(AT_FDCWD, path, S_ISDIR(g->mode) ? AT_REMOVEDIR : 0);
+		return -err->code;
+	}
+	return take_fd(&at);
+}
+
+int ghost_make_unnamed(struct restore *r, uint32_t id, const GhostFileEntry *g, const char *dir,
+		       struct err *err)
+{
+	scoped_fd fd = open(dir, O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return err_set(err, EOPNOTSUPP, "cannot make a file without a name in %s", dir);
+	return finish_file(r, id, g, fd, err);
+}

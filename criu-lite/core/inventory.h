@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef CORE_INVENTORY_H
+#define CORE_INVENTORY_H
+
+#include "core/context.h"
+
+/* inventory.img: written last, so that an unfinished dump has none; read first. */
+int inventory_write(struct dump *d, struct err *err);
+
+/* Read it, tell the store its version, and refuse what cannot be restored here. */
+int inventory_read(struct restore *r, struct err *err);
+
+/* pstree.img and ids-PID.img. */
+int tree_write(struct dump *d, struct err *err);
+
+#endif

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * pagemap - which page is where: pagemap-ID.img beside its pages-N.img
+ *
+ * Used by what has memory of its own (mem/) and by memory that is a file
+ * (file/memfd.c).  A dump may be made on top of others: an entry then says that
+ * its pages are in the parent, whose entries may be cut differently.
+ *
+ * not kept  nothing; entries of a lazy dump, whose pages are still at the source,
+ *           are refused
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "core/pagemap.h"
+#include "images/pagemap.pb-c.h"
+#include "images/types.h"
+
+enum { PE_PARENT = 1, PE_LAZY = 2, PE_PRESENT = 4, MAX_PARENTS = 128 };
+
+/* In pages_id, while its place is not yet known. */
+static const uint32_t IN_PARENT = UINT32_MAX;
+
+/* ---- dump ---- */
+
+int pagemap_out_open(struct dump *d, enum image_type type, unsigned long id, struct pagemap_out *o,
+		     struct err *err)
+{
+	PagemapHead head = PAGEMAP_HEAD__INIT;
+
+	head.pages_id = ++d->last_pages_id;
+	if (image_create_now(d->store, type, id, &o->pagemap, err) < 0 ||
+	    image_put(o->pagemap, &head.base, err) < 0 ||
+	    image_create_now(d->store, IMAGE_PAGES, head.pages_id, &o->pages, err) < 0)
+		return -err->code;
+	o->fd = image_fd(o->pages, err);
+	return o->fd < 0 ? o->fd : 0;
+}
+
+static int put_entry(struct pagemap_out *o, struct err *err)
+{
+	PagemapEntry e = PAGEMAP_ENTRY__INIT;
+
+	if (o->start == o->end)
+		return 0;
+	e.vaddr = o->start;
+	e.has_nr_pages = true;
+	e.nr_pages = (o->end - o->start) / PAGE_BYTES;
+	e.has_flags = true;
+	e.flags = PE_PRESENT;
+	return image_put(o->pagemap, &e.base, err);
+}
+
+int pagemap_out_add(struct pagemap_out *o, uint64_t start, uint64_t len, struct err *err)
+{
+	if (start != o->end || o->start == o->end) {
+		if (put_entry(o, err) < 0)
+			return -err->code;
+		o->start = start;
+	}
+	o->end = start + len;
+	o->nr_pages += len / PAGE_BYTES;
+	return 0;
+}
+
+int pagemap_out_close(struct pagemap_out *o, struct err *err)
+{
+	if (put_entry(o, err) < 0)
+		return -err->code;
+	if (image_close(take_ptr(o->pagemap), err) < 0)
+		return -err->code;
+	return image_close(take_ptr(o->pages), err);
+}
+
+void pagemap_out_abandon(struct pagemap_out *o)
+{
+	image_abandon(take_ptr(o->pagemap));
+	image_abandon(take_ptr(o->pages));
+}
+
+/* ---- restore ---- */
+
+struct pagemap_in {
+	struct store *store;
+	enum image_type type;
+	unsigned long id;
+	unsigned int depth; /* parents of parents */
+};
+
+static int check_entry(const struct pagemap_in *in, const PagemapEntry *e, const struct pagemap_run *run,
+		       uint64_t last, struct err *err)
+{
+	char name[IMAGE_NAME_MAX];
+	const char *why = NULL;
+
+	if (run->addr % PAGE_BYTES || run->len == 0 || run->addr + run->len < run->addr)
+		why = "its address or length is impossible";
+	else if (run->addr < last)
+		why = "it overlaps or precedes the entry before";
+	else if (e->has_flags && e->flags & ~(uint32_t)(PE_PARENT | PE_LAZY | PE_PRESENT))
+		why = "it has unknown flags";
+	else if (e->has_flags && e->flags == PE_LAZY)
+		why = "its pages were left at the source of a lazy dump";
+	if (!why)
+		return 0;
+
+	err_set(err, EBADMSG, "cannot read %s%s: entry at %#llx", in->store->label,
+		image_file_name(in->type, in->id, name), (unsigned long long)e->vaddr);
+	err_why(err, "%s", why);
+	return err_hint(err, "make the dump again");
+}
+
+static int add_entry(struct restore *r, const struct pagemap_in *in, const PagemapEntry *e, uint32_t pages_id,
+		     uint64_t *off, pagemap_runs *runs, struct err *err)
+{
+	uint64_t nr = e->has_nr_pages ? e->nr_pages : e->compat_nr_pages;
+	uint64_t last = runs->n ? runs->items[runs->n - 1].addr + runs->items[runs->n - 1].len : 0;
+	bool in_parent = (e->has_flags && e->flags & PE_PARENT) || (e->has_in_parent && e->in_parent);
+	struct pagemap_run run = {
+		.addr = e->vaddr,
+		.len = nr < UINT64_MAX / PAGE_BYTES ? nr * PAGE_BYTES : 0,
+		.off = *off,
+		.pages_id = in_parent ? IN_PARENT : pages_id,
+		.depth = in->depth,
+	};
+
+	if (check_entry(in, e, &run, last, err) < 0)
+		return -err->code;
+	/* flags 0 is a page of zeros, which needs no bytes */
+	if (e->has_flags && e->flags == 0 && !in_parent)
+		return 0;
+	*vec_add(r->arena, runs) = run;
+	if (!in_parent)
+		*off += run.len;
+	return 0;
+}
+
+static int check_size(struct restore *r, const struct pagemap_in *in, uint32_t pages_id, uint64_t need,
+		      struct err *err)
+{
+	struct pagemap_run run = { .depth = in->depth, .pages_id = pages_id };
+	char name[IMAGE_NAME_MAX];
+	scoped_fd fd = -1;
+	struct stat st;
+
+	if (!need)
+		return 0;
+	fd = pagemap_open_pages(r, &run, err);
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size < need) {
+		err_set(err, EBADMSG, "cannot use %s%s: it has %llu bytes, its pagemap wants %llu",
+			in->store->label, image_file_name(IMAGE_PAGES, pages_id, name),
+			(unsigned long long)st.st_size, (unsigned long long)need);
+		err_why(err, "the image is truncated");
+		return err_hint(err, "make the dump again");
+	}
+	return 0;
+}
+
+static int read_one(struct restore *r, const struct pagemap_in *in, pagemap_runs *runs, bool *found_ret,
+		    struct err *err)
+{
+	scoped_image *img = NULL;
+	PagemapHead *head = NULL;
+	PagemapEntry *e;
+	uint64_t off = 0;
+	int got;
+
+	if (image_open(in->store, in->type, in->id, r->arena, &img, found_ret, err) < 0)
+		return -err->code;
+	if (!*found_ret)
+		return 0;
+	got = image_get(img, NULL, (void **)&head, err);
+	if (got < 0)
+		return got;
+	if (got == 0)
+		return err_set(err, EBADMSG, "cannot read %s: it is empty", image_name(img));
+
+	while ((got = image_get(img, NULL, (void **)&e, err)) > 0)
+		if (add_entry(r, in, e, head->pages_id, &off, runs, err) < 0)
+			return -err->code;
+	return got < 0 ? got : check_size(r, in, head->pages_id, off, err);
+}
+
+/* Put in the place of @want, which is in the parent, what the parent has of it. */
+static int resolve_run(struct restore *r, const struct pagemap_run *want, const pagemap_runs *parent, size_t *at,
+		       pagemap_runs *ret, struct err *err)
+{
+	uint64_t addr = want->addr, end = want->addr + want->len;
+
+	while (*at < parent->n && parent->items[*at].addr + parent->items[*at].len <= addr)
+		(*at)++;
+	while (addr < end) {
+		const struct pagemap_run *p = *at < parent->n ? &parent->items[*at] : NULL;
+		struct pagemap_run *run;
+
+		if (!p || p->addr > addr) {
+			err_set(err, EBADMSG, "cannot find the page at %#llx in the parent dump",
+				(unsigned long long)addr);
+			return err_hint(err, "see whether the link \"parent\" leads to the dump before this one");
+		}
+		run = vec_add(r->arena, ret);
+		*run = *p;
+		run->off += addr - p->addr;
+		run->addr = addr;
+		run->len = (end < p->addr + p->len ? end : p->addr + p->len) - addr;
+		addr += run->len;
+		if (addr == p->addr + p->len)
+			(*at)++;
+	}
+	return 0;
+}
+
+static int read_chain(struct restore *r, const struct pagemap_in *in, pagemap_runs *ret, bool *found_ret,
+		      struct err *err);
+
+static int resolve_parents(struct restore *r, const struct pagemap_in *in, const pagemap_runs *runs,
+			   pagemap_runs *ret, struct err *err)
+{
+	struct pagemap_in up = *in;
+	pagemap_runs parent = { 0 };
+	struct pagemap_run *run;
+	size_t at = 0;
+	bool found;
+
+	if (++up.depth > MAX_PARENTS)
+		return err_set(err, ELOOP, "cannot read more than %d parent dumps", MAX_PARENTS);
+	if (store_open_parent(r->arena, in->store, &up.store, err) < 0)
+		return -err->code;
+	if (!up.store) {
+		err_set(err, ENOENT, "cannot find the parent dump of %s", in->store->label);
+		return err_hint(err, "keep the directories of all earlier dumps beside this one");
+	}
+	if (read_chain(r, &up, &parent, &found, err) < 0)
+		return -err->code;
+
+	vec_for_each(run, runs)
+	{
+		if (run->pages_id != IN_PARENT)
+			*vec_add(r->arena, ret) = *run;
+		else if (resolve_run(r, run, &parent, &at, ret, err) < 0)
+			return -err->code;
+	}
+	return 0;
+}
+
+static int read_chain(struct restore *r, const struct pagemap_in *in, pagemap_runs *ret, bool *found_ret,
+		      struct err *err)
+{
+	pagemap_runs runs = { 0 };
+	struct pagemap_run *run;
+
+	if (read_one(r, in, &runs, found_ret, err) < 0)
+		return -err->code;
+	vec_for_each(run, &runs)
+		if (run->pages_id == IN_PARENT)
+			return resolve_parents(r, in, &runs, ret, err);
+	*ret = runs;
+	return 0;
+}
+
+int pagemap_read(struct restore *r, enum image_type type, unsigned long id, pagemap_runs *ret, bool *found_ret,
+		 struct err *err)
+{
+	struct pagemap_in in = { .store = r->store, .type = type, .id = id };
+
+	return read_chain(r, &in, ret, found_ret, err);
+}
+
+/*
+ * Stores are not kept in runs: a newborn task closes what it has not made, and
+ * finds the parents again from its own.
+ */
+int pagemap_open_pages(struct restore *r, const struct pagemap_run *run, struct err *err)
+{
+	struct store *s = r->store;
+	char name[IMAGE_NAME_MAX];
+	unsigned int i;
+	int fd = -1;
+
+	for (i = 0; i < run->depth && s; i++)
+		if (store_open_parent(r->arena, s, &s, err) < 0)
+			return -err->code;
+	image_file_name(IMAGE_PAGES, run->pages_id, name);
+	if (s && store_open_file(s, name, &fd, err) < 0)
+		return -err->code;
+	if (fd < 0) {
+		err_set(err, ENOENT, "cannot find %s of parent %u", name, run->depth);
+		if (!run->depth)
+			err_set(err, ENOENT, "cannot find %s", name);
+		return err_hint(err, "copy all files of the dump");
+	}
+	return fd;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef CORE_PAGEMAP_H
+#define CORE_PAGEMAP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/vec.h"
+#include "core/context.h"
+
+enum { PAGE_BYTES = 4096 };
+
+/*
+ * Dump: which pages are saved, and where they go.  Page number n (from 0, in
+ * the order of pagemap_out_add()) belongs at offset n * PAGE_BYTES of the
+ * descriptor; who writes them there, and when, is the caller's business.
+ */
+struct pagemap_out {
+	struct image *pagemap, *pages;
+	int fd;		     /* of the pages, borrowed */
+	uint64_t start, end; /* the entry that is still growing */
+	uint64_t nr_pages;
+};
+
+/* @type is IMAGE_PAGEMAP (@id: a pid) or IMAGE_SHMEM_PAGEMAP (@id: the object). */
+int pagemap_out_open(struct dump *d, enum image_type type, unsigned long id, struct pagemap_out *o,
+		     struct err *err);
+
+/* @start rises from call to call; adjacent pieces become one entry. */
+int pagemap_out_add(struct pagemap_out *o, uint64_t start, uint64_t len, struct err *err);
+
+int pagemap_out_close(struct pagemap_out *o, struct err *err);
+
+/* After a failure: end without writing the rest. */
+void pagemap_out_abandon(struct pagemap_out *o);
+
+#define scoped_pagemap_out __attribute__((cleanup(pagemap_out_abandon))) struct pagemap_out
+
+/* Restore: @len bytes of memory at @addr, and where they are. */
+struct pagemap_run {
+	uint64_t addr, len;
+	uint64_t off;
+	uint32_t pages_id;
+	uint32_t depth; /* 0: in this dump, 1: in its parent ... */
+};
+typedef vec(struct pagemap_run) pagemap_runs;
+
+/*
+ * All pages of an image by rising address, those of parents included.  Checked:
+ * order, alignment, and that the pages are really there.  Without such an image
+ * *@found_ret is false and the result 0.
+ */
+int pagemap_read(struct restore *r, enum image_type type, unsigned long id, pagemap_runs *ret, bool *found_ret,
+		 struct err *err);
+
+/* Restore: the file @run is in; the caller owns the descriptor. */
+int pagemap_open_pages(struct restore *r, const struct pagemap_run *run, struct err *err);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef CORE_PATH_REMAP_H
+#define CORE_PATH_REMAP_H
+
+#include "base/vec.h"
+#include "core/context.h"
+#include "images/ghost-file.pb-c.h"
+#include "images/regfile.pb-c.h"
+#include "images/remap-file-path.pb-c.h"
+
+/*
+ * Files that cannot simply be opened by their name: what path_ref.c and
+ * path_make.c share.  Kinds use core/path_ref.h.
+ */
+struct path_remap {
+	const RegFileEntry *reg; /* the record whose name does not lead to the file */
+	RemapType type;
+	uint32_t id;		  /* of the ghost, or of the record that names the link */
+	const RegFileEntry *link; /* LINKED: that record */
+	GhostFileEntry *ghost;	  /* GHOST, restore */
+	int fd;			  /* restore, from fork on: the coordinator's O_PATH descriptor of it */
+};
+
+/* Dump: an inode that has a ghost or a link already. */
+struct path_inode {
+	uint64_t dev, ino;
+	uint32_t id;
+	const RegFileEntry *link; /* NULL: a ghost */
+};
+
+struct path_refs {
+	vec(struct path_remap) remaps; /* restore: by reg->id */
+	vec(struct path_inode) inodes;
+	uint32_t last_ghost;
+};
+
+/* Make the names of all remaps for a moment, and keep a descriptor opened through each. */
+int path_make_all(struct restore *r, struct path_refs *refs, struct err *err);
+
+#endif

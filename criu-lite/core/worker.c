@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * worker - a newborn task from fork until the restorer takes over
+ *
+ * A worker is a copy of criu-lite with the plan in its memory.  It does its
+ * own part of each stage and waits; what goes wrong is told to the coordinator,
+ * which ends everybody.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "arch/arch.h"
+#include "base/log.h"
+#include "core/barrier.h"
+#include "core/files.h"
+#include "core/kind.h"
+#include "core/plan.h"
+#include "core/region.h"
+#include "core/shared.h"
+#include "core/worker.h"
+
+static void worker_fail(struct restore *r, struct err *err) __attribute__((noreturn));
+static void worker_fail(struct restore *r, struct err *err)
+{
+	err_in(err, "task %d", r->self->pid);
+	shared_fail(r->shared, err);
+	_exit(1);
+}
+
+static int enter_session(struct restore *r, struct err *err)
+{
+	struct task *t = r->self;
+
+	if (worker_fork_children(r, true, err) < 0)
+		return -err->code;
+	if (plan_session(t).leads && setsid() < 0)
+		return err_sys(err, "cannot begin session %d", t->sid);
+	if (t->pgid == t->pid && t->sid != t->pid && setpgid(0, 0) < 0)
+		return err_sys(err, "cannot begin process group %d", t->pgid);
+	return worker_fork_children(r, false, err);
+}
+
+static int enter_group(struct restore *r, struct err *err)
+{
+	struct task *t = r->self;
+
+	if (t->pgid == getpgid(0) || !task_by_pid(r->tree, t->pgid))
+		return 0;
+	if (setpgid(0, t->pgid) < 0)
+		return err_sys(err, "cannot join process group %d", t->pgid);
+	return 0;
+}
+
+/* A zombie dies as it had died. */
+static void die_as_zombie(const struct task *t) __attribute__((noreturn));
+static void die_as_zombie(const struct task *t)
+{
+	int status = (int)t->core->tc->exit_code;
+
+	if (WIFSIGNALED(status)) {
+		struct rlimit none = { 0, 0 };
+		sigset_t set;
+
+		setrlimit(RLIMIT_CORE, &none);
+		signal(WTERMSIG(status), SIG_DFL);
+		sigemptyset(&set);
+		sigprocmask(SIG_SETMASK, &set, NULL);
+		kill(getpid(), WTERMSIG(status));
+	}
+	_exit(WEXITSTATUS(status));
+}
+
+/* ---- stages ---- */
+
+static int run_kinds(struct restore *r, size_t member, struct err *err)
+{
+	const struct task_kind *const *k;
+
+	for (k = kinds_index(r->kinds)->tasks; *k; k++) {
+		int (*f)(struct restore *, struct task *, struct err *);
+
+		memcpy(&f, (const char *)*k + member, sizeof(f));
+		if (f && f(r, r->self, err) < 0)
+			return err_in(err, "%s", (*k)->name);
+	}
+	return 0;
+}
+
+unsigned int worker_open_steps(const struct restore *r)
+{
+	return r->files->nr_levels + 3;
+}
+
+static int stage_open(struct restore *r, struct err *err)
+{
+	unsigned int level;
+
+	if (files_prepare(r, err) < 0 || run_kinds(r, offsetof(struct task_kind, born), err) < 0)
+		return -err->code;
+	for (level = 0; level < r->files->nr_levels; level++) {
+		if (files_open(r, level, err) < 0)
+			return -err->code;
+		barrier_arrive();
+	}
+	if (files_take(r, err) < 0)
+		return -err->code;
+	barrier_arrive();
+	if (files_link(r, err) < 0)
+		return -err->code;
+	barrier_arrive();
+	if (files_done(r, err) < 0)
+		return -err->code;
+	return run_kinds(r, offsetof(struct task_kind, open), err);
+}
+
+/* What is open and not the task's is closed by the restorer, when it needs it no more. */
+static int pack_closes(struct restore *r, struct err *err)
+{
+	struct restorer_args *args = r->region->args;
+	fd_list fds = { 0 };
+	int32_t *closes;
+	int *fd;
+
+	if (proc_read_fds(r->proc, getpid(), r->arena, &fds, err) < 0)
+		return -err->code;
+	closes = region_alloc(r->region, fds.n * sizeof(*closes), err);
+	if (!closes)
+		return -err->code;
+	args->closes = (uintptr_t)closes;
+	vec_for_each(fd, &fds)
+		if (!fdtable_find(r->self->fdtable, *fd))
+			closes[args->nr_closes++] = *fd;
+	return 0;
+}
+
+/* The shared page moves into the region, the only place that is still there later. */
+static int move_shared_page(struct restore *r, struct err *err)
+{
+	struct restorer_args *args = r->region->args;
+	char *place = region_alloc(r->region, 2 * 4096, err);
+	void *p;
+
+	if (!place)
+		return -err->code;
+	place = (char *)(((uintptr_t)place + 4095) & ~(uintptr_t)4095);
+	p = mremap(&r->shared->page, 0, 4096, MREMAP_MAYMOVE | MREMAP_FIXED, place);
+	if (p == MAP_FAILED)
+		return err_sys(err, "cannot map the shared page once more");
+	args->shared = (uintptr_t)p;
+	return 0;
+}
+
+static int stage_map(struct restore *r, struct err *err)
+{
+	struct shared_task *st = &r->shared->tasks[r->self->index];
+
+	if (run_kinds(r, offsetof(struct task_kind, map), err) < 0)
+		return -err->code;
+	assert(r->region);
+	r->region->args->pid = r->self->pid;
+	if (move_shared_page(r, err) < 0 || pack_closes(r, err) < 0)
+		return -err->code;
+
+	st->region = r->region->args->region;
+	st->region_size = r->region->args->region_size;
+	st->insn = (uintptr_t)arch_find_syscall(r->region->start, r->region->size);
+	return 0;
+}
+
+void worker_main(struct restore *r, struct task *t)
+{
+	struct err err = { 0 };
+	sigset_t all;
+
+	r->self = t;
+	if (r->opts->common.log_pid || log_wants(LOG_INFO))
+		log_set_pid(t->pid);
+	sigfillset(&all);
+	sigdelset(&all, SIGTRAP);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+
+	if (enter_session(r, &err) < 0)
+		worker_fail(r, &err);
+	barrier_arrive();
+	if (enter_group(r, &err) < 0)
+		worker_fail(r, &err);
+	barrier_arrive();
+	if (t->state == TASK_DEAD)
+		die_as_zombie(t);
+	barrier_arrive();
+
+	if (stage_open(r, &err) < 0)
+		worker_fail(r, &err);
+	barrier_arrive();
+	if (stage_map(r, &err) < 0)
+		worker_fail(r, &err);
+	log_debug("enter the restorer");
+	arch_enter_restorer(r->region->start, (char *)(uintptr_t)r->region->threads[0].stack +
+				    r->region->threads[0].stack_size, r->region->args);
+}

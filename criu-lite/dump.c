@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * dump - a tree of tasks into images
+ *
+ *	freeze	stop it
+ *	collect	ask the kernel, from outside
+ *	inject	put code inside
+ *	drain	fetch what only the tasks know
+ *	write	images, inventory.img last
+ *
+ * and then, backwards: cure, thaw or kill.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "core/fdtable.h"
+#include "core/files.h"
+#include "core/freeze.h"
+#include "core/guard.h"
+#include "core/ids.h"
+#include "core/inventory.h"
+#include "core/script.h"
+#include "core/stage.h"
+#include "core/stats.h"
+#include "dump.h"
+#include "kinds.h"
+
+extern const char parasite_blob[], parasite_blob_end[];
+
+static int for_tasks(struct dump *d, size_t member, struct err *err)
+{
+	const struct task_kind *const *k;
+	struct task *t;
+
+	for_each_task(t, d->tree) {
+		for (k = all_kinds.tasks; *k; k++) {
+			int (*f)(struct dump *, struct task *, struct err *);
+
+			memcpy(&f, (const char *)*k + member, sizeof(f));
+			if (f && f(d, t, err) < 0)
+				return err_in(err, "task %d: %s", t->host_pid, (*k)->name);
+		}
+	}
+	return 0;
+}
+
+/* ---- freeze ---- */
+
+static int dump_freeze(void *run, struct err *err)
+{
+	struct dump *d = run;
+
+	stats_start(d->stats, STAT_FROZEN);
+	stats_start(d->stats, STAT_FREEZING);
+	if (tree_freeze(d, err) < 0)
+		return -err->code;
+	stats_stop(d->stats, STAT_FREEZING);
+	return 0;
+}
+
+static int dump_thaw(void *run, bool ok, struct err *err)
+{
+	struct dump *d = run;
+	enum compel_end end = COMPEL_KILL;
+	int ret;
+
+	if (!ok || d->opts->leave_running)
+		end = COMPEL_RUN;
+	else if (d->opts->common.leave_stopped)
+		end = COMPEL_STOP;
+	ret = tree_thaw(d, end, err);
+	stats_stop(d->stats, STAT_FROZEN);
+	return ret;
+}
+
+/* ---- collect ---- */
+
+static int dump_collect(void *run, struct err *err)
+{
+	struct dump *d = run;
+	struct task *t;
+
+	if (ids_collect(d, err) < 0)
+		return -err->code;
+	for_each_alive(t, d->tree)
+		if (fdtable_collect(d, t, err) < 0)
+			return -err->code;
+	if (for_tasks(d, offsetof(struct task_kind, collect), err) < 0)
+		return -err->code;
+	return files_collect_end(d, err);
+}
+
+/* ---- inject ---- */
+
+static int dump_inject(void *run, struct err *err)
+{
+	const struct compel_image blob = { parasite_blob, (size_t)(parasite_blob_end - parasite_blob) };
+	struct dump *d = run;
+	struct task *t;
+
+	for_each_alive(t, d->tree)
+		if (compel_inject(t->victim, &blob, PARASITE_ARGS_SIZE, err) < 0)
+			return err_in(err, "task %d", t->host_pid);
+	return 0;
+}
+
+static int dump_cure(void *run, bool ok, struct err *err)
+{
+	struct dump *d = run;
+	struct err first = { 0 }, e;
+	struct task *t;
+
+	/* those that are going to be killed need no cure */
+	if (ok && !d->opts->leave_running && !d->opts->common.leave_stopped)
+		return 0;
+
+	for_each_alive(t, d->tree)
+	{
+		memset(&e, 0, sizeof(e));
+		if (t->victim && compel_cure(t->victim, &e) < 0 && !first.code)
+			first = e;
+	}
+	if (first.code)
+		*err = first;
+	return -first.code;
+}
+
+/* ---- drain ---- */
+
+static int ask_inside(struct dump *d, struct task *t, struct err *err)
+{
+	size_t i;
+
+	t->inside = arena_new(d->arena, struct parasite_task);
+	if (task_call(t, PARASITE_TASK, t->inside, sizeof(*t->inside), err) < 0)
+		return -err->code;
+	for (i = 0; i < t->nr_threads; i++) {
+		struct thread *th = &t->threads[i];
+
+		th->inside = arena_new(d->arena, struct parasite_thread);
+		if (thread_call(t, th, PARASITE_THREAD, th->inside, sizeof(*th->inside), err) < 0)
+			return -err->code;
+	}
+	return 0;
+}
+
+static int dump_drain(void *run, struct err *err)
+{
+	struct dump *d = run;
+	struct task *t;
+
+	for_each_alive(t, d->tree)
+		if (ask_inside(d, t, err) < 0)
+			return -err->code;
+	if (for_tasks(d, offsetof(struct task_kind, drain), err) < 0)
+		return -err->code;
+	return files_drain(d, err);
+}
+
+/* ---- write ---- */
+
+static int write_ends(struct dump *d, struct err *err)
+{
+	const struct task_kind *const *k;
+
+	for (k = all_kinds.tasks; *k; k++)
+		if ((*k)->write_end && (*k)->write_end(d, err) < 0)
+			return err_in(err, "%s", (*k)->name);
+	return 0;
+}
+
+static int dump_write(void *run, struct err *err)
+{
+	struct dump *d = run;
+	struct task *t;
+
+	if (for_tasks(d, offsetof(struct task_kind, write), err) < 0 || write_ends(d, err) < 0)
+		return -err->code;
+	for_each_alive(t, d->tree)
+		if (fdtable_write(d, t, err) < 0)
+			return -err->code;
+	if (files_write(d, err) < 0 || tree_write(d, err) < 0 || inventory_write(d, err) < 0)
+		return -err->code;
+	return script_run(&d->opts->common, "post-dump", store_dirfd(d->store), d->tree->root->host_pid, err);
+}
+
+/* A dump without its inventory is no dump: nobody restores half of it by mistake. */
+static int dump_discard(void *run, bool ok, struct err *err)
+{
+	struct dump *d = run;
+
+	return ok ? 0 : store_remove_file(d->store, "inventory.img", err);
+}
+
+static const struct stage dump_stages[] = {
+	{ "freeze", dump_freeze, dump_thaw },	{ "collect", dump_collect, NULL },
+	{ "inject", dump_inject, dump_cure },	{ "drain", dump_drain, NULL },
+	{ "write", dump_write, dump_discard },
+};
+
+static int dump_begin(struct dump *d, struct err *err)
+{
+	list_init(&d->tree->tasks);
+	d->us->host_pid = getpid();
+	d->us->pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	d->proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (d->us->pidfd < 0 || d->proc < 0)
+		return err_sys(err, "cannot open %s", d->proc < 0 ? "/proc" : "a pidfd of ourselves");
+	if (store_open_dir(d->arena, d->opts->common.images_dir, true, &d->store, err) < 0)
+		return -err->code;
+	return script_run(&d->opts->common, "pre-dump", store_dirfd(d->store), 0, err);
+}
+
+int dump_run(const struct dump_opts *opts, struct err *err)
+{
+	struct arena arena;
+	struct dump d = { .opts = opts, .arena = &arena };
+	int ret;
+
+	arena_init(&arena);
+	d.kernel = kernel_new(&arena);
+	d.kinds = kinds_new(&arena, &all_kinds);
+	d.tree = arena_new(&arena, struct tree);
+	d.files = files_new(&arena);
+	d.us = arena_new(&arena, struct task);
+	d.stats = stats_new(&arena);
+
+	guard_begin();
+	ret = dump_begin(&d, err);
+	if (ret == 0)
+		ret = stages_run(dump_stages, sizeof(dump_stages) / sizeof(dump_stages[0]), &d, err);
+	if (ret == 0)
+		ret = stats_write_dump(d.stats, AT_FDCWD, err);
+	if (ret == 0 && opts->common.display_stats)
+		stats_print_dump(d.stats);
+	guard_end();
+
+	store_close(d.store);
+	arena_fini(&arena);
+	return ret;
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * main - finds the command, runs it, prints the one error
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "check.h"
+#include "dump.h"
+#include "options.h"
+#include "restore.h"
+
+static const char version[] = "0.1";
+static const char criu_version[] = "4.2"; /* whose images and options these are */
+
+/* ---- the place of a run ---- */
+
+/* Missing ones of 0, 1, 2 would be taken by files of ours, and then written to by messages. */
+static void fill_stdio(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
+static int open_dir(const char *path, const char *option, struct err *err)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0)
+		return fd;
+	err_sys(err, "cannot open directory %s", path);
+	return err_hint(err, "make it, or give another one by %s", option);
+}
+
+/* Relative paths of the log, statistics and pidfile are meant from the work directory. */
+static int enter_work_dir(struct common_opts *o, struct err *err)
+{
+	scoped_fd images = open_dir(o->images_dir, "-D", err);
+	scoped_fd work = -1;
+
+	if (images < 0)
+		return images;
+	if (o->work_dir && (work = open_dir(o->work_dir, "-W", err)) < 0)
+		return work;
+	if (fchdir(work >= 0 ? work : images) < 0)
+		return err_sys(err, "cannot enter the work directory");
+
+	o->images_fd = take_fd(&images);
+	return 0;
+}
+
+static bool log_has_file(const struct common_opts *o)
+{
+	return o->log_file && strcmp(o->log_file, "-") != 0;
+}
+
+static int open_log(const struct options *o, struct err *err)
+{
+	const struct common_opts *c = &o->common;
+	int fd = c->log_file ? STDOUT_FILENO : STDERR_FILENO;
+	const char **note;
+	struct utsname u;
+
+	if (log_has_file(c)) {
+		fd = open(c->log_file, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+		if (fd < 0) {
+			err_sys(err, "cannot open log file %s", c->log_file);
+			return err_hint(err, "give another one by -o; it is in the work directory");
+		}
+	}
+
+	log_init(fd, (enum log_level)c->verbosity);
+	uname(&u);
+	log_info("Version: %s (gitid 0)", criu_version);
+	log_info("criu-lite %s: %s", version, o->command_name);
+	log_info("Running on %s %s %s %s %s", u.nodename, u.sysname, u.release, u.version,
+		 u.machine);
+	vec_for_each(note, &o->notes)
+		log_info("%s", *note);
+	return 0;
+}
+
+/* ---- commands ---- */
+
+static int run_dump(struct options *o, struct err *err)
+{
+	o->dump.common = o->common;
+	if (dump_run(&o->dump, err) < 0) {
+		log_error("Dumping FAILED.");
+		return -err->code;
+	}
+	log_info("Dumping finished successfully");
+	return 0;
+}
+
+/* Children are the restored tasks: the root, and what it leaves to us. */
+static void wait_for_children(void)
+{
+	while (wait(NULL) >= 0 || errno == EINTR)
+		;
+}
+
+static int run_restore(struct options *o, struct err *err)
+{
+	const struct restore_opts *r = &o->restore;
+
+	o->restore.common = o->common;
+	if (restore_run(r, err) < 0) {
+		log_error("Restoring FAILED.");
+		return -err->code;
+	}
+	if (r->dry_run) {
+		log_info("Restore is possible as far as one can tell before");
+		return 0;
+	}
+	log_info("Restore finished successfully. Tasks resumed.");
+
+	if (r->exec_cmd) {
+		execvp(r->exec_cmd[0], r->exec_cmd);
+		err_sys(err, "cannot execute %s", r->exec_cmd[0]);
+		return err_hint(err, "the tasks are restored; see whether that command exists");
+	}
+	if (!r->detach)
+		wait_for_children();
+	return 0;
+}
+
+static int run_check(struct options *o, struct err *err)
+{
+	return check_run(&o->check, err);
+}
+
+static int run_other(struct options *o, struct err *err)
+{
+	bool removed = strcmp(o->command_name, "exec") == 0 || strcmp(o->command_name, "show") == 0;
+
+	err_set(err, EOPNOTSUPP, "cannot run command %s", o->command_name);
+	err_why(err, removed ? "it was removed from CRIU" : "it is not available yet");
+	err->exit_status = removed || strcmp(o->command_name, "swrk") == 0 ? 255 : 1;
+	return err_hint(err, "the commands are dump, restore and check");
+}
+
+static int run(struct options *o, struct err *err)
+{
+	if (geteuid() != 0 && !o->unprivileged) {
+		printf("Running as non-root requires '--unprivileged'\n");
+		err_set(err, EPERM, "cannot %s without being root", o->command_name);
+		return err_hint(err, "start it as root; --unprivileged needs "
+				     "CAP_CHECKPOINT_RESTORE");
+	}
+
+	switch (o->command) {
+	case COMMAND_CHECK:
+		return run_check(o, err);
+	case COMMAND_DUMP:
+	case COMMAND_RESTORE:
+		if (enter_work_dir(&o->common, err) < 0 || open_log(o, err) < 0)
+			return -err->code;
+		return o->command == COMMAND_DUMP ? run_dump(o, err) : run_restore(o, err);
+	default:
+		return run_other(o, err);
+	}
+}
+
+/* The error goes to stderr for the user, and into the log for whoever reads that later. */
+static int fail(const struct options *o, const struct err *err)
+{
+	char who[64];
+
+	snprintf(who, sizeof(who), "criu-lite%s%s", o->command ? ": " : "",
+		 o->command ? o->command_name : "");
+	if (log_has_file(&o->common) && log_fd() > STDERR_FILENO) {
+		log_error("%s: %s", err->what, err->why);
+		if (err->hint[0])
+			log_error("do: %s", err->hint);
+	}
+	err_print(err, who);
+	return err->exit_status ? err->exit_status : 1;
+}
+
+int main(int argc, char **argv)
+{
+	struct arena arena;
+	struct options o;
+	struct err err;
+
+	fill_stdio();
+	arena_init(&arena);
+
+	if (options_read(&o, &arena, argc, argv, &err) < 0)
+		return fail(&o, &err);
+	if (o.help) {
+		options_usage();
+		return 0;
+	}
+	if (o.version) {
+		printf("Version: %s\ncriu-lite %s\n", criu_version, version);
+		return 0;
+	}
+	return run(&o, &err) < 0 ? fail(&o, &err) : 0;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef MEM_MEM_H
+#define MEM_MEM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/kind.h"
+#include "core/pagemap.h"
+#include "core/region.h"
+#include "images/mm.pb-c.h"
+
+/*
+ * The parts of one task kind, which is in mm.c: the address space of a task.
+ */
+
+/* vma_entry.status */
+enum {
+	VMA_REGULAR = 1 << 0,
+	VMA_STACK = 1 << 1,
+	VMA_VSYSCALL = 1 << 2,
+	VMA_VDSO = 1 << 3,
+	VMA_HEAP = 1 << 5,
+	VMA_FILE_PRIVATE = 1 << 6,
+	VMA_FILE_SHARED = 1 << 7,
+	VMA_ANON_SHARED = 1 << 8,
+	VMA_ANON_PRIVATE = 1 << 9,
+	VMA_SYSVIPC = 1 << 10,
+	VMA_SOCKET = 1 << 11,
+	VMA_VVAR = 1 << 12,
+	VMA_AIORING = 1 << 13,
+	VMA_MEMFD = 1 << 14,
+	VMA_SHSTK = 1 << 15,
+	VMA_GUARD = 1 << 16,
+	VMA_UPROBES = 1 << 17,
+};
+
+enum { VMA_MAP_DROPPABLE = 0x08 };
+
+/* What restore keeps with a task, by task->index. */
+struct mem_task {
+	struct file_need **files; /* of each vma, NULL: none */
+	struct file_need *exe;
+	pagemap_runs pages;
+};
+
+struct mem_state {
+	struct mem_task *tasks;
+	char *buffer; /* dump: for pages that are read from outside */
+	struct vdso *vdso;
+};
+
+extern const struct task_kind mm_kind;
+
+/* ---- vma.c ---- */
+
+/* Dump: fill t->mm->vmas. */
+int vma_collect(struct dump *d, struct task *t, struct err *err);
+
+/* Append a lightweight guard range; these stand behind all others. */
+void vma_add_guard(struct dump *d, struct task *t, uint64_t start, uint64_t end);
+
+/* Pages of it may be in the image. */
+bool vma_has_pages(const VmaEntry *e);
+
+/* Restore: refuse what is impossible or unknown. */
+int vma_check(const struct task *t, struct err *err);
+
+/* Restore, plan: the files behind the mappings. */
+int vma_plan(struct restore *r, struct task *t, struct mem_task *m, struct err *err);
+
+/* Restore, map: areas for the restorer; mm->nr_vmas of them are packed in the order of addresses. */
+int vma_map(struct restore *r, struct task *t, const struct mem_task *m, struct err *err);
+
+/* ---- pages.c ---- */
+
+/* Dump: all private pages of @t into its pages file. */
+int pages_drain(struct dump *d, struct task *t, struct err *err);
+
+/* Restore, read: every page lies in an area that can have it. */
+int pages_check(const struct task *t, const struct mem_task *m, struct err *err);
+
+/* Restore, map: where the restorer reads what. */
+int pages_map(struct restore *r, struct task *t, const struct mem_task *m, struct err *err);
+
+/* ---- layout.c ---- */
+
+/*
+ * Restore, map: make r->region, where neither this process nor @t has anything,
+ * with the restorer's code, its arguments, and a stack for every thread.
+ */
+int region_create(struct restore *r, struct task *t, const struct mem_task *m, struct err *err);
+
+/* ---- vdso.c ---- */
+
+/* Restore, plan: can the vdso of this kernel stand where that of the image was? */
+int vdso_plan(struct restore *r, struct task *t, const struct mem_task *m, struct err *err);
+int vdso_map(struct restore *r, struct task *t, struct err *err);
+
+#endif

@@ -1,0 +1,513 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * options - one table of options, with CRIU's names and letters
+ *
+ * An option of CRIU that we do not serve is accepted, and noted in the log, if
+ * leaving it out loses nothing; it is refused by name if it would.  Options
+ * that CRIU does not know are in the last group.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "core/external.h"
+#include "options.h"
+#include "options_words.h"
+
+/* ---- values that need a look ---- */
+
+static int err_value(struct err *err, const char *option, const char *value, const char *why)
+{
+	err_set(err, EINVAL, "cannot use --%s %s", option, value);
+	return err_why(err, "%s", why);
+}
+
+static bool parse_int(const char *s, size_t n, long min, int *ret)
+{
+	char *end;
+	long v;
+
+	if (n == 0 || *s < '0' || *s > '9')
+		return false;
+	errno = 0;
+	v = strtol(s, &end, 10);
+	if (errno || end != s + n || v < min || v > INT32_MAX)
+		return false;
+	*ret = (int)v;
+	return true;
+}
+
+static int set_tree(struct options *o, struct arena *a, const char *value, struct err *err)
+{
+	if (parse_int(value, strlen(value), 1, &o->dump.pid))
+		return 0;
+	err_value(err, "tree", value, "this is not a pid");
+	return err_hint(err, "give the pid of the root of the tree: -t PID");
+}
+
+/* -v is one more, -vv two more; -v4 and --verbosity=4 are absolute. */
+static int set_verbosity(struct options *o, struct arena *a, const char *value, struct err *err)
+{
+	int level = o->common.verbosity;
+
+	if (!value)
+		level++;
+	else if (value[strspn(value, "v")] == '\0')
+		level += (int)strlen(value) + 1;
+	else if (!parse_int(value, strlen(value), 0, &level)) {
+		err_value(err, "verbosity", value, "this is not a number");
+		return err_hint(err, "give -v0 (nothing) to -v4 (everything)");
+	}
+	o->common.verbosity = level > 4 ? 4 : level;
+	return 0;
+}
+
+static int set_ext_unix_sk(struct options *o, struct arena *a, const char *value, struct err *err)
+{
+	char *list = arena_strdup(a, value ? value : ""), *inode;
+
+	o->common.allow_ext_unix = true;
+	while ((inode = strsep(&list, ",")) != NULL) {
+		if (!*inode)
+			continue;
+		if (inode[strspn(inode, "0123456789")] != '\0') {
+			err_value(err, "ext-unix-sk", value, "it takes inode numbers of sockets");
+			return err_hint(err, "give -x for all, or -xINODE,INODE");
+		}
+		*vec_add(a, &o->common.ext_unix_peers) = inode;
+	}
+	return 0;
+}
+
+static int set_close(struct options *o, struct arena *a, const char *value, struct err *err)
+{
+	int fd;
+
+	if (parse_int(value, strlen(value), 0, &fd) && close(fd) == 0)
+		return 0;
+	err_value(err, "close", value, "this is not an open descriptor");
+	return err_hint(err, "leave it out");
+}
+
+static int add_external(struct options *o, struct arena *a, const char *value, struct err *err)
+{
+	if (external_check(value, err) < 0)
+		return -err->code;
+	*vec_add(a, &o->common.external) = value;
+	return 0;
+}
+
+static int add_veth_pair(struct options *o, struct arena *a, const char *value, struct err *err)
+{
+	const char *out = strchr(value, '=');
+
+	if (!out || out == value || !out[1]) {
+		err_value(err, "veth-pair", value, "it takes two names");
+		return err_hint(err, "give --veth-pair IN=OUT");
+	}
+	return add_external(
+		o, a, arena_printf(a, "veth[%.*s]:%s", (int)(out - value), value, out + 1), err);
+}
+
+static int add_ext_mount(struct options *o, struct arena *a, const char *value, struct err *err)
+{
+	const char *to = strchr(value, ':');
+
+	if (strcmp(value, "auto") == 0)
+		return add_external(o, a, "mnt[]", err);
+	if (!to) {
+		err_value(err, "ext-mount-map", value, "it takes a key and a value");
+		return err_hint(err, "give --ext-mount-map KEY:VALUE, or auto");
+	}
+	return add_external(o, a, arena_printf(a, "mnt[%.*s]:%s", (int)(to - value), value, to + 1),
+			    err);
+}
+
+/* "fd[5]:pipe:[123]"; "debug[5]:TEXT" writes TEXT to the descriptor. */
+static int add_inherit_fd(struct options *o, struct arena *a, const char *value, struct err *err)
+{
+	bool debug = strncmp(value, "debug[", 6) == 0;
+	const char *number = strchr(value, '['), *close = number ? strstr(number, "]:") : NULL;
+	struct inherit_fd *i;
+	int fd;
+
+	if ((!debug && strncmp(value, "fd[", 3) != 0) || !close || !close[2] ||
+	    !parse_int(number + 1, (size_t)(close - number - 1), 0, &fd)) {
+		err_value(err, "inherit-fd", value, "it takes a descriptor and a resource");
+		return err_hint(err, "give --inherit-fd fd[N]:RESOURCE");
+	}
+	if (fcntl(fd, F_GETFD) < 0) {
+		err_value(err, "inherit-fd", value, "that descriptor is not open");
+		return err_hint(err, "open it for criu-lite, without close-on-exec");
+	}
+	if (debug) {
+		dprintf(fd, "%s", close + 2);
+		return 0;
+	}
+
+	/* it is for the tasks that are restored, not for scripts */
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	i = vec_add(a, &o->restore.inherit_fds);
+	i->fd = fd;
+	i->key = close + 2;
+	return 0;
+}
+
+static int set_all(struct options *o, struct arena *a, const char *value, struct err *err)
+{
+	o->check.extra = o->check.experimental = true;
+	return 0;
+}
+
+static int set_status_fd(struct options *o, struct arena *a, const char *value, struct err *err)
+{
+	if (parse_int(value, strlen(value), 0, &o->common.status_fd) &&
+	    fcntl(o->common.status_fd, F_SETFD, FD_CLOEXEC) == 0)
+		return 0;
+	err_value(err, "status-fd", value, "this is not an open descriptor");
+	return err_hint(err, "open it for criu-lite, without close-on-exec");
+}
+
+static int set_file_validation(struct options *o, struct arena *a, const char *value,
+			       struct err *err)
+{
+	o->dump.validate_build_id = o->restore.validate_build_id = strcmp(value, "buildid") == 0;
+	return 0;
+}
+
+/* ---- the table ---- */
+
+#define AT(member) offsetof(struct options, member)
+
+/* a switch, with --no-NAME; the same without it */
+#define SWITCH(n, l, member, text) \
+	{ .name = n, .letter = l, .no = true, .store = STORE_BOOL, .at = AT(member), .help = text }
+#define FLAG(n, l, member, text) \
+	{ .name = n, .letter = l, .store = STORE_BOOL, .at = AT(member), .help = text }
+#define STRING(n, l, a, member, text) \
+	{ .name = n, .letter = l, .arg = a, .store = STORE_STRING, .at = AT(member), .help = text }
+#define LIST(n, a, member, text) \
+	{ .name = n, .arg = a, .store = STORE_LIST, .at = AT(member), .help = text }
+#define NUMBER(n, a, member, text) \
+	{ .name = n, .arg = a, .store = STORE_UINT, .at = AT(member), .help = text }
+#define SIZE(n, a, member, text) \
+	{ .name = n, .arg = a, .store = STORE_SIZE, .at = AT(member), .help = text }
+#define CALL(n, l, a, function, text) \
+	{ .name = n, .letter = l, .arg = a, .store = STORE_CALL, .set = function, .help = text }
+#define EARLY(n, a, text) { .name = n, .arg = a, .early = true, .help = text }
+
+/* no effect: @text says why */
+#define IDLE(n, l, a, text)    { .name = n, .letter = l, .arg = a, .why = text }
+#define IDLE_SWITCH(n, text)   { .name = n, .no = true, .why = text }
+#define IDLE_ONE_OF(n, a, c, text) { .name = n, .arg = a, .choices = c, .why = text }
+
+/* refused by some commands */
+#define REFUSE(n, l, a, commands, text, what_to_do) \
+	{ .name = n, .letter = l, .no = !(a), .arg = a, .refused = commands, .why = text, .hint = what_to_do }
+
+static const char no_namespaces[] = "namespaces are not restored yet";
+static const char no_cgroups[] = "tasks are restored into our own cgroups";
+static const char no_remote[] = "there is no page server yet";
+static const char no_parent[] = "a dump is always complete";
+static const char no_mounts[] = "mounts are not dumped yet";
+static const char no_tls[] = "there is no page server yet, so nothing is sent";
+
+const struct option_row option_rows[] = {
+	CALL("tree", 't', "PID", set_tree, "dump: the root of the tree"),
+	STRING("images-dir", 'D', "DIR", common.images_dir, "where images are (default: .)"),
+	STRING("work-dir", 'W', "DIR", common.work_dir,
+	       "where log, statistics and pidfile go (default: images dir)"),
+	STRING("log-file", 'o', "FILE", common.log_file, "log, \"-\" for stdout (default: stderr)"),
+	CALL("verbosity", 'v', "[N]", set_verbosity, "0 nothing, 1 errors ... 4 everything"),
+	SWITCH("log-pid", 0, common.log_pid, "restore: one log file per task, FILE.PID"),
+	FLAG("leave-running", 'R', dump.leave_running, "dump: let tasks go on afterwards"),
+	FLAG("leave-stopped", 's', common.leave_stopped, "leave tasks stopped"),
+	SWITCH("restore-detached", 'd', restore.detach, "restore: do not wait for the tasks"),
+	SWITCH("restore-sibling", 'S', restore.sibling, "restore: as our siblings (needs -d)"),
+	STRING("pidfile", 0, "FILE", restore.pidfile, "restore: write the pid of the root task"),
+	SWITCH("shell-job", 'j', common.shell_job, "the terminal and session are outside"),
+	SWITCH("file-locks", 'l', common.file_locks, "keep file locks"),
+	CALL("ext-unix-sk", 'x', "[INODE,...]", set_ext_unix_sk,
+	     "allow unix sockets with a peer outside"),
+	SWITCH("tcp-established", 0, common.tcp_established, "keep TCP connections"),
+	SWITCH("tcp-close", 0, common.tcp_close, "close TCP connections"),
+	SWITCH("skip-in-flight", 0, dump.skip_in_flight,
+	       "dump: forget connections not yet accepted"),
+	SWITCH("link-remap", 0, dump.link_remap, "dump: link files whose name is gone"),
+	SWITCH("evasive-devices", 0, dump.evasive_devices,
+	       "dump: accept another path to the same device"),
+	SIZE("ghost-limit", "SIZE", dump.ghost_limit, "dump: largest deleted file (default 1M)"),
+	SWITCH("force-irmap", 0, dump.force_irmap, "dump: find paths of inotify watches by search"),
+	LIST("irmap-scan-path", "PATH", dump.irmap_scan_paths, "dump: where to search for them"),
+	NUMBER("timeout", "SEC", dump.timeout, "dump: limit for freezing (default 10, 0: none)"),
+	STRING("freeze-cgroup", 0, "PATH", dump.freeze_cgroup, "dump: freeze this cgroup"),
+	{ .name = "file-validation", .arg = "filesize|buildid", .store = STORE_CALL,
+	  .choices = "filesize buildid", .set = set_file_validation,
+	  .help = "how to tell that a file has not changed" },
+	SWITCH("skip-file-rwx-check", 0, restore.skip_file_rwx_check,
+	       "restore: do not compare file modes"),
+	CALL("external", 0, "RES", add_external, "a resource that stays outside"),
+	CALL("inherit-fd", 0, "fd[N]:RES", add_inherit_fd, "restore: use our descriptor for it"),
+	LIST("action-script", "PATH", common.action_scripts, "run it between stages; repeatable"),
+	FLAG("exec-cmd", 0, exec_cmd, "restore: then execute what follows --"),
+	SWITCH("display-stats", 0, common.display_stats, "print statistics"),
+	STRING("feature", 0, "NAME", check.feature, "check: only this one"),
+	SWITCH("extra", 0, check.extra, "check: also what not every tree needs"),
+	SWITCH("experimental", 0, check.experimental, "check: also what hardly any tree needs"),
+	CALL("all", 0, NULL, set_all, "check: everything"),
+	EARLY("config", "FILE", "read options from it, not from the default files"),
+	EARLY("no-default-config", NULL, "do not read the default files"),
+	SWITCH("unprivileged", 0, unprivileged, "run without being root"),
+	FLAG("version", 'V', version, "print the version"),
+	FLAG("help", 'h', help, "print this"),
+	CALL("close", 0, "FD", set_close, "close a descriptor at once"),
+	CALL("status-fd", 0, "FD", set_status_fd, "write a zero byte to it when ready"),
+
+	/* of no effect */
+	IDLE_SWITCH("daemon", "only servers use it"),
+	IDLE("address", 0, "ADDR", no_remote),
+	IDLE("port", 0, "N", no_remote),
+	IDLE("ps-socket", 0, "FD", no_remote),
+	{ .name = "prev-images-dir", .arg = "DIR", .store = STORE_STRING, .at = AT(dump.parent_dir),
+	  .why = no_parent },
+	{ .name = "track-mem", .no = true, .store = STORE_BOOL, .at = AT(dump.track_mem),
+	  .why = no_parent },
+	{ .name = "auto-dedup", .no = true, .store = STORE_BOOL, .at = AT(dump.auto_dedup),
+	  .why = no_parent },
+	IDLE_ONE_OF("pre-dump-mode", "splice|read", "splice read", no_parent),
+	IDLE("libdir", 'L', "DIR", "there are no plugins"),
+	IDLE("cpu-cap", 0, "[LIST]", "vector state is always compared with what the CPU has"),
+	IDLE_ONE_OF("manage-cgroups", "[MODE]", "none props soft full strict ignore", no_cgroups),
+	IDLE("cgroup-root", 0, "[CTRL:]PATH", no_cgroups),
+	IDLE("cgroup-props", 0, "YAML", no_cgroups),
+	IDLE("cgroup-props-file", 0, "FILE", no_cgroups),
+	IDLE("cgroup-dump-controller", 0, "NAME", no_cgroups),
+	IDLE("cgroup-yard", 0, "DIR", no_cgroups),
+	CALL("ext-mount-map", 'M', "KEY:VALUE", add_ext_mount, "= --external mnt[KEY]:VALUE"),
+	CALL("veth-pair", 0, "IN=OUT", add_veth_pair, "= --external veth[IN]:OUT"),
+	IDLE("skip-mnt", 0, "PATH", no_mounts),
+	IDLE("enable-fs", 0, "NAMES", no_mounts),
+	IDLE("enable-external-sharing", 0, NULL, no_mounts),
+	IDLE("enable-external-masters", 0, NULL, no_mounts),
+	IDLE("lsm-mount-context", 0, "CTX", no_mounts),
+	IDLE_SWITCH("mntns-compat-mode", no_mounts),
+	IDLE_ONE_OF("empty-ns", "net", "net", no_namespaces),
+	IDLE_ONE_OF("network-lock", "METHOD", "iptables nftables skip",
+		    "no established connection is dumped"),
+	IDLE_SWITCH("weak-sysctls", no_namespaces),
+	IDLE_SWITCH("deprecated", "nothing is deprecated"),
+	IDLE_SWITCH("ghost-fiemap", "holes are always found"),
+	IDLE_SWITCH("allow-uprobes", "[uprobes] is refused by name if a task has it"),
+	IDLE_SWITCH("tls", no_tls),
+	IDLE("tls-cacert", 0, "FILE", no_tls),
+	IDLE("tls-cacrl", 0, "FILE", no_tls),
+	IDLE("tls-cert", 0, "FILE", no_tls),
+	IDLE("tls-key", 0, "FILE", no_tls),
+	IDLE("tls-no-cn-verify", 0, NULL, no_tls),
+
+	/* refused */
+	REFUSE("page-server", 0, NULL, COMMAND_DUMP, no_remote, "dump into a directory and copy it"),
+	REFUSE("lazy-pages", 0, NULL, COMMAND_DUMP | COMMAND_RESTORE,
+	       "memory is always dumped and restored at once", "leave out --lazy-pages"),
+	REFUSE("stream", 0, NULL, COMMAND_DUMP | COMMAND_RESTORE, "images are always in a directory",
+	       "leave out --stream, and pack the directory"),
+	REFUSE("root", 'r', "PATH", COMMAND_RESTORE, no_namespaces,
+	       "leave out --root and start criu-lite where that is the root"),
+	REFUSE("join-ns", 'J', "NS:PID|FILE", COMMAND_RESTORE, no_namespaces,
+	       "leave out --join-ns and start criu-lite in that namespace, by nsenter(1)"),
+	REFUSE("lsm-profile", 0, "TYPE:NAME", COMMAND_RESTORE, "profiles are not restored yet",
+	       "leave out --lsm-profile and start criu-lite with that profile"),
+	REFUSE("ms", 0, NULL, COMMAND_ANY, "it was removed from CRIU", "use check --feature"),
+
+	/* ours */
+	SWITCH("dry-run", 0, restore.dry_run, "restore: read and plan, but make nothing"),
+	{ 0 },
+};
+
+/* ---- after all has been read ---- */
+
+static const struct {
+	const char *name;
+	enum command command;
+} commands[] = {
+	{ "dump", COMMAND_DUMP },      { "restore", COMMAND_RESTORE },
+	{ "check", COMMAND_CHECK },    { "pre-dump", COMMAND_OTHER },
+	{ "lazy-pages", COMMAND_OTHER }, { "page-server", COMMAND_OTHER },
+	{ "service", COMMAND_OTHER },  { "swrk", COMMAND_OTHER },
+	{ "dedup", COMMAND_OTHER },    { "cpuinfo", COMMAND_OTHER },
+	{ "exec", COMMAND_OTHER },     { "show", COMMAND_OTHER },
+};
+
+static int find_command(struct options *o, const opt_strings *operands, struct err *err)
+{
+	if (operands->n == 0) {
+		err_set(err, EINVAL, "command is required");
+		return err_hint(err, "give dump, restore or check; see criu-lite --help");
+	}
+
+	o->command_name = operands->items[0];
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (strcmp(commands[i].name, o->command_name) == 0)
+			o->command = commands[i].command;
+	if (o->command)
+		return 0;
+
+	err_set(err, EINVAL, "unknown command: %s", o->command_name);
+	return err_hint(err, "give dump, restore or check; see criu-lite --help");
+}
+
+/* What is left of the words: a command to execute, or one word too many. */
+static int take_operands(struct options *o, struct option_reader *r, struct err *err)
+{
+	if (o->exec_cmd && o->command == COMMAND_RESTORE) {
+		if (r->operands.n < 2) {
+			err_set(err, EINVAL, "--exec-cmd requires a command");
+			return err_hint(err, "write it at the end: --exec-cmd -- COMMAND ARGUMENTS");
+		}
+		*vec_add(r->a, &r->operands) = NULL;
+		o->restore.exec_cmd = (char *const *)&r->operands.items[1];
+		return 0;
+	}
+	if (r->operands.n == 1 || o->command == COMMAND_OTHER)
+		return 0;
+	err_set(err, EINVAL, "excessive parameter(s) for command %s", o->command_name);
+	return err_hint(err, "leave out \"%s\"", r->operands.items[1]);
+}
+
+/* Options that the command cannot do without losing something, and those that do nothing. */
+static int judge_options(struct options *o, struct option_reader *r, struct err *err)
+{
+	const struct option_row **row;
+
+	vec_for_each(row, &r->given) {
+		if ((*row)->refused & o->command) {
+			err_set(err, EOPNOTSUPP, "cannot %s with --%s", o->command_name,
+				(*row)->name);
+			err_why(err, "%s", (*row)->why);
+			return err_hint(err, "%s", (*row)->hint);
+		}
+		if ((*row)->why)
+			*vec_add(r->a, &o->notes) = arena_printf(r->a, "--%s has no effect: %s",
+								 (*row)->name, (*row)->why);
+		if (strcmp((*row)->name, "mntns-compat-mode") == 0 &&
+		    o->command != COMMAND_RESTORE) {
+			err_set(err, EINVAL, "--mntns-compat-mode is only for restore");
+			return err_hint(err, "leave it out");
+		}
+	}
+	return 0;
+}
+
+static int check_combinations(struct options *o, struct arena *a, struct err *err)
+{
+	if (o->command == COMMAND_DUMP && !o->dump.pid) {
+		err_set(err, EINVAL, "pid not specified");
+		return err_hint(err, "give the root of the tree: -t PID");
+	}
+	if (o->command != COMMAND_RESTORE)
+		return 0;
+
+	if (o->restore.sibling && !o->restore.detach) {
+		err_set(err, EINVAL, "--restore-sibling only makes sense with --restore-detached");
+		return err_hint(err, "add -d, or leave out -S");
+	}
+	if (o->restore.exec_cmd && o->restore.detach) {
+		err_set(err, EINVAL, "--exec-cmd and --restore-detached cannot be used together");
+		return err_hint(err, "leave out one of them");
+	}
+	if (o->dump.pid)
+		*vec_add(a, &o->notes) = "--tree has no effect: the images say which pids there are";
+	return 0;
+}
+
+static int read_files(struct option_reader *r, struct err *err)
+{
+	const char *home = getenv("HOME"), *more = getenv("CRIU_CONFIG_FILE"), **file;
+	bool defaults = !r->no_default_files && r->files.n == 0;
+
+	if (defaults && words_read_file(r, "/etc/criu/default.conf", err) < 0)
+		return -err->code;
+	if (defaults && home &&
+	    words_read_file(r, arena_printf(r->a, "%s/.criu/default.conf", home), err) < 0)
+		return -err->code;
+	if (more && *more && words_read_file(r, more, err) < 0)
+		return -err->code;
+
+	vec_for_each(file, &r->files)
+		if (words_read_file(r, *file, err) < 0)
+			return -err->code;
+	return 0;
+}
+
+int options_read(struct options *o, struct arena *a, int argc, char **argv, struct err *err)
+{
+	struct option_reader r = { .o = o, .a = a };
+
+	memset(o, 0, sizeof(*o));
+	o->common.images_dir = ".";
+	o->common.images_fd = o->common.status_fd = -1;
+	o->common.verbosity = 2;
+	o->dump.ghost_limit = 1 << 20;
+	o->dump.timeout = 10;
+	o->dump.validate_build_id = o->restore.validate_build_id = true;
+
+	argv += argc > 0;
+	if (words_read_argv(&r, argv, true, err) < 0 || read_files(&r, err) < 0 ||
+	    words_read_argv(&r, argv, false, err) < 0)
+		return -err->code;
+	if (o->help || o->version)
+		return 0;
+
+	if (find_command(o, &r.operands, err) < 0 || take_operands(o, &r, err) < 0 ||
+	    judge_options(o, &r, err) < 0 || check_combinations(o, a, err) < 0)
+		return -err->code;
+	return 0;
+}
+
+/* ---- help ---- */
+
+static void print_row(const struct option_row *row)
+{
+	char left[64];
+	int n = 0;
+
+	if (row->letter)
+		n = snprintf(left, sizeof(left), "-%c, ", row->letter);
+	n += snprintf(left + n, sizeof(left) - (size_t)n, "--%s%s", row->no ? "[no-]" : "",
+		      row->name);
+	if (row->arg)
+		snprintf(left + n, sizeof(left) - (size_t)n, " %s", row->arg);
+	printf("  %-31s %s\n", left, row->help);
+}
+
+void options_usage(void)
+{
+	const struct option_row *row;
+
+	printf("criu-lite freezes a tree of tasks, writes it into images, and restores it.\n\n"
+	       "  criu-lite dump -t PID -D DIR [options]\n"
+	       "  criu-lite restore -D DIR [options] [--exec-cmd -- COMMAND ARGUMENTS]\n"
+	       "  criu-lite check [--feature NAME | --extra | --experimental | --all]\n\n"
+	       "Options:\n");
+	for (row = option_rows; row->name; row++)
+		if (row->help)
+			print_row(row);
+
+	printf("\nAccepted for CRIU's sake, without effect:\n ");
+	for (row = option_rows; row->name; row++)
+		if (!row->help && !row->refused)
+			printf(" --%s", row->name);
+	printf("\n\nKnown, and refused:\n ");
+	for (row = option_rows; row->name; row++)
+		if (row->refused)
+			printf(" --%s", row->name);
+
+	printf("\n\nFeatures of the kernel that check --feature knows:\n ");
+	check_print_features();
+	printf("\n");
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * parasite - answers the requests of drain from inside a victim
+ *
+ * One function per command; compel's entry.c calls pie_command() for each.
+ */
+#include <asm/unistd.h>
+
+#include "pie/abi.h"
+#include "sys.h"
+
+long pie_command(uint32_t cmd, void *args);
+long parasite_task(struct parasite_task *p);
+long parasite_thread(struct parasite_thread *p);
+long parasite_timers(struct parasite_timers *p);
+
+enum { EINTR_ = 4, EFAULT_ = 14, ENOSYS_ = 38, IOV_MAX_ = 1024 };
+
+/*
+ * Move @iov forward by @len bytes that are done; returns how many pieces are
+ * done with.
+ */
+static uint32_t iov_advance(struct parasite_iov *iov, uint64_t len)
+{
+	uint32_t n = 0;
+
+	while (len && len >= iov[n].len)
+		len -= iov[n++].len;
+	if (len) {
+		iov[n].base += len;
+		iov[n].len -= len;
+	}
+	return n;
+}
+
+static long write_pages(struct parasite_write *w)
+{
+	uint32_t i = 0;
+	uint64_t done = 0;
+
+	while (i < w->n) {
+		uint32_t n = w->n - i < IOV_MAX_ ? w->n - i : IOV_MAX_;
+		long ret = sys5(__NR_pwritev, w->fd, (long)&w->iov[i], n, (long)(w->offset + done), 0);
+
+		if (ret == -EINTR_)
+			continue;
+		if (ret == -EFAULT_ || ret == 0)
+			break;
+		if (ret < 0)
+			return ret;
+		i += iov_advance(&w->iov[i], (uint64_t)ret);
+		done += (uint64_t)ret;
+	}
+	return (long)done;
+}
+
+long pie_command(uint32_t cmd, void *args)
+{
+	switch (cmd) {
+	case PARASITE_TASK:
+		return parasite_task(args);
+	case PARASITE_THREAD:
+		return parasite_thread(args);
+	case PARASITE_TIMERS:
+		return parasite_timers(args);
+	case PARASITE_WRITE_PAGES:
+		return write_pages(args);
+	}
+	return -ENOSYS_;
+}

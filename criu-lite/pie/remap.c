@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * remap - unmaps all that is not the region, and builds the new address space
+ *
+ * Areas that get pages are writable until they have them. Pages are read by
+ * the leader and by fillers: processes that share its memory and descriptors
+ * and are gone, with their pids, before anything else is made.
+ */
+#include <asm/unistd.h>
+
+#include "pie/restorer.h"
+#include "sys.h"
+
+enum {
+	EINTR_ = 4,
+	ENODATA_ = 61,
+	ECHILD_ = 10,
+	EINVAL_ = 22,
+	PROT_WRITE_ = 2,
+	MAP_FIXED_NOREPLACE_ = 0x100000,
+	MAP_LOCKED_ = 0x2000,
+	MADV_POPULATE_WRITE_ = 23,
+	MADV_GUARD_INSTALL_ = 102,
+	PR_SET_PDEATHSIG_ = 1,
+	PR_SET_THP_DISABLE_ = 41,
+	SIGKILL_ = 9,
+	WALL_ = 0x40000000,
+	/* Smaller pieces are faulted in by the read itself. */
+	POPULATE_MIN = 64 * 1024,
+};
+
+static void unmap_range(struct restorer_args *args, uint64_t start, uint64_t end)
+{
+	if (start < end)
+		restorer_check(args, sys2(__NR_munmap, (long)start, (long)(end - start)), RST_UNMAP, start);
+}
+
+static void map_vma(struct restorer_args *args, const struct restorer_vma *v)
+{
+	uint32_t prot = v->fill ? v->prot | PROT_WRITE_ : v->prot;
+	long ret = sys6(__NR_mmap, (long)v->start, (long)v->len, prot,
+			(v->flags & ~(uint32_t)MAP_LOCKED_) | MAP_FIXED_NOREPLACE_, v->fd, (long)v->pgoff);
+
+	restorer_check(args, ret, RST_MMAP, v->start);
+	if ((uint64_t)ret != v->start)
+		restorer_fail(args, RST_MMAP, -EINVAL_, v->start);
+}
+
+/* Fault memory in in large steps. It is only a matter of speed, so it may fail. */
+static void populate(const struct restorer_iov *iov, uint64_t n)
+{
+	uint64_t i;
+
+	for (i = 0; i < n; i++)
+		if (iov[i].len >= POPULATE_MIN)
+			sys3(__NR_madvise, (long)iov[i].base, (long)iov[i].len, MADV_POPULATE_WRITE_);
+}
+
+static void read_io(struct restorer_args *args, struct restorer_io *io)
+{
+	struct restorer_iov *iov = (struct restorer_iov *)io->iov;
+	uint64_t off = io->off, n = io->nr_iov;
+
+	populate(iov, n);
+	while (n) {
+		long ret = sys5(__NR_preadv, io->fd, (long)iov, (long)n, (long)off, 0);
+
+		if (ret == -EINTR_)
+			continue;
+		if (ret <= 0)
+			restorer_fail(args, RST_READ, ret ? ret : -ENODATA_, iov->base);
+		off += (uint64_t)ret;
+		for (; n && (uint64_t)ret >= iov->len; iov++, n--)
+			ret -= (long)iov->len;
+		if (n) {
+			iov->base += (uint64_t)ret;
+			iov->len -= (uint64_t)ret;
+		}
+	}
+}
+
+static void read_pages(struct restorer_args *args)
+{
+	struct restorer_mm *mm = &args->mm;
+	struct restorer_io *ios = (struct restorer_io *)mm->ios;
+	uint64_t i;
+
+	while ((i = __atomic_fetch_add(&mm->next_io, 1, __ATOMIC_RELAXED)) < mm->nr_ios)
+		read_io(args, &ios[i]);
+}
+
+static void filler_main(void *arg)
+{
+	struct restorer_args *args = arg;
+
+	/* Whoever kills the leader must not leave its memory to us. */
+	sys5(__NR_prctl, PR_SET_PDEATHSIG_, SIGKILL_, 0, 0, 0);
+	if (sys0(__NR_getppid) == args->pid)
+		read_pages(args);
+}
+
+static long filler_start(struct restorer_args *args, uint64_t i)
+{
+	struct clone_args ca;
+
+	memset(&ca, 0, sizeof(ca));
+	ca.flags = CLONE_VM | CLONE_FILES | CLONE_FS | CLONE_UNTRACED;
+	ca.stack = args->mm.filler_stacks + i * RESTORER_STACK;
+	ca.stack_size = RESTORER_STACK;
+	return restorer_clone(&ca, filler_main, args);
+}
+
+static void filler_wait(struct restorer_args *args, long pid)
+{
+	int status = 0;
+	long ret;
+
+	do
+		ret = sys4(__NR_wait4, pid, (long)&status, WALL_, 0);
+	while (ret == -EINTR_);
+	restorer_check(args, ret, RST_FILLER, (uint64_t)pid);
+	if (status)
+		restorer_fail(args, RST_FILLER, -ECHILD_, (uint64_t)pid);
+}
+
+enum { MAX_FILLERS = 7 };
+
+/* A filler that cannot be made is no loss: the others do its work. */
+static void fill(struct restorer_args *args)
+{
+	long pids[MAX_FILLERS];
+	uint64_t i, n = 0;
+
+	while (n < args->mm.fillers && n < MAX_FILLERS && (pids[n] = filler_start(args, n)) > 0)
+		n++;
+	read_pages(args);
+	for (i = 0; i < n; i++)
+		filler_wait(args, pids[i]);
+}
+
+static void protect_vma(struct restorer_args *args, const struct restorer_vma *v)
+{
+	if (v->fill && !(v->prot & PROT_WRITE_))
+		restorer_check(args, sys3(__NR_mprotect, (long)v->start, (long)v->len, v->prot), RST_PROTECT,
+			       v->start);
+}
+
+static void advise_vma(struct restorer_args *args, const struct restorer_vma *v)
+{
+	int advice;
+
+	for (advice = 0; advice < 64; advice++)
+		if (v->madv & 1ull << advice)
+			restorer_check(args, sys3(__NR_madvise, (long)v->start, (long)v->len, advice),
+				       RST_MADVISE, v->start);
+}
+
+static void install_guards(struct restorer_args *args)
+{
+	const struct restorer_iov *g = (const struct restorer_iov *)args->mm.guards;
+	uint64_t i;
+
+	for (i = 0; i < args->mm.nr_guards; i++)
+		restorer_check(args, sys3(__NR_madvise, (long)g[i].base, (long)g[i].len, MADV_GUARD_INSTALL_),
+			       RST_GUARD, g[i].base);
+}
+
+static void lock_vma(struct restorer_args *args, const struct restorer_vma *v)
+{
+	long ret;
+
+	if (!(v->flags & MAP_LOCKED_))
+		return;
+	ret = sys2(__NR_mlock, (long)v->start, (long)v->len);
+	/* Memory that cannot be read is locked all the same, but cannot be faulted in. */
+	if (ret < 0 && v->prot & 5)
+		restorer_fail(args, RST_LOCK, ret, v->start);
+}
+
+int restore_memory(struct restorer_args *args)
+{
+	struct restorer_mm *mm = &args->mm;
+	const struct restorer_vma *vmas = (const struct restorer_vma *)mm->vmas;
+	uint64_t i;
+
+	unmap_range(args, 0, args->region);
+	unmap_range(args, args->region + args->region_size, mm->task_size);
+	if (mm->vdso)
+		restorer_check(args, restorer_map_vdso(mm->vdso), RST_VDSO, mm->vdso);
+	for (i = 0; i < mm->nr_vmas; i++)
+		map_vma(args, &vmas[i]);
+	/* Before pages: whether they are huge is decided when memory is faulted in. */
+	restorer_check(args, sys5(__NR_prctl, PR_SET_THP_DISABLE_, mm->thp_disabled, 0, 0, 0), RST_PRCTL,
+		       PR_SET_THP_DISABLE_);
+	for (i = 0; i < mm->nr_vmas; i++)
+		advise_vma(args, &vmas[i]);
+	fill(args);
+	for (i = 0; i < mm->nr_vmas; i++)
+		protect_vma(args, &vmas[i]);
+	install_guards(args);
+	for (i = 0; i < mm->nr_vmas; i++)
+		lock_vma(args, &vmas[i]);
+	return 0;
+}

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * restore - images into a tree of tasks
+ *
+ *	read	images to structs
+ *	plan	decide, touch nothing
+ *	fork	tasks, sessions, zombies
+ *	open	files, put in place and linked
+ *	map	memory, threads, all that the restorer does
+ *	resume	registers; let go, all at once
+ *
+ * Resume is the point of no return; until then a failure ends everybody.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "arch/arch.h"
+#include "base/log.h"
+#include "core/barrier.h"
+#include "core/fdtable.h"
+#include "core/files.h"
+#include "core/fork.h"
+#include "core/guard.h"
+#include "core/inventory.h"
+#include "core/plan.h"
+#include "core/script.h"
+#include "core/shared.h"
+#include "core/stage.h"
+#include "core/stats.h"
+#include "core/worker.h"
+#include "kinds.h"
+#include "restore.h"
+
+/* ---- read ---- */
+
+static int read_task(struct restore *r, struct task *t, struct err *err)
+{
+	const struct task_kind *const *k;
+
+	if (t->state != TASK_DEAD && fdtable_read(r, t, err) < 0)
+		return -err->code;
+	for (k = all_kinds.tasks; *k; k++)
+		if ((*k)->read && (*k)->read(r, t, err) < 0)
+			return err_in(err, "%s", (*k)->name);
+	return 0;
+}
+
+static int restore_read(void *run, struct err *err)
+{
+	const struct task_kind *const *k;
+	struct restore *r = run;
+	struct task *t;
+
+	if (inventory_read(r, err) < 0 || tree_read(r, err) < 0 || files_read(r, err) < 0)
+		return -err->code;
+	for (k = all_kinds.tasks; *k; k++)
+		if ((*k)->read_begin && (*k)->read_begin(r, err) < 0)
+			return err_in(err, "%s", (*k)->name);
+	for_each_task(t, r->tree)
+		if (read_task(r, t, err) < 0)
+			return err_in(err, "task %d", t->pid);
+	return 0;
+}
+
+/* ---- plan ---- */
+
+static int restore_plan(void *run, struct err *err)
+{
+	return plan_run(run, err);
+}
+
+/* ---- fork ---- */
+
+static int run_script(struct restore *r, const char *action, struct err *err)
+{
+	return script_run(&r->opts->common, action, store_dirfd(r->store), r->tree->root->host_pid, err);
+}
+
+/* As many files as the kernel lets us have: tasks may have more than our soft limit. */
+static void raise_file_limit(void)
+{
+	struct rlimit lim;
+
+	if (getrlimit(RLIMIT_NOFILE, &lim) == 0) {
+		lim.rlim_cur = lim.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &lim);
+	}
+}
+
+static int restore_fork(void *run, struct err *err)
+{
+	const struct file_kind *const *k;
+	struct restore *r = run;
+
+	raise_file_limit();
+	for (k = all_kinds.files; *k; k++)
+		if ((*k)->before && (*k)->before(r, err) < 0)
+			return err_in(err, "%s", (*k)->name);
+	stats_start(r->stats, STAT_FORKING);
+	if (fork_tree(r, err) < 0)
+		return -err->code;
+	stats_stop(r->stats, STAT_FORKING);
+	return 0;
+}
+
+static int restore_end(void *run, bool ok, struct err *err)
+{
+	struct restore *r = run;
+
+	if (!ok && r->barrier && !r->resumed)
+		barrier_kill(r, r->barrier);
+	return 0;
+}
+
+/* ---- open and map: the tasks work, we keep them in step ---- */
+
+static int step(struct restore *r, unsigned int n, struct err *err)
+{
+	if (barrier_release(r, r->barrier, err) < 0)
+		return -err->code;
+	return barrier_wait(r, r->barrier, n, 0, err);
+}
+
+static int restore_open(void *run, struct err *err)
+{
+	struct restore *r = run;
+	unsigned int i;
+
+	for (i = 0; i < worker_open_steps(r); i++)
+		if (step(r, r->tree->nr_alive, err) < 0)
+			return -err->code;
+	return files_after(r, err);
+}
+
+static int restore_map(void *run, struct err *err)
+{
+	struct restore *r = run;
+
+	/* memory is there and no helper lives; then threads are made, each of which arrives */
+	if (step(r, r->tree->nr_alive, err) < 0)
+		return -err->code;
+	return step(r, r->tree->nr_threads, err);
+}
+
+/* ---- resume ---- */
+
+static int unmap_region(struct restore *r, const struct task *t, struct err *err)
+{
+	const struct shared_task *st = &r->shared->tasks[t->index];
+	unsigned long args[6] = { st->region, st->region_size };
+	long ret;
+
+	if (compel_raw_syscall(t->host_pid, st->insn, SYS_munmap, args, &ret, err) < 0)
+		return -err->code;
+	return ret < 0 ? err_set(err, (int)-ret, "cannot unmap the restorer") : 0;
+}
+
+static int set_registers(const struct thread *th, struct err *err)
+{
+	struct compel_regs regs;
+	char xstate[COMPEL_XSTATE_MAX];
+	size_t len;
+
+	if (arch_regs_from_core(th->core, &regs, xstate, &len, err) < 0)
+		return -err->code;
+	return compel_set_state(th->host_tid, &regs, xstate, len,
+				th->core->thread_core && th->core->thread_core->has_blk_sigset ?
+					th->core->thread_core->blk_sigset :
+					th->core->tc ? th->core->tc->blk_sigset : 0,
+				err);
+}
+
+static int finish_task(struct restore *r, struct task *t, struct err *err)
+{
+	size_t i;
+
+	if (unmap_region(r, t, err) < 0)
+		return -err->code;
+	for (i = 0; i < t->nr_threads; i++)
+		if (set_registers(&t->threads[i], err) < 0)
+			return err_in(err, "thread %d", t->threads[i].tid);
+	return 0;
+}
+
+/* A task that was stopped gets the signal that stopped it, before it can run. */
+static void stop_task(struct restore *r, const struct task *t)
+{
+	int sig = 0;
+
+	if (t->state == TASK_STOPPED)
+		sig = t->core->tc->has_stop_signo ? (int)t->core->tc->stop_signo : SIGSTOP;
+	else if (r->opts->common.leave_stopped)
+		sig = SIGSTOP;
+	if (sig)
+		kill(t->host_pid, sig);
+}
+
+static void let_go(struct restore *r, const struct task *t)
+{
+	size_t i;
+
+	for (i = 0; i < t->nr_threads; i++)
+		if (ptrace(PTRACE_DETACH, t->threads[i].host_tid, 0, 0) < 0)
+			log_warn("cannot let go of thread %d of task %d: %s", t->threads[i].tid, t->pid,
+				 strerror(errno));
+}
+
+static int restore_resume(void *run, struct err *err)
+{
+	struct restore *r = run;
+	struct task *t;
+
+	for_each_alive(t, r->tree)
+		if (finish_task(r, t, err) < 0)
+			return err_in(err, "task %d", t->pid);
+	if (run_script(r, "post-restore", err) < 0 || run_script(r, "pre-resume", err) < 0)
+		return -err->code;
+
+	r->resumed = true;
+	for_each_alive(t, r->tree)
+		stop_task(r, t);
+	for_each_alive(t, r->tree)
+		let_go(r, t);
+	return run_script(r, "post-resume", err);
+}
+
+static const struct stage restore_stages[] = {
+	{ "read", restore_read, NULL },	  { "plan", restore_plan, NULL }, { "fork", restore_fork, restore_end },
+	{ "open", restore_open, NULL },	  { "map", restore_map, NULL },	  { "resume", restore_resume, NULL },
+};
+
+enum { DRY_STAGES = 2, ALL_STAGES = sizeof(restore_stages) / sizeof(restore_stages[0]) };
+
+static int restore_begin(struct restore *r, struct err *err)
+{
+	list_init(&r->tree->tasks);
+	r->proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (r->proc < 0)
+		return err_sys(err, "cannot open /proc");
+	if (store_open_dir(r->arena, r->opts->common.images_dir, false, &r->store, err) < 0)
+		return -err->code;
+	return script_run(&r->opts->common, "pre-restore", store_dirfd(r->store), 0, err);
+}
+
+int restore_run(const struct restore_opts *opts, pid_t *root_ret, struct err *err)
+{
+	struct arena arena;
+	struct restore r = { .opts = opts, .arena = &arena, .coordinator = -1 };
+	int ret;
+
+	arena_init(&arena);
+	r.kernel = kernel_new(&arena);
+	r.kinds = kinds_new(&arena, &all_kinds);
+	r.tree = arena_new(&arena, struct tree);
+	r.files = files_new(&arena);
+	r.stats = stats_new(&arena);
+
+	guard_begin();
+	stats_start(r.stats, STAT_RESTORE);
+	ret = restore_begin(&r, err);
+	if (ret == 0)
+		ret = stages_run(restore_stages, opts->dry_run ? DRY_STAGES : ALL_STAGES, &r, err);
+	if (ret == 0 && !opts->dry_run) {
+		*root_ret = r.tree->root->host_pid;
+		stats_stop(r.stats, STAT_RESTORE);
+		if (opts->common.display_stats)
+			stats_print_restore(r.stats);
+		ret = stats_write_restore(r.stats, AT_FDCWD, err);
+	}
+	guard_end();
+
+	store_close(r.store);
+	arena_fini(&arena);
+	return ret;
+}

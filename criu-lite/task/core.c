@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * core - core-TID.img: a thread's registers and name, a task's state
+ *
+ * collect   makes the records that the other kinds of task/ fill; vector state,
+ *	     while no code of ours has run in the thread
+ * drain     registers, and where the thread is cleared when it ends
+ * write     one image per thread; a zombie has one, with its exit code
+ * read      every record that restore looks at is there
+ * map       what a thread tells the kernel of its own memory
+ *
+ * The leader's image has the task's part (tc) too.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "arch/arch.h"
+#include "base/cleanup.h"
+#include "core/kind.h"
+#include "core/region.h"
+
+enum { ROBUST_LIST_LEN = 24 }; /* the only size that kernels know */
+
+/* ---- dump ---- */
+
+static void new_tc(struct dump *d, struct task *t)
+{
+	TaskCoreEntry *tc = record_new(d, task_core_entry);
+
+	tc->task_state = t->state;
+	tc->comm = arena_strdup(d->arena, t->stat.comm);
+	if (t->state == TASK_DEAD)
+		tc->exit_code = (uint32_t)t->stat.exit_code;
+	else
+		tc->flags = t->stat.flags;
+	t->core->tc = tc;
+}
+
+static int collect_robust_list(struct thread *th, struct err *err)
+{
+	ThreadCoreEntry *e = th->core->thread_core;
+	void *head;
+	size_t len;
+
+	if (syscall(SYS_get_robust_list, th->host_tid, &head, &len) < 0)
+		return err_sys(err, "cannot ask for the robust list of thread %d", th->host_tid);
+	e->futex_rla = (uintptr_t)head;
+	e->futex_rla_len = (uint32_t)len;
+	return 0;
+}
+
+static int collect_thread(struct dump *d, struct thread *th, struct err *err)
+{
+	scoped_ptr char *xstate = malloc(COMPEL_XSTATE_MAX);
+	char comm[64];
+	size_t len;
+
+	th->core->thread_core = record_new(d, thread_core_entry);
+	th->core->thread_core->comm = arena_strdup(d->arena, proc_comm(d->proc, th->host_tid, comm));
+	arch_core_init(th->core, d->arena);
+
+	if (!xstate || collect_robust_list(th, err) < 0)
+		return xstate ? -err->code : err_sys(err, "cannot read vector state");
+	if (compel_get_xstate(th->host_tid, xstate, COMPEL_XSTATE_MAX, &len, err) < 0)
+		return -err->code;
+	return arch_core_from_xstate(th->core, th->host_tid, xstate, len, d->arena, err);
+}
+
+static int collect_core(struct dump *d, struct task *t, struct err *err)
+{
+	for (size_t i = 0; i < t->nr_threads; i++) {
+		struct thread *th = &t->threads[i];
+
+		th->core = record_new(d, core_entry);
+		th->core->mtype = arch_march();
+		if (i == 0) {
+			t->core = th->core;
+			new_tc(d, t);
+		}
+		if (t->state != TASK_DEAD && collect_thread(d, th, err) < 0)
+			return err_in(err, "thread %d", th->host_tid);
+	}
+	return 0;
+}
+
+/*
+ * The signal whose handler runs before anything else once the thread goes on,
+ * or 0: those of the thread come before those of the process, faults before
+ * others, then the lowest.
+ */
+static int first_handled(uint64_t pending)
+{
+	static const uint64_t faults = 1ull << (SIGSEGV - 1) | 1ull << (SIGBUS - 1) |
+				       1ull << (SIGILL - 1) | 1ull << (SIGTRAP - 1) |
+				       1ull << (SIGFPE - 1) | 1ull << (SIGSYS - 1);
+
+	if (pending & faults)
+		pending &= faults;
+	return pending ? __builtin_ctzll(pending) + 1 : 0;
+}
+
+static int thread_first_handled(const struct thread *th)
+{
+	uint64_t open = th->status.caught & ~th->victim->sigmask;
+	int sig = first_handled(th->status.sig_pending & open);
+
+	return sig ? sig : first_handled(th->status.shared_pending & open);
+}
+
+/* A handler makes most interrupted system calls return EINTR. */
+static bool returns_eintr(const struct task *t, const struct thread *th)
+{
+	const SyscallEntry *in = th->core->thread_core->interrupted;
+	int sig = in ? thread_first_handled(th) : 0;
+
+	enum { ERESTARTSYS = 512, ERESTARTNOINTR = 513 };
+
+	if (!sig || in->result == -ERESTARTNOINTR)
+		return false;
+	return in->result != -ERESTARTSYS || !(t->inside->sigactions[sig - 1].flags & SA_RESTART);
+}
+
+static int drain_core(struct dump *d, struct task *t, struct err *err)
+{
+	for (size_t i = 0; i < t->nr_threads; i++) {
+		struct thread *th = &t->threads[i];
+
+		if (arch_core_from_regs(th->core, &th->victim->regs, th->inside->tid_address, d->arena,
+					err) < 0)
+			return err_in(err, "thread %d", th->host_tid);
+		if (returns_eintr(t, th))
+			arch_core_set_eintr(th->core);
+	}
+	return 0;
+}
+
+static int write_core(struct dump *d, struct task *t, struct err *err)
+{
+	for (size_t i = 0; i < t->nr_threads; i++) {
+		const struct thread *th = &t->threads[i];
+
+		if (image_put_one(d->store, IMAGE_CORE, (unsigned long)th->tid, &th->core->base, err) < 0)
+			return -err->code;
+	}
+	return 0;
+}
+
+/* ---- restore ---- */
+
+static int check_thread(const struct thread *th, struct err *err)
+{
+	scoped_ptr char *xstate = malloc(COMPEL_XSTATE_MAX);
+	const ThreadCoreEntry *e = th->core->thread_core;
+	struct compel_regs regs;
+	size_t len;
+
+	if (!xstate)
+		return err_sys(err, "cannot check vector state");
+	if (!e)
+		return err_set(err, EBADMSG, "cannot use core-%d.img: it says nothing of the thread", th->tid);
+	if (e->futex_rla && e->futex_rla_len != ROBUST_LIST_LEN)
+		return err_set(err, EBADMSG, "cannot use a robust list of %u bytes", e->futex_rla_len);
+
+	/* So that an image of another CPU is refused before anything is made. */
+	return arch_regs_from_core(th->core, &regs, xstate, &len, err);
+}
+
+static int read_core(struct restore *r, struct task *t, struct err *err)
+{
+	if (t->state == TASK_DEAD)
+		return 0;
+
+	for (size_t i = 0; i < t->nr_threads; i++)
+		if (check_thread(&t->threads[i], err) < 0) {
+			err_in(err, "thread %d", t->threads[i].tid);
+			return err_hint(err, "the checkpoint is damaged; take it again");
+		}
+	return 0;
+}
+
+static int map_core(struct restore *r, struct task *t, struct err *err)
+{
+	for (size_t i = 0; i < t->nr_threads; i++) {
+		const struct thread *th = &t->threads[i];
+		const ThreadCoreEntry *e = th->core->thread_core;
+		struct restorer_thread *out = &r->region->threads[i];
+		const char *comm = e->comm ? e->comm : t->core->tc->comm;
+
+		out->tid = th->tid;
+		out->index = (uint32_t)i;
+		out->tls = arch_tls(th->core);
+		out->tid_address = arch_clear_tid_addr(th->core);
+		out->robust_list = e->futex_rla;
+		out->robust_list_len = e->futex_rla_len;
+		snprintf(out->comm, sizeof(out->comm), "%s", comm);
+	}
+	return 0;
+}
+
+const struct task_kind core_kind = {
+	.name	 = "core",
+	.collect = collect_core,
+	.drain	 = drain_core,
+	.write	 = write_core,
+	.read	 = read_core,
+	.map	 = map_core,
+};

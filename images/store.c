@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * store - where images are, whatever it is
+ */
+#include <errno.h>
+
+#include "images/store.h"
+
+int store_set_version(struct store *s, uint32_t version, struct err *err)
+{
+	if (version == 1 || version == 2) {
+		s->version = version;
+		return 0;
+	}
+
+	err_set(err, EPROTONOSUPPORT, "cannot read %sinventory.img: images of version %u", s->label,
+		version);
+	err_why(err, "versions 1 and 2 are known");
+	if (version == 0)
+		return err_hint(err, "this is a pre-dump; restore from the dump made after it");
+	return err_hint(err, "restore with the version of criu that took the checkpoint");
+}
+
+int store_create_file(struct store *s, const char *name, struct err *err)
+{
+	return s->ops->create(s, name, err);
+}
+
+int store_open_file(struct store *s, const char *name, int *fd_ret, struct err *err)
+{
+	return s->ops->open(s, name, fd_ret, err);
+}
+
+int store_has_file(struct store *s, const char *name, bool *exists_ret, struct err *err)
+{
+	return s->ops->exists(s, name, exists_ret, err);
+}
+
+int store_remove_file(struct store *s, const char *name, struct err *err)
+{
+	return s->ops->remove(s, name, err);
+}
+
+void store_close(struct store *s)
+{
+	if (s)
+		s->ops->close(s);
+}
