@@ -95,6 +95,17 @@ static int dump_collect(void *run, struct err *err)
 	return files_collect_end(d, err);
 }
 
+/* What a kind has left in the world goes again, or stays for the restore. */
+static int dump_collected(void *run, bool ok, struct err *err)
+{
+	const struct file_kind *const *k;
+
+	for (k = all_kinds.files; *k; k++)
+		if ((*k)->dump_end)
+			(*k)->dump_end(run, ok);
+	return 0;
+}
+
 /* ---- inject ---- */
 
 static int dump_inject(void *run, struct err *err)
@@ -143,7 +154,7 @@ static int ask_inside(struct dump *d, struct task *t, struct err *err)
 		struct thread *th = &t->threads[i];
 
 		th->inside = arena_new(d->arena, struct parasite_thread);
-		if (thread_call(t, th, PARASITE_THREAD, th->inside, sizeof(*th->inside), err) < 0)
+		if (task_call_thread(t, th, PARASITE_THREAD, th->inside, sizeof(*th->inside), err) < 0)
 			return -err->code;
 	}
 	return 0;
@@ -198,7 +209,7 @@ static int dump_discard(void *run, bool ok, struct err *err)
 }
 
 static const struct stage dump_stages[] = {
-	{ "freeze", dump_freeze, dump_thaw },	{ "collect", dump_collect, NULL },
+	{ "freeze", dump_freeze, dump_thaw },	{ "collect", dump_collect, dump_collected },
 	{ "inject", dump_inject, dump_cure },	{ "drain", dump_drain, NULL },
 	{ "write", dump_write, dump_discard },
 };
@@ -211,7 +222,7 @@ static int dump_begin(struct dump *d, struct err *err)
 	d->proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (d->us->pidfd < 0 || d->proc < 0)
 		return err_sys(err, "cannot open %s", d->proc < 0 ? "/proc" : "a pidfd of ourselves");
-	if (store_open_dir(d->arena, d->opts->common.images_dir, true, &d->store, err) < 0)
+	if (store_open_dirfd(d->arena, fcntl(d->opts->common.images_fd, F_DUPFD_CLOEXEC, 3), &d->store, err) < 0)
 		return -err->code;
 	return script_run(&d->opts->common, "pre-dump", store_dirfd(d->store), 0, err);
 }

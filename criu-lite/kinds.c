@@ -4,9 +4,33 @@
  */
 #include "kinds.h"
 
-#define FILE_KINDS(X)
+#define FILE_KINDS(X) \
+	X(regfile) \
+	X(device) \
+	X(fifo) \
+	X(pipe) \
+	X(eventfd) \
+	X(epoll) \
+	X(signalfd) \
+	X(timerfd) \
+	X(inotify) \
+	X(pidfd) \
+	X(memfd)
 
-#define TASK_KINDS(X)
+/* mm is first: it makes the region that all others pack into. */
+#define TASK_KINDS(X) \
+	X(mm) \
+	X(core) \
+	X(fs) \
+	X(signals) \
+	X(timers) \
+	X(creds) \
+	X(sched) \
+	X(rlimit) \
+	X(prctl) \
+	X(rseq) \
+	X(seccomp) \
+	X(memfd_seals)
 
 #define DECLARE_FILE(k) extern const struct file_kind k##_kind;
 #define DECLARE_TASK(k) extern const struct task_kind k##_kind;

@@ -4,8 +4,10 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,11 +24,16 @@ static const char criu_version[] = "4.2"; /* whose images and options these are 
 
 /* ---- the place of a run ---- */
 
-/* Missing ones of 0, 1, 2 would be taken by files of ours, and then written to by messages. */
-static void fill_stdio(void)
+/*
+ * Whoever started us may have left us odd things.  Missing ones of 0, 1, 2 would
+ * be taken by files of ours, and then written to by messages.  With SIGCHLD
+ * ignored, children could not be waited for.
+ */
+static void normalize(void)
 {
 	int fd;
 
+	signal(SIGCHLD, SIG_DFL);
 	do
 		fd = open("/dev/null", O_RDWR);
 	while (fd >= 0 && fd <= STDERR_FILENO);
@@ -44,20 +51,31 @@ static int open_dir(const char *path, const char *option, struct err *err)
 	return err_hint(err, "make it, or give another one by %s", option);
 }
 
-/* Relative paths of the log, statistics and pidfile are meant from the work directory. */
-static int enter_work_dir(struct common_opts *o, struct err *err)
+/*
+ * Made if need be (for a dump), open, but not entered: relative paths are meant
+ * from where we were started.
+ */
+static int open_images(const struct options *o, struct err *err)
 {
-	scoped_fd images = open_dir(o->images_dir, "-D", err);
+	if (o->command == COMMAND_DUMP && mkdir(o->common.images_dir, 0700) < 0 && errno != EEXIST)
+		log_debug("cannot make %s: %s", o->common.images_dir, strerror(errno));
+	return open_dir(o->common.images_dir, "-D", err);
+}
+
+/* Relative paths of the log, statistics and pidfile are meant from the work directory. */
+static int enter_work_dir(struct options *o, struct err *err)
+{
+	scoped_fd images = open_images(o, err);
 	scoped_fd work = -1;
 
 	if (images < 0)
 		return images;
-	if (o->work_dir && (work = open_dir(o->work_dir, "-W", err)) < 0)
+	if (o->common.work_dir && (work = open_dir(o->common.work_dir, "-W", err)) < 0)
 		return work;
 	if (fchdir(work >= 0 ? work : images) < 0)
 		return err_sys(err, "cannot enter the work directory");
 
-	o->images_fd = take_fd(&images);
+	o->common.images_fd = take_fd(&images);
 	return 0;
 }
 
@@ -139,6 +157,10 @@ static int run_restore(struct options *o, struct err *err)
 
 static int run_check(struct options *o, struct err *err)
 {
+	if (o->common.log_file && enter_work_dir(o, err) < 0)
+		return -err->code;
+	if (open_log(o, err) < 0)
+		return -err->code;
 	return check_run(&o->check, err);
 }
 
@@ -166,7 +188,7 @@ static int run(struct options *o, struct err *err)
 		return run_check(o, err);
 	case COMMAND_DUMP:
 	case COMMAND_RESTORE:
-		if (enter_work_dir(&o->common, err) < 0 || open_log(o, err) < 0)
+		if (enter_work_dir(o, err) < 0 || open_log(o, err) < 0)
 			return -err->code;
 		return o->command == COMMAND_DUMP ? run_dump(o, err) : run_restore(o, err);
 	default:
@@ -196,7 +218,7 @@ int main(int argc, char **argv)
 	struct options o;
 	struct err err;
 
-	fill_stdio();
+	normalize();
 	arena_init(&arena);
 
 	if (options_read(&o, &arena, argc, argv, &err) < 0)

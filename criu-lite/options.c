@@ -185,30 +185,62 @@ static int set_file_validation(struct options *o, struct arena *a, const char *v
 #define AT(member) offsetof(struct options, member)
 
 /* a switch, with --no-NAME; the same without it */
-#define SWITCH(n, l, member, text) \
-	{ .name = n, .letter = l, .no = true, .store = STORE_BOOL, .at = AT(member), .help = text }
-#define FLAG(n, l, member, text) \
-	{ .name = n, .letter = l, .store = STORE_BOOL, .at = AT(member), .help = text }
-#define STRING(n, l, a, member, text) \
-	{ .name = n, .letter = l, .arg = a, .store = STORE_STRING, .at = AT(member), .help = text }
-#define LIST(n, a, member, text) \
-	{ .name = n, .arg = a, .store = STORE_LIST, .at = AT(member), .help = text }
-#define NUMBER(n, a, member, text) \
-	{ .name = n, .arg = a, .store = STORE_UINT, .at = AT(member), .help = text }
-#define SIZE(n, a, member, text) \
-	{ .name = n, .arg = a, .store = STORE_SIZE, .at = AT(member), .help = text }
-#define CALL(n, l, a, function, text) \
-	{ .name = n, .letter = l, .arg = a, .store = STORE_CALL, .set = function, .help = text }
-#define EARLY(n, a, text) { .name = n, .arg = a, .early = true, .help = text }
+#define SWITCH(n, l, member, text)                                                         \
+	{                                                                                  \
+		.name = n, .letter = l, .no = true, .store = STORE_BOOL, .at = AT(member), \
+		.help = text                                                               \
+	}
+#define FLAG(n, l, member, text)                                                            \
+	{                                                                                   \
+		.name = n, .letter = l, .store = STORE_BOOL, .at = AT(member), .help = text \
+	}
+#define STRING(n, l, a, member, text)                                                      \
+	{                                                                                  \
+		.name = n, .letter = l, .arg = a, .store = STORE_STRING, .at = AT(member), \
+		.help = text                                                               \
+	}
+#define LIST(n, a, member, text)                                                         \
+	{                                                                                \
+		.name = n, .arg = a, .store = STORE_LIST, .at = AT(member), .help = text \
+	}
+#define NUMBER(n, a, member, text)                                                       \
+	{                                                                                \
+		.name = n, .arg = a, .store = STORE_UINT, .at = AT(member), .help = text \
+	}
+#define SIZE(n, a, member, text)                                                         \
+	{                                                                                \
+		.name = n, .arg = a, .store = STORE_SIZE, .at = AT(member), .help = text \
+	}
+#define CALL(n, l, a, function, text)                                                   \
+	{                                                                               \
+		.name = n, .letter = l, .arg = a, .store = STORE_CALL, .set = function, \
+		.help = text                                                            \
+	}
+#define EARLY(n, a, text)                                        \
+	{                                                        \
+		.name = n, .arg = a, .early = true, .help = text \
+	}
 
 /* no effect: @text says why */
-#define IDLE(n, l, a, text)    { .name = n, .letter = l, .arg = a, .why = text }
-#define IDLE_SWITCH(n, text)   { .name = n, .no = true, .why = text }
-#define IDLE_ONE_OF(n, a, c, text) { .name = n, .arg = a, .choices = c, .why = text }
+#define IDLE(n, l, a, text)                                   \
+	{                                                     \
+		.name = n, .letter = l, .arg = a, .why = text \
+	}
+#define IDLE_SWITCH(n, text)                       \
+	{                                          \
+		.name = n, .no = true, .why = text \
+	}
+#define IDLE_ONE_OF(n, a, c, text)                             \
+	{                                                      \
+		.name = n, .arg = a, .choices = c, .why = text \
+	}
 
 /* refused by some commands */
-#define REFUSE(n, l, a, commands, text, what_to_do) \
-	{ .name = n, .letter = l, .no = !(a), .arg = a, .refused = commands, .why = text, .hint = what_to_do }
+#define REFUSE(n, l, a, commands, text, what_to_do)                                             \
+	{                                                                                       \
+		.name = n, .letter = l, .no = !(a), .arg = a, .refused = commands, .why = text, \
+		.hint = what_to_do                                                              \
+	}
 
 static const char no_namespaces[] = "namespaces are not restored yet";
 static const char no_cgroups[] = "tasks are restored into our own cgroups";
@@ -246,8 +278,11 @@ const struct option_row option_rows[] = {
 	LIST("irmap-scan-path", "PATH", dump.irmap_scan_paths, "dump: where to search for them"),
 	NUMBER("timeout", "SEC", dump.timeout, "dump: limit for freezing (default 10, 0: none)"),
 	STRING("freeze-cgroup", 0, "PATH", dump.freeze_cgroup, "dump: freeze this cgroup"),
-	{ .name = "file-validation", .arg = "filesize|buildid", .store = STORE_CALL,
-	  .choices = "filesize buildid", .set = set_file_validation,
+	{ .name = "file-validation",
+	  .arg = "filesize|buildid",
+	  .store = STORE_CALL,
+	  .choices = "filesize buildid",
+	  .set = set_file_validation,
 	  .help = "how to tell that a file has not changed" },
 	SWITCH("skip-file-rwx-check", 0, restore.skip_file_rwx_check,
 	       "restore: do not compare file modes"),
@@ -273,11 +308,20 @@ const struct option_row option_rows[] = {
 	IDLE("address", 0, "ADDR", no_remote),
 	IDLE("port", 0, "N", no_remote),
 	IDLE("ps-socket", 0, "FD", no_remote),
-	{ .name = "prev-images-dir", .arg = "DIR", .store = STORE_STRING, .at = AT(dump.parent_dir),
+	{ .name = "prev-images-dir",
+	  .arg = "DIR",
+	  .store = STORE_STRING,
+	  .at = AT(dump.parent_dir),
 	  .why = no_parent },
-	{ .name = "track-mem", .no = true, .store = STORE_BOOL, .at = AT(dump.track_mem),
+	{ .name = "track-mem",
+	  .no = true,
+	  .store = STORE_BOOL,
+	  .at = AT(dump.track_mem),
 	  .why = no_parent },
-	{ .name = "auto-dedup", .no = true, .store = STORE_BOOL, .at = AT(dump.auto_dedup),
+	{ .name = "auto-dedup",
+	  .no = true,
+	  .store = STORE_BOOL,
+	  .at = AT(dump.auto_dedup),
 	  .why = no_parent },
 	IDLE_ONE_OF("pre-dump-mode", "splice|read", "splice read", no_parent),
 	IDLE("libdir", 'L', "DIR", "there are no plugins"),
@@ -311,11 +355,12 @@ const struct option_row option_rows[] = {
 	IDLE("tls-no-cn-verify", 0, NULL, no_tls),
 
 	/* refused */
-	REFUSE("page-server", 0, NULL, COMMAND_DUMP, no_remote, "dump into a directory and copy it"),
+	REFUSE("page-server", 0, NULL, COMMAND_DUMP, no_remote,
+	       "dump into a directory and copy it"),
 	REFUSE("lazy-pages", 0, NULL, COMMAND_DUMP | COMMAND_RESTORE,
 	       "memory is always dumped and restored at once", "leave out --lazy-pages"),
-	REFUSE("stream", 0, NULL, COMMAND_DUMP | COMMAND_RESTORE, "images are always in a directory",
-	       "leave out --stream, and pack the directory"),
+	REFUSE("stream", 0, NULL, COMMAND_DUMP | COMMAND_RESTORE,
+	       "images are always in a directory", "leave out --stream, and pack the directory"),
 	REFUSE("root", 'r', "PATH", COMMAND_RESTORE, no_namespaces,
 	       "leave out --root and start criu-lite where that is the root"),
 	REFUSE("join-ns", 'J', "NS:PID|FILE", COMMAND_RESTORE, no_namespaces,
@@ -335,12 +380,12 @@ static const struct {
 	const char *name;
 	enum command command;
 } commands[] = {
-	{ "dump", COMMAND_DUMP },      { "restore", COMMAND_RESTORE },
-	{ "check", COMMAND_CHECK },    { "pre-dump", COMMAND_OTHER },
+	{ "dump", COMMAND_DUMP },	 { "restore", COMMAND_RESTORE },
+	{ "check", COMMAND_CHECK },	 { "pre-dump", COMMAND_OTHER },
 	{ "lazy-pages", COMMAND_OTHER }, { "page-server", COMMAND_OTHER },
-	{ "service", COMMAND_OTHER },  { "swrk", COMMAND_OTHER },
-	{ "dedup", COMMAND_OTHER },    { "cpuinfo", COMMAND_OTHER },
-	{ "exec", COMMAND_OTHER },     { "show", COMMAND_OTHER },
+	{ "service", COMMAND_OTHER },	 { "swrk", COMMAND_OTHER },
+	{ "dedup", COMMAND_OTHER },	 { "cpuinfo", COMMAND_OTHER },
+	{ "exec", COMMAND_OTHER },	 { "show", COMMAND_OTHER },
 };
 
 static int find_command(struct options *o, const opt_strings *operands, struct err *err)
@@ -367,7 +412,8 @@ static int take_operands(struct options *o, struct option_reader *r, struct err 
 	if (o->exec_cmd && o->command == COMMAND_RESTORE) {
 		if (r->operands.n < 2) {
 			err_set(err, EINVAL, "--exec-cmd requires a command");
-			return err_hint(err, "write it at the end: --exec-cmd -- COMMAND ARGUMENTS");
+			return err_hint(err,
+					"write it at the end: --exec-cmd -- COMMAND ARGUMENTS");
 		}
 		*vec_add(r->a, &r->operands) = NULL;
 		o->restore.exec_cmd = (char *const *)&r->operands.items[1];
@@ -421,7 +467,8 @@ static int check_combinations(struct options *o, struct arena *a, struct err *er
 		return err_hint(err, "leave out one of them");
 	}
 	if (o->dump.pid)
-		*vec_add(a, &o->notes) = "--tree has no effect: the images say which pids there are";
+		*vec_add(a, &o->notes) =
+			"--tree has no effect: the images say which pids there are";
 	return 0;
 }
 

@@ -35,6 +35,7 @@
 #include "core/stats.h"
 #include "core/worker.h"
 #include "kinds.h"
+#include "notify.h"
 #include "restore.h"
 
 /* ---- read ---- */
@@ -111,10 +112,14 @@ static int restore_fork(void *run, struct err *err)
 
 static int restore_end(void *run, bool ok, struct err *err)
 {
+	const struct file_kind *const *k;
 	struct restore *r = run;
 
 	if (!ok && r->barrier && !r->resumed)
 		barrier_kill(r, r->barrier);
+	for (k = all_kinds.files; *k; k++)
+		if ((*k)->restore_end)
+			(*k)->restore_end(r, ok || r->resumed);
 	return 0;
 }
 
@@ -167,7 +172,8 @@ static int set_registers(const struct thread *th, struct err *err)
 	char xstate[COMPEL_XSTATE_MAX];
 	size_t len;
 
-	if (arch_regs_from_core(th->core, &regs, xstate, &len, err) < 0)
+	if (arch_regs_from_core(th->core, &regs, xstate, &len, err) < 0 ||
+	    arch_set_thread(th->host_tid, th->core, err) < 0)
 		return -err->code;
 	return compel_set_state(th->host_tid, &regs, xstate, len,
 				th->core->thread_core && th->core->thread_core->has_blk_sigset ?
@@ -222,6 +228,11 @@ static int restore_resume(void *run, struct err *err)
 	if (run_script(r, "post-restore", err) < 0 || run_script(r, "pre-resume", err) < 0)
 		return -err->code;
 
+	if (r->opts->pidfile && notify_pidfile(r->opts->pidfile, r->tree->root->host_pid, err) < 0)
+		return -err->code;
+	if (r->opts->common.status_fd >= 0 && notify_ready(r->opts->common.status_fd, err) < 0)
+		return -err->code;
+
 	r->resumed = true;
 	for_each_alive(t, r->tree)
 		stop_task(r, t);
@@ -243,12 +254,12 @@ static int restore_begin(struct restore *r, struct err *err)
 	r->proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (r->proc < 0)
 		return err_sys(err, "cannot open /proc");
-	if (store_open_dir(r->arena, r->opts->common.images_dir, false, &r->store, err) < 0)
+	if (store_open_dirfd(r->arena, fcntl(r->opts->common.images_fd, F_DUPFD_CLOEXEC, 3), &r->store, err) < 0)
 		return -err->code;
 	return script_run(&r->opts->common, "pre-restore", store_dirfd(r->store), 0, err);
 }
 
-int restore_run(const struct restore_opts *opts, pid_t *root_ret, struct err *err)
+int restore_run(const struct restore_opts *opts, struct err *err)
 {
 	struct arena arena;
 	struct restore r = { .opts = opts, .arena = &arena, .coordinator = -1 };
@@ -267,7 +278,6 @@ int restore_run(const struct restore_opts *opts, pid_t *root_ret, struct err *er
 	if (ret == 0)
 		ret = stages_run(restore_stages, opts->dry_run ? DRY_STAGES : ALL_STAGES, &r, err);
 	if (ret == 0 && !opts->dry_run) {
-		*root_ret = r.tree->root->host_pid;
 		stats_stop(r.stats, STAT_RESTORE);
 		if (opts->common.display_stats)
 			stats_print_restore(r.stats);

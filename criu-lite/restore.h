@@ -7,9 +7,9 @@
 
 /*
  * Restore the tree that is in the images directory.  On failure nothing is
- * left of it.  *@root_ret is the pid of the root task, running (or stopped, if
- * so asked), and a child of ours unless opts->sibling.
+ * left of it.  Its root is a child of ours, unless opts->sibling; --pidfile and
+ * --status-fd have been served before it runs.
  */
-int restore_run(const struct restore_opts *opts, pid_t *root_ret, struct err *err);
+int restore_run(const struct restore_opts *opts, struct err *err);
 
 #endif

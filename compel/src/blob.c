@@ -4,6 +4,7 @@
  *
  * One mapping holds everything, see control.h for its order.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -33,20 +34,29 @@ unsigned long blob_args(const struct compel_blob *b)
 	return blob_control(b) + COMPEL_CONTROL;
 }
 
+/* The file is at its end everywhere once the memory is gone. */
+static int mem_err(struct compel_task *task, unsigned long at, int code, struct err *err)
+{
+	char byte;
+
+	if (pread(task->mem, &byte, 1, (off_t)at) == 0)
+		code = -ESRCH;
+	return err_set(err, -code, "cannot access the memory of process %d", task->pid);
+}
+
 int task_write(struct compel_task *task, unsigned long to, const void *from, size_t len,
 	       struct err *err)
 {
 	int ret = io_pwrite(task->mem, from, len, (off_t)to);
 
-	return ret < 0 ? err_set(err, -ret, "cannot write to the memory of process %d", task->pid)
-		       : 0;
+	return ret < 0 ? mem_err(task, to, ret, err) : 0;
 }
 
 int task_read(struct compel_task *task, unsigned long from, void *to, size_t len, struct err *err)
 {
 	int ret = io_pread(task->mem, to, len, (off_t)from);
 
-	return ret < 0 ? err_set(err, -ret, "cannot read the memory of process %d", task->pid) : 0;
+	return ret < 0 ? mem_err(task, from, ret, err) : 0;
 }
 
 /*

@@ -23,6 +23,7 @@
 #include "stop.h"
 
 enum {
+	LEAVE_TIMEOUT_MS = 10000,
 	PIDFD_OF_THREAD = O_EXCL, /* PIDFD_THREAD, Linux 6.9 */
 };
 
@@ -68,7 +69,7 @@ int blob_enter(struct compel_task *task, struct compel_thread *t, struct err *er
 int blob_leave(struct compel_task *task, struct err *err)
 {
 	struct compel_blob *b = task->blob;
-	struct patience p = patience_of(0);
+	struct patience p = patience_of(LEAVE_TIMEOUT_MS);
 	struct compel_thread *t;
 	int ret, status;
 

@@ -31,12 +31,24 @@ static int request_send(struct compel_task *task, struct compel_thread *t, uint3
 	return ret < 0 ? thread_err(err, ret == -EPIPE ? -ESRCH : ret, t, "send a command to") : 0;
 }
 
+static int blob_crashed(struct compel_task *task, struct err *err)
+{
+	struct compel_thread *t = task->blob->inside;
+	int ret = thread_park_quietly(t->tid);
+
+	task->blob->inside = NULL;
+	if (ret == 0)
+		ret = thread_reset(t);
+	return thread_err(err, ret < 0 ? ret : -EFAULT, t, "run code in");
+}
+
 /*
  * A thread in the blob stops only for a SIGSTOP or SIGCONT, after which it is
  * sent on, or because it has crashed.
  */
-static int check_running(struct compel_thread *t, struct err *err)
+static int check_running(struct compel_task *task, struct err *err)
 {
+	struct compel_thread *t = task->blob->inside;
 	int status;
 	pid_t got = waitpid(t->tid, &status, __WALL | WNOHANG);
 
@@ -44,10 +56,8 @@ static int check_running(struct compel_thread *t, struct err *err)
 		return thread_err(err, -ESRCH, t, "run code in");
 	if (got == 0)
 		return 0;
-	if (stop_is_fault(status)) {
-		thread_park_quietly(t->tid);
-		return thread_err(err, -EFAULT, t, "run code in");
-	}
+	if (stop_is_fault(status))
+		return blob_crashed(task, err);
 
 	ptrace(PTRACE_CONT, t->tid, 0, stop_signal(status));
 	return 0;
@@ -64,7 +74,7 @@ static int answer_wait(struct compel_task *task, struct err *err)
 			break;
 		if (ready < 0 && errno != EINTR)
 			return err_sys(err, "cannot wait for thread %d", task->blob->inside->tid);
-		ret = check_running(task->blob->inside, err);
+		ret = check_running(task, err);
 	}
 	return ret;
 }

@@ -29,6 +29,7 @@ enum {
 	OPTIONS = PTRACE_O_TRACESYSGOOD,
 	PID_MAX = 1 << 22, /* the kernel's PID_MAX_LIMIT */
 	UNDO_TIMEOUT_MS = 100,
+	DYING_TIMEOUT_MS = 5000,
 	KILL_TIMEOUT_MS = 30000,
 	ROUNDS_MAX = 100,
 };
@@ -309,13 +310,40 @@ static int open_mem(struct compel_task *task, struct err *err)
 	return 0;
 }
 
-static void task_detach(struct compel_task *task)
+/*
+ * A dead thread of a traced task stays until its tracer has looked at it, and
+ * before that the leader's parent hears of nothing.  If we are that parent, the
+ * leader is left for our caller to look at.  False: it is not dead yet.
+ */
+static bool thread_reap(struct compel_task *task, pid_t tid, bool we_are_parent, struct patience *p)
 {
+	int keep = we_are_parent && tid == task->pid ? WNOWAIT : 0;
+	siginfo_t info;
+
+	p->tries = 0;
+	do {
+		info.si_pid = 0;
+		if (waitid(P_PID, (id_t)tid, &info, WEXITED | WNOHANG | __WALL | keep) < 0)
+			return true;
+		if (info.si_pid)
+			return true;
+	} while (patience_wait(p));
+	return false;
+}
+
+/*
+ * The leader goes last: it is not reported as dead before the others are.
+ * @dying_ms is for those that do not react because they are just dying.
+ */
+static void task_detach(struct compel_task *task, unsigned int dying_ms)
+{
+	struct patience p = patience_of(dying_ms);
+	bool we_are_parent = task_parent(task->pid) == getpid();
 	size_t i;
 
-	for (i = 0; i < task->nr_threads; i++)
-		if (!task->threads[i].dead)
-			ptrace(PTRACE_DETACH, task->threads[i].tid, 0, 0);
+	for (i = task->nr_threads; i-- > 0;)
+		if (!task->threads[i].dead && ptrace(PTRACE_DETACH, task->threads[i].tid, 0, 0) < 0)
+			thread_reap(task, task->threads[i].tid, we_are_parent, &p);
 }
 
 static void task_free(struct compel_task *task)
@@ -364,7 +392,7 @@ static void seize_undo(struct seizing *s)
 	s->patience = patience_of(UNDO_TIMEOUT_MS);
 	for (; s->nr_stopped < task->nr_threads; s->nr_stopped++)
 		thread_collect(s, &task->threads[s->nr_stopped], &ignored);
-	task_detach(task);
+	task_detach(task, UNDO_TIMEOUT_MS);
 	task_free(task);
 }
 
@@ -402,32 +430,17 @@ int compel_seize(pid_t pid, unsigned int timeout_ms, struct compel_task **task_r
 	return ret;
 }
 
-/*
- * All die at once and none runs another instruction.  The dead threads of a
- * traced task stay until their tracer has looked at them, and the leader's
- * parent hears of nothing before; if we are the parent, the leader is left for
- * it to look at.
- */
+/* All die at once and none runs another instruction. */
 static int task_kill(struct compel_task *task, struct err *err)
 {
 	struct patience p = patience_of(KILL_TIMEOUT_MS);
-	bool ours = task_parent(task->pid) == getpid();
-	siginfo_t info;
+	bool we_are_parent = task_parent(task->pid) == getpid();
 	size_t i;
 
 	kill(task->pid, SIGKILL);
-	for (i = task->nr_threads; i-- > 0;) {
-		pid_t tid = task->threads[i].tid;
-		int keep = ours && tid == task->pid ? WNOWAIT : 0;
-
-		do
-			info.si_pid = 0;
-		while (waitid(P_PID, (id_t)tid, &info, WEXITED | WNOHANG | __WALL | keep) == 0 &&
-		       !info.si_pid && patience_wait(&p));
-		if (!info.si_pid && thread_state(tid) && thread_state(tid) != 'Z')
-			return err_undead(err, tid);
-		p.tries = 0;
-	}
+	for (i = task->nr_threads; i-- > 0;)
+		if (!thread_reap(task, task->threads[i].tid, we_are_parent, &p))
+			return err_undead(err, task->threads[i].tid);
 	return 0;
 }
 
@@ -443,7 +456,8 @@ int compel_release(struct compel_task *task, enum compel_end end, struct err *er
 
 	if (end == COMPEL_STOP)
 		kill(task->pid, SIGSTOP);
-	task_detach(task);
+	if (end != COMPEL_KILL)
+		task_detach(task, DYING_TIMEOUT_MS);
 	task_free(task);
 	return ret == -ESRCH ? 0 : ret;
 }

@@ -26,7 +26,8 @@ void barrier_arrive(void)
 
 int barrier_adopt(struct restore *r, struct barrier *b, pid_t pid, struct err *err)
 {
-	unsigned long options = PTRACE_O_EXITKILL | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE;
+	unsigned long options = PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK |
+				PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE;
 
 	if (ptrace(PTRACE_SEIZE, pid, 0, options | PTRACE_O_SUSPEND_SECCOMP) < 0 &&
 	    ptrace(PTRACE_SEIZE, pid, 0, options) < 0)

@@ -27,6 +27,7 @@ struct file {
 	int fd;
 
 	/* restore */
+	const FileEntry *status; /* the record with its flags and owner, if not image: set by read */
 	struct file *group;	/* opened by one task together with these (file_join) */
 	struct task *owner;	/* the task that opens it; NULL: nobody uses it */
 	unsigned int level;	/* opened after all files of lower levels, of all tasks */
@@ -70,6 +71,13 @@ uint32_t file_new_id(struct dump *d);
  */
 uint32_t file_add_record(struct dump *d, FileEntry *fe);
 
+/*
+ * Collect: who gets signals of the file.  The core does it for the record of
+ * every file; this is for a file whose flags and owner stand in another record
+ * (a fifo).
+ */
+int file_fown(struct dump *d, const struct fd_probe *p, FownEntry **fown_ret, struct err *err);
+
 /* ---- restore ---- */
 
 struct file *file_by_id(struct restore *r, uint32_t id);
@@ -82,6 +90,9 @@ struct file_need *file_need(struct restore *r, struct task *t, struct file *f, i
 
 /* Plan: both are opened by the same task. */
 void file_join(struct file *a, struct file *b);
+
+/* Plan: somebody has it at a descriptor, or needs it.  If not, it is a name for another file. */
+bool file_is_used(struct file *f);
 
 /* Plan: @f is opened only when @first is open, whoever opens that. */
 void file_after(struct restore *r, struct file *f, struct file *first);

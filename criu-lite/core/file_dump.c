@@ -118,12 +118,14 @@ static int pid_to_inside(struct dump *d, int pid, int type)
 	return pid;
 }
 
-static int collect_fown(struct dump *d, const struct fd_probe *p, FownEntry *fown, struct err *err)
+int file_fown(struct dump *d, const struct fd_probe *p, FownEntry **fown_ret, struct err *err)
 {
+	FownEntry *fown = record_new(d, fown_entry);
 	struct f_owner_ex owner = { 0 };
 	uint32_t uids[2] = { 0 };
 	int sig;
 
+	*fown_ret = fown;
 	if (p->fd < 0 || (p->flags & O_PATH))
 		return 0;
 	sig = fcntl(p->own, F_GETSIG);
@@ -160,11 +162,8 @@ int file_claim(struct dump *d, const struct fd_probe *p, struct file **file_ret,
 		return err_in(err, "%s %s of task %d", kind->name, p->link, p->task->host_pid);
 
 	fown = record_fown(f->image);
-	if (fown && !*fown) {
-		*fown = record_new(d, fown_entry);
-		if (collect_fown(d, p, *fown, err) < 0)
-			return -err->code;
-	}
+	if (fown && !*fown && file_fown(d, p, fown, err) < 0)
+		return -err->code;
 	f->id = f->image->id = file_new_id(d);
 	if (record_id(f->image))
 		*record_id(f->image) = f->id;

@@ -39,29 +39,35 @@ static int close_others(const int *keep, size_t n, struct err *err)
 	return 0;
 }
 
-static int fill_placeholders(const struct fdtable *t, struct err *err)
-{
-	scoped_fd null = open("/", O_PATH | O_CLOEXEC);
-	struct fdtable_entry *e;
-
-	if (null < 0)
-		return err_sys(err, "cannot open /");
-	vec_for_each(e, &t->entries)
-		if (dup3(null, e->fd, O_CLOEXEC) < 0)
-			return err_sys(err, "cannot use descriptor number %d", e->fd);
-	return 0;
-}
-
 /* Move *@fd above every number the task will have; the results rise from call to call. */
 static int put_away(const struct fdtable *t, int *fd, struct err *err)
 {
 	int above = t->entries.n ? t->entries.items[t->entries.n - 1].fd + 1 : 3;
 
-	*fd = fcntl(*fd, F_DUPFD_CLOEXEC, above > 3 ? above : 3);
-	if (*fd < 0) {
+	int moved = fcntl(*fd, F_DUPFD_CLOEXEC, above > 3 ? above : 3);
+
+	if (moved < 0) {
 		err_sys(err, "cannot find a free descriptor number above %d", above);
 		return err_hint(err, "raise the hard limit of open files (ulimit -Hn) for criu-lite");
 	}
+	*fd = moved;
+	return 0;
+}
+
+static int fill_placeholders(const struct fdtable *t, struct err *err)
+{
+	int null = open("/", O_PATH | O_CLOEXEC);
+	struct fdtable_entry *e;
+
+	if (null < 0)
+		return err_sys(err, "cannot open /");
+	/* the lowest number may be one of those we fill: the placeholder there is its own copy */
+	if (put_away(t, &null, err) < 0)
+		return -err->code;
+	vec_for_each(e, &t->entries)
+		if (dup3(null, e->fd, O_CLOEXEC) < 0)
+			return err_sys(err, "cannot use descriptor number %d", e->fd);
+	close(null);
 	return 0;
 }
 
@@ -137,8 +143,9 @@ static int set_signal_owner(int fd, const FownEntry *fown, unsigned int flags, s
 /* What all kinds of files have: status flags and the owner for signals. */
 static int finish_file(const struct file *f, int fd, struct err *err)
 {
-	const uint32_t *flags = record_flags(f->image);
-	FownEntry **fown = record_fown(f->image);
+	const FileEntry *status = f->status ? f->status : f->image;
+	const uint32_t *flags = record_flags(status);
+	FownEntry **fown = record_fown(status);
 
 	if (flags && set_flags(fd, *flags, err) < 0)
 		return -err->code;

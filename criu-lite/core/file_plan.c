@@ -176,6 +176,11 @@ static void use_file(struct file *f, struct task *t)
 		g->owner = t;
 }
 
+bool file_is_used(struct file *f)
+{
+	return group_of(f)->owner;
+}
+
 void file_join(struct file *a, struct file *b)
 {
 	struct file *x = group_of(a), *y = group_of(b);

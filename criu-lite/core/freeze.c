@@ -59,7 +59,7 @@ static int read_threads(struct dump *d, struct task *t, struct err *err)
 		th->tid = th->status.nspid;
 	}
 
-	t->pid = t->threads[0].tid;
+	task_has_pid(d->arena, d->tree, t, t->threads[0].tid);
 	t->pgid = t->threads[0].status.nspgid;
 	t->sid = t->threads[0].status.nssid;
 	return 0;
@@ -109,7 +109,7 @@ static int freeze_child(struct dump *d, struct task *parent, pid_t pid, struct e
 		return check_is_not_us(d, d->tree->root->host_pid, err);
 
 	t = task_new(d->arena, d->tree, parent);
-	t->host_pid = pid;
+	task_has_host_pid(d->arena, d->tree, t, pid);
 	if (freeze_task(d, t, err) < 0) {
 		if (!has_died(d, t, err))
 			return -err->code;
@@ -149,7 +149,7 @@ int tree_freeze(struct dump *d, struct err *err)
 		return -err->code;
 
 	t = task_new(d->arena, d->tree, NULL);
-	t->host_pid = d->opts->pid;
+	task_has_host_pid(d->arena, d->tree, t, d->opts->pid);
 	if (freeze_task(d, t, err) < 0) {
 		if (err->code == ESRCH || err->code == ENOENT)
 			err_hint(err, "give the pid of a running process with -t");

@@ -39,6 +39,9 @@ void path_ref_dump_end(struct dump *d, bool ok);
 /* Once, before anything else. */
 int path_ref_read(struct restore *r, struct err *err);
 
+/* The user gives us something in place of the file (--inherit-fd): path_ref_open() hands that out as it is. */
+bool path_ref_is_substituted(const struct restore *r, const RegFileEntry *reg);
+
 /* Plan: is the file there, and is it the one that was dumped? */
 int path_ref_plan(struct restore *r, const RegFileEntry *reg, struct err *err);
 

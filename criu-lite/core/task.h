@@ -51,12 +51,20 @@ struct task {
 	int pidfd;		    /* -1 for zombies */
 
 	/* restore */
+	size_t region_room; /* plan: bytes that its kinds will pack into the region */
 	vec(struct file *) owned;	/* what it opens, in order of level and id */
 	vec(struct file_need *) needs; /* files it needs besides its descriptors */
 };
 
+/* Tasks by number: an open-addressed table. */
+struct pid_index {
+	struct task **slots;
+	size_t n, max;
+};
+
 struct tree {
 	struct task *root;
+	struct pid_index by_pid, by_host_pid;
 	struct list tasks;
 	unsigned int nr_tasks, nr_alive, nr_threads; /* nr_threads: of living tasks */
 };
@@ -68,6 +76,10 @@ struct tree {
 
 /* A new task, added to the tree behind @parent (NULL: the root). */
 struct task *task_new(struct arena *a, struct tree *tree, struct task *parent);
+
+/* Its numbers have become known: from now on it is found by them. */
+void task_has_pid(struct arena *a, struct tree *tree, struct task *t, pid_t pid);
+void task_has_host_pid(struct arena *a, struct tree *tree, struct task *t, pid_t host_pid);
 
 /* The living or dead task with this pid (own namespace), or NULL. */
 struct task *task_by_pid(const struct tree *tree, pid_t pid);
@@ -82,7 +94,7 @@ const char *task_comm(const struct task *t);
  * result (0 or more) is returned.
  */
 long task_call(struct task *t, uint32_t cmd, void *args, size_t len, struct err *err);
-long thread_call(struct task *t, struct thread *th, uint32_t cmd, void *args, size_t len, struct err *err);
+long task_call_thread(struct task *t, struct thread *th, uint32_t cmd, void *args, size_t len, struct err *err);
 
 /* Restore: pstree.img, core-*.img, ids-*.img into r->tree. */
 int tree_read(struct restore *r, struct err *err);

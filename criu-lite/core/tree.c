@@ -6,7 +6,6 @@
  * of their parts are shared.  What is in core-TID.img is the business of task/.
  */
 #include <errno.h>
-#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,24 +30,58 @@ struct task *task_new(struct arena *a, struct tree *tree, struct task *parent)
 	return t;
 }
 
+/* ---- by number ---- */
+
+static pid_t number_of(const struct task *t, bool host)
+{
+	return host ? t->host_pid : t->pid;
+}
+
+static struct task **index_slot(const struct pid_index *x, pid_t pid, bool host)
+{
+	size_t i = ((uint32_t)pid * 2654435761u) & (x->max - 1);
+
+	while (x->slots[i] && number_of(x->slots[i], host) != pid)
+		i = (i + 1) & (x->max - 1);
+	return &x->slots[i];
+}
+
+static void index_add(struct arena *a, struct pid_index *x, struct task *t, bool host)
+{
+	struct task **old = x->slots;
+	size_t i, n = x->max;
+
+	if (x->n * 2 >= x->max) {
+		x->max = n ? n * 4 : 16;
+		x->slots = arena_array(a, struct task *, x->max);
+		for (i = 0; i < n; i++)
+			if (old[i])
+				*index_slot(x, number_of(old[i], host), host) = old[i];
+	}
+	*index_slot(x, number_of(t, host), host) = t;
+	x->n++;
+}
+
+void task_has_pid(struct arena *a, struct tree *tree, struct task *t, pid_t pid)
+{
+	t->pid = pid;
+	index_add(a, &tree->by_pid, t, false);
+}
+
+void task_has_host_pid(struct arena *a, struct tree *tree, struct task *t, pid_t host_pid)
+{
+	t->host_pid = host_pid;
+	index_add(a, &tree->by_host_pid, t, true);
+}
+
 struct task *task_by_pid(const struct tree *tree, pid_t pid)
 {
-	struct task *t;
-
-	for_each_task(t, tree)
-		if (t->pid == pid)
-			return t;
-	return NULL;
+	return tree->by_pid.n ? *index_slot(&tree->by_pid, pid, false) : NULL;
 }
 
 struct task *task_by_host_pid(const struct tree *tree, pid_t pid)
 {
-	struct task *t;
-
-	for_each_task(t, tree)
-		if (t->host_pid == pid)
-			return t;
-	return NULL;
+	return tree->by_host_pid.n ? *index_slot(&tree->by_host_pid, pid, true) : NULL;
 }
 
 const char *task_comm(const struct task *t)
@@ -58,7 +91,7 @@ const char *task_comm(const struct task *t)
 	return t->core && t->core->tc && t->core->tc->comm ? t->core->tc->comm : "?";
 }
 
-long thread_call(struct task *t, struct thread *th, uint32_t cmd, void *args, size_t len, struct err *err)
+long task_call_thread(struct task *t, struct thread *th, uint32_t cmd, void *args, size_t len, struct err *err)
 {
 	long ret;
 
@@ -72,7 +105,7 @@ long thread_call(struct task *t, struct thread *th, uint32_t cmd, void *args, si
 
 long task_call(struct task *t, uint32_t cmd, void *args, size_t len, struct err *err)
 {
-	return thread_call(t, &t->threads[0], cmd, args, len, err);
+	return task_call_thread(t, &t->threads[0], cmd, args, len, err);
 }
 
 /* ---- restore ---- */
@@ -136,13 +169,14 @@ static int add_read_task(struct restore *r, const PstreeEntry *e, struct err *er
 	} else if (r->tree->root) {
 		return err_set(err, EINVAL, "cannot restore task %u: pstree.img has a second root", e->pid);
 	}
-	if (!e->n_threads || !e->pid || e->pid > 1u << 22)
+	if (!e->n_threads || !e->pid || e->pid > 1u << 22 || task_by_pid(r->tree, (pid_t)e->pid))
 		return err_set(err, EINVAL, "cannot restore task %u: pstree.img is damaged", e->pid);
 	if (!e->sid)
 		return err_set(err, EINVAL, "cannot restore task %u: its session is outside its pid namespace", e->pid);
 
 	t = task_new(r->arena, r->tree, parent);
-	t->pid = t->host_pid = (pid_t)e->pid;
+	task_has_pid(r->arena, r->tree, t, (pid_t)e->pid);
+	task_has_host_pid(r->arena, r->tree, t, t->pid);
 	t->pgid = (pid_t)e->pgid;
 	t->sid = (pid_t)e->sid;
 	t->nr_threads = e->n_threads;

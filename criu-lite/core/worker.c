@@ -34,6 +34,20 @@ static void worker_fail(struct restore *r, struct err *err)
 	_exit(1);
 }
 
+static int run_kinds(struct restore *r, size_t member, struct err *err)
+{
+	const struct task_kind *const *k;
+
+	for (k = kinds_index(r->kinds)->tasks; *k; k++) {
+		int (*f)(struct restore *, struct task *, struct err *);
+
+		memcpy(&f, (const char *)*k + member, sizeof(f));
+		if (f && f(r, r->self, err) < 0)
+			return err_in(err, "%s", (*k)->name);
+	}
+	return 0;
+}
+
 static int enter_session(struct restore *r, struct err *err)
 {
 	struct task *t = r->self;
@@ -44,6 +58,8 @@ static int enter_session(struct restore *r, struct err *err)
 		return err_sys(err, "cannot begin session %d", t->sid);
 	if (t->pgid == t->pid && t->sid != t->pid && setpgid(0, 0) < 0)
 		return err_sys(err, "cannot begin process group %d", t->pgid);
+	if (t->state != TASK_DEAD && run_kinds(r, offsetof(struct task_kind, fork), err) < 0)
+		return -err->code;
 	return worker_fork_children(r, false, err);
 }
 
@@ -78,20 +94,6 @@ static void die_as_zombie(const struct task *t)
 }
 
 /* ---- stages ---- */
-
-static int run_kinds(struct restore *r, size_t member, struct err *err)
-{
-	const struct task_kind *const *k;
-
-	for (k = kinds_index(r->kinds)->tasks; *k; k++) {
-		int (*f)(struct restore *, struct task *, struct err *);
-
-		memcpy(&f, (const char *)*k + member, sizeof(f));
-		if (f && f(r, r->self, err) < 0)
-			return err_in(err, "%s", (*k)->name);
-	}
-	return 0;
-}
 
 unsigned int worker_open_steps(const struct restore *r)
 {

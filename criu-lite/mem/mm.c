@@ -49,6 +49,8 @@ static int collect_mm(struct dump *d, struct task *t, struct err *err)
 	struct file *exe;
 	MmEntry *mm;
 
+	if (t->state == TASK_DEAD)
+		return 0;
 	t->mm = mm = record_new(d, mm_entry);
 	mm->mm_start_code = s->start_code;
 	mm->mm_end_code = s->end_code;
@@ -75,6 +77,8 @@ static int drain_mm(struct dump *d, struct task *t, struct err *err)
 	MmEntry *mm = t->mm;
 	int ret;
 
+	if (t->state == TASK_DEAD)
+		return 0;
 	if (in->thp_disabled & ~1) {
 		err_set(err, EOPNOTSUPP, "cannot dump how task %d has limited huge pages", t->host_pid);
 		err_why(err, "PR_SET_THP_DISABLE with flags %#x has no place in the image", in->thp_disabled);
@@ -94,6 +98,8 @@ static int drain_mm(struct dump *d, struct task *t, struct err *err)
 
 static int write_mm(struct dump *d, struct task *t, struct err *err)
 {
+	if (t->state == TASK_DEAD)
+		return 0;
 	return image_put_one(d->store, IMAGE_MM, (unsigned long)t->pid, &t->mm->base, err);
 }
 
@@ -121,6 +127,8 @@ static int read_mm(struct restore *r, struct task *t, struct err *err)
 	struct mem_task *m = mem_of(r, t);
 	bool found;
 
+	if (t->state == TASK_DEAD)
+		return 0;
 	if (image_get_one(r->store, IMAGE_MM, (unsigned long)t->pid, r->arena, (void **)&t->mm, &found, err) < 0)
 		return -err->code;
 	if (!found)

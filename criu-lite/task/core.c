@@ -127,6 +127,9 @@ static bool returns_eintr(const struct task *t, const struct thread *th)
 
 static int drain_core(struct dump *d, struct task *t, struct err *err)
 {
+	if (t->state == TASK_DEAD)
+		return 0;
+
 	for (size_t i = 0; i < t->nr_threads; i++) {
 		struct thread *th = &t->threads[i];
 

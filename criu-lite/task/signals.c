@@ -73,6 +73,9 @@ static void drain_actions(struct dump *d, struct task *t)
 
 static int drain_signals(struct dump *d, struct task *t, struct err *err)
 {
+	if (t->state == TASK_DEAD)
+		return 0;
+
 	drain_actions(d, t);
 	for (size_t i = 0; i < t->nr_threads; i++) {
 		const struct parasite_thread *inside = t->threads[i].inside;

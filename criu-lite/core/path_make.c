@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * path_make - files without a name get it back, for a moment
+ *
+ * In the coordinator, before tasks exist: every deleted file is made under the
+ * name it had, opened through it and deleted at once, so that /proc says of it
+ * what it said before and nothing is left behind whatever happens.  Directories
+ * that have gone are made on the way, and removed last.
+ *
+ * A name that somebody has taken is left to him; the file then is called
+ * NAME.cr.ID.ghost or NAME.cr_link, as with CRIU.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "core/ghost.h"
+#include "core/path_remap.h"
+
+/* A directory that goes again at the end. */
+struct made_dir {
+	const char *path;
+	int fd;			     /* of a deleted directory, -1: only on the way to something */
+	const GhostFileEntry *ghost;
+};
+
+struct maker {
+	struct restore *r;
+	vec(struct made_dir) dirs;
+	vec(const char *) names; /* of the file being made */
+};
+
+static bool is_dir(const struct path_remap *m)
+{
+	return m->ghost && S_ISDIR(m->ghost->mode);
+}
+
+static bool same_file(const struct path_remap *a, const struct path_remap *b)
+{
+	return a->type == b->type && a->id == b->id;
+}
+
+/* Directories first, outer ones before inner ones; then all names of a file together. */
+static int compare_order(const void *pa, const void *pb)
+{
+	const struct path_remap *a = *(struct path_remap *const *)pa, *b = *(struct path_remap *const *)pb;
+	int names = strcmp(a->reg->name, b->reg->name);
+
+	if (is_dir(a) != is_dir(b))
+		return is_dir(a) ? -1 : 1;
+	if (names && (is_dir(a) || same_file(a, b)))
+		return names;
+	if (a->type != b->type)
+		return a->type < b->type ? -1 : 1;
+	return a->id < b->id ? -1 : a->id > b->id;
+}
+
+/* ---- names ---- */
+
+static int make_parents(struct maker *mk, const char *path, struct err *err)
+{
+	char *p = arena_strdup(mk->r->arena, path);
+
+	for (char *slash = strchr(p + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (mkdir(p, 0700) == 0) {
+			struct made_dir *dir = vec_add(mk->r->arena, &mk->dirs);
+
+			dir->path = arena_strdup(mk->r->arena, p);
+			dir->fd = -1;
+		} else if (errno != EEXIST) {
+			/* EROFS and the like hide EEXIST */
+			struct stat st;
+			int code = errno;
+
+			if (stat(p, &st) < 0)
+				return err_set(err, code, "cannot make the directory %s", p);
+		}
+		*slash = '/';
+	}
+	return 0;
+}
+
+static const char *other_name(struct maker *mk, const struct path_remap *m)
+{
+	if (m->type == REMAP_TYPE__GHOST)
+		return arena_printf(mk->r->arena, "%s.cr.%x.ghost", m->reg->name, m->id);
+	return arena_printf(mk->r->arena, "%s.cr_link", m->reg->name);
+}
+
+/* Make the file under @path: from its image, or as one more link to @from. */
+static int make_at(struct maker *mk, const struct path_remap *m, const char *from, const char *path, struct err *err)
+{
+	if (!from)
+		return ghost_make(mk->r, m->id, m->ghost, path, err);
+	if (linkat(AT_FDCWD, from, AT_FDCWD, path, 0) < 0)
+		return err_sys(err, "cannot link %s to %s", from, path);
+
+	scoped_fd fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0) {
+		err_sys(err, "cannot open %s", path);
+		unlink(path);
+		return -err->code;
+	}
+	return take_fd(&fd);
+}
+
+/* The name of @m leads to the file now, and m->fd was opened through it. */
+static int make_name(struct maker *mk, struct path_remap *m, const char *from, struct err *err)
+{
+	const char *path = m->reg->name;
+
+	if (make_parents(mk, path, err) < 0)
+		return -err->code;
+	m->fd = make_at(mk, m, from, path, err);
+	if (m->fd == -EEXIST) {
+		path = other_name(mk, m);
+		memset(err, 0, sizeof(*err));
+		m->fd = make_at(mk, m, from, path, err);
+	}
+	if (m->fd < 0)
+		return err_hint(err, "the directory must be writable for a moment; see whether it is as at the dump");
+	*vec_add(mk->r->arena, &mk->names) = path;
+	log_debug("made %s for a moment", path);
+	return 0;
+}
+
+/* ---- files ---- */
+
+/* "/tmp/#1234": it never had a name (O_TMPFILE), and may still be linked into a directory. */
+static bool is_unnamed(const struct path_remap *m)
+{
+	const char *base = strrchr(m->reg->name, '/');
+	char *end;
+
+	if (!m->ghost || !S_ISREG(m->ghost->mode) || !m->ghost->has_ino || !base || base[1] != '#')
+		return false;
+	return strtoull(base + 2, &end, 10) == m->ghost->ino && !*end && base[2];
+}
+
+static int make_unnamed(struct maker *mk, struct path_remap *m, struct err *err)
+{
+	const char *slash = strrchr(m->reg->name, '/');
+	const char *dir = arena_printf(mk->r->arena, "%.*s", (int)(slash - m->reg->name) + 1, m->reg->name);
+
+	return ghost_make_unnamed(mk->r, m->id, m->ghost, dir, err);
+}
+
+static int make_first(struct maker *mk, struct path_remap *m, struct err *err)
+{
+	if (is_unnamed(m)) {
+		m->fd = make_unnamed(mk, m, err);
+		if (m->fd != -EOPNOTSUPP)
+			return m->fd < 0 ? -err->code : 0;
+		memset(err, 0, sizeof(*err));
+	}
+	return make_name(mk, m, m->link ? m->link->name : NULL, err);
+}
+
+/* @group: all remaps of one file, those with the same name side by side. */
+static int make_group(struct maker *mk, struct path_remap **group, size_t n, struct err *err)
+{
+	size_t i;
+
+	if (make_first(mk, group[0], err) < 0)
+		return -err->code;
+	for (i = 1; i < n; i++) {
+		struct path_remap *before = group[i - 1];
+
+		if (!mk->names.n || strcmp(group[i]->reg->name, before->reg->name) == 0) {
+			group[i]->fd = fcntl(before->fd, F_DUPFD_CLOEXEC, 3);
+			if (group[i]->fd < 0)
+				return err_sys(err, "cannot copy a descriptor");
+		} else if (make_name(mk, group[i], mk->names.items[0], err) < 0) {
+			return -err->code;
+		}
+	}
+	return 0;
+}
+
+static void remove_names(struct maker *mk, const struct path_remap *m)
+{
+	const char **name;
+
+	vec_for_each(name, &mk->names)
+	{
+		if (is_dir(m)) {
+			struct made_dir *dir = vec_add(mk->r->arena, &mk->dirs);
+
+			*dir = (struct made_dir){ *name, m->fd, m->ghost };
+		} else if (unlink(*name) < 0) {
+			log_warn("cannot remove %s: %s", *name, strerror(errno));
+		}
+	}
+	mk->names.n = 0;
+}
+
+static void remove_dirs(struct maker *mk)
+{
+	while (mk->dirs.n) {
+		const struct made_dir *dir = &mk->dirs.items[--mk->dirs.n];
+
+		if (dir->ghost)
+			ghost_set_times(dir->fd, dir->ghost);
+		if (rmdir(dir->path) < 0)
+			log_warn("cannot remove %s: %s", dir->path, strerror(errno));
+	}
+}
+
+static int make_groups(struct maker *mk, struct path_remap **order, size_t n, struct err *err)
+{
+	size_t i, end;
+	int ret;
+
+	for (i = 0; i < n; i = end) {
+		for (end = i + 1; end < n && same_file(order[i], order[end]); end++)
+			;
+		ret = make_group(mk, order + i, end - i, err);
+		remove_names(mk, order[i]);
+		if (ret < 0)
+			return err_in(err, "%s", order[i]->reg->name);
+	}
+	return 0;
+}
+
+int path_make_all(struct restore *r, struct path_refs *refs, struct err *err)
+{
+	struct path_remap **order = arena_array(r->arena, struct path_remap *, refs->remaps.n + 1);
+	struct maker mk = { .r = r };
+	size_t i;
+	int ret;
+
+	if (!refs->remaps.n)
+		return 0;
+	for (i = 0; i < refs->remaps.n; i++)
+		order[i] = &refs->remaps.items[i];
+	qsort(order, refs->remaps.n, sizeof(order[0]), compare_order);
+	ret = make_groups(&mk, order, refs->remaps.n, err);
+	remove_dirs(&mk);
+	return ret;
+}

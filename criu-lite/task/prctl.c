@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * prctl - small things that a process has set about itself
+ *
+ *	personality, oom_score_adj, loginuid	from /proc
+ *	child_subreaper, pdeath_sig		told by the parasite
+ *	membarrier registrations		the same; repeated by mm
+ *
+ * What is in /proc/self is written by the newborn task while it is still root;
+ * the rest by the restorer.
+ *
+ * not kept  timer slack, speculation controls, PR_SET_MDWE and others that
+ *	     images have no place for
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/personality.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/text.h"
+#include "core/kind.h"
+#include "core/region.h"
+
+/* One number of /proc/PID/@name; false: this kernel does not have it. */
+static bool read_number(struct arena *a, int proc, const char *pid, const char *name, int64_t *ret)
+{
+	struct err ignored = { 0 };
+	char path[48], *s;
+	struct text t;
+	size_t len;
+
+	snprintf(path, sizeof(path), "%s/%s", pid, name);
+	if (proc_slurp(proc, path, a, &s, &len, &ignored) < 0)
+		return false;
+	t = text_of(s, len);
+	return text_s64(&t, ret);
+}
+
+/* ---- dump ---- */
+
+/*
+ * The kernel writes eight hexadecimal digits, CRIU reads them as a decimal
+ * number, and that is what images have.  It says all unless there are letters.
+ */
+static int collect_personality(struct dump *d, struct task *t, struct err *err)
+{
+	TaskCoreEntry *tc = t->core->tc;
+	char path[32], *s;
+	struct text text;
+	uint64_t exact, decimal;
+	size_t len;
+
+	snprintf(path, sizeof(path), "%d/personality", t->host_pid);
+	if (proc_slurp(d->proc, path, d->arena, &s, &len, err) < 0)
+		return -err->code;
+
+	text = text_of(s, len);
+	if (!text_hex(&text, &exact))
+		return err_set(err, EPROTO, "cannot understand /proc/%s", path);
+	decimal = strtoul(s, NULL, 10);
+	tc->personality = (uint32_t)decimal;
+	tc->has_exact_personality = s[strspn(s, "0123456789")] != '\n';
+	tc->exact_personality = tc->has_exact_personality ? (uint32_t)exact : 0;
+	return 0;
+}
+
+static int collect_prctl(struct dump *d, struct task *t, struct err *err)
+{
+	TaskCoreEntry *tc = t->core->tc;
+	char pid[16];
+	int64_t n;
+
+	if (t->state == TASK_DEAD)
+		return 0;
+
+	snprintf(pid, sizeof(pid), "%d", t->host_pid);
+	tc->has_oom_score_adj = read_number(d->arena, d->proc, pid, "oom_score_adj", &n);
+	tc->oom_score_adj = tc->has_oom_score_adj ? (int32_t)n : 0;
+	tc->has_loginuid = read_number(d->arena, d->proc, pid, "loginuid", &n);
+	tc->loginuid = tc->has_loginuid ? (uint32_t)n : 0;
+	return collect_personality(d, t, err);
+}
+
+static int drain_prctl(struct dump *d, struct task *t, struct err *err)
+{
+	TaskCoreEntry *tc = t->core->tc;
+
+	if (t->state == TASK_DEAD)
+		return 0;
+
+	tc->has_child_subreaper = true;
+	tc->child_subreaper = t->inside->child_subreaper;
+	tc->has_membarrier_registration_mask = t->inside->membarrier > 0;
+	tc->membarrier_registration_mask = t->inside->membarrier > 0 ? (uint32_t)t->inside->membarrier : 0;
+
+	for (size_t i = 0; i < t->nr_threads; i++) {
+		ThreadCoreEntry *e = t->threads[i].core->thread_core;
+
+		e->pdeath_sig = t->threads[i].inside->pdeath_sig;
+		e->has_pdeath_sig = e->pdeath_sig != 0;
+	}
+	return 0;
+}
+
+/* ---- restore ---- */
+
+static bool has_capability(int cap)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+
+	return syscall(SYS_capget, &head, data) == 0 &&
+	       (data[CAP_TO_INDEX(cap)].effective & CAP_TO_MASK(cap));
+}
+
+static int plan_prctl(struct restore *r, struct task *t, struct err *err)
+{
+	const TaskCoreEntry *tc = t->core->tc;
+	int64_t own;
+
+	if (t->state == TASK_DEAD || !tc->has_oom_score_adj || has_capability(CAP_SYS_RESOURCE))
+		return 0;
+	if (!read_number(r->arena, r->proc, "self", "oom_score_adj", &own) || tc->oom_score_adj >= own)
+		return 0;
+
+	err_set(err, EPERM, "cannot give task %d its oom_score_adj of %d", t->pid, tc->oom_score_adj);
+	err_why(err, "ours is %d, and lowering it needs CAP_SYS_RESOURCE", (int)own);
+	return err_hint(err, "run restore with an oom_score_adj that is not above that of the task");
+}
+
+/* Only if it differs: writing may not be allowed. */
+static int write_self(struct restore *r, const char *name, int64_t value, struct err *err)
+{
+	char path[32], text[24];
+	int64_t own;
+
+	if (read_number(r->arena, r->proc, "self", name, &own) && own == value)
+		return 0;
+
+	snprintf(path, sizeof(path), "self/%s", name);
+	snprintf(text, sizeof(text), "%lld", (long long)value);
+	scoped_fd fd = openat(r->proc, path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || io_write(fd, text, strlen(text)) < 0)
+		return err_sys(err, "cannot set %s to %s", name, text);
+	return 0;
+}
+
+static int born_prctl(struct restore *r, struct task *t, struct err *err)
+{
+	const TaskCoreEntry *tc = t->core->tc;
+
+	if (tc->has_oom_score_adj && write_self(r, "oom_score_adj", tc->oom_score_adj, err) < 0)
+		return -err->code;
+	return tc->has_loginuid ? write_self(r, "loginuid", tc->loginuid, err) : 0;
+}
+
+static uint32_t personality_of(const TaskCoreEntry *tc)
+{
+	char digits[16];
+
+	if (tc->has_exact_personality)
+		return tc->exact_personality;
+	snprintf(digits, sizeof(digits), "%u", tc->personality);
+	return (uint32_t)strtoul(digits, NULL, 16);
+}
+
+static int map_prctl(struct restore *r, struct task *t, struct err *err)
+{
+	struct restorer_args *args = r->region->args;
+
+	args->personality = personality_of(t->core->tc);
+	args->child_subreaper = t->core->tc->child_subreaper;
+	for (size_t i = 0; i < t->nr_threads; i++)
+		r->region->threads[i].pdeath_sig = t->threads[i].core->thread_core->pdeath_sig;
+	return 0;
+}
+
+const struct task_kind prctl_kind = {
+	.name	 = "prctl",
+	.collect = collect_prctl,
+	.drain	 = drain_prctl,
+	.plan	 = plan_prctl,
+	.born	 = born_prctl,
+	.map	 = map_prctl,
+};
