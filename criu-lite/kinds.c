@@ -17,11 +17,13 @@
 	X(pidfd) \
 	X(memfd)
 
-/* mm is first: it makes the region that all others pack into. */
+/*
+ * mm is first: it makes the region that all others pack into.
+ * fs is last: it enters the root directory, and names then lead elsewhere.
+ */
 #define TASK_KINDS(X) \
 	X(mm) \
 	X(core) \
-	X(fs) \
 	X(signals) \
 	X(timers) \
 	X(creds) \
@@ -30,7 +32,8 @@
 	X(prctl) \
 	X(rseq) \
 	X(seccomp) \
-	X(memfd_seals)
+	X(memfd_seals) \
+	X(fs)
 
 #define DECLARE_FILE(k) extern const struct file_kind k##_kind;
 #define DECLARE_TASK(k) extern const struct task_kind k##_kind;

@@ -162,7 +162,7 @@ end_launched()
 
 	for leader in ${launched:-}; do
 		for p in $leader $(processes_of_session "$leader"); do
-			kill -KILL "$p" 2>/dev/null
+			kill -KILL "$p" 2>/dev/null || :
 		done
 	done
 	launched=

@@ -212,6 +212,9 @@ int compel_inject(struct compel_task *task, const struct compel_image *image, si
 	ret = map(task, image, err);
 	if (ret == 0)
 		ret = connect_blob(task, err);
+	/* It waits in there, so that it notices our death and closes its socket. */
+	if (ret == 0)
+		ret = blob_enter(task, task_thread(task), err);
 	if (ret < 0)
 		compel_cure(task, &ignored);
 	return ret;

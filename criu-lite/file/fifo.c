@@ -28,6 +28,7 @@
 #include "base/io.h"
 #include "core/kind.h"
 #include "core/path_ref.h"
+#include "images/pipe-data.pb-c.h"
 
 enum { MOST_BYTES = 1 << 30, DEFAULT_SIZE = 64 * 1024 };
 

@@ -438,12 +438,10 @@ static bool make_room(int end)
 	return size > 0 && size < MOST_BYTES && fcntl(end, F_SETPIPE_SZ, size * 2) >= 0;
 }
 
-static int put_bytes(int end, const char *buf, size_t len, bool packet)
+static int put_bytes(int end, const char *buf, size_t len)
 {
 	ssize_t n;
 
-	if (len && fcntl(end, F_SETFL, O_NONBLOCK | (packet ? O_DIRECT : 0)) < 0)
-		return -errno;
 	while (len) {
 		n = write(end, buf, len);
 		if (n < 0 && errno == EAGAIN && make_room(end))
@@ -456,16 +454,51 @@ static int put_bytes(int end, const char *buf, size_t len, bool packet)
 	return 0;
 }
 
+/* Packets come by way of @scratch: written behind a stream, the kernel would join them to it. */
+static int put_packet(int end, const int scratch[2], const char *buf, size_t len)
+{
+	ssize_t n = write(scratch[WRITE_END], buf, len);
+
+	if (n < 0 || (size_t)n < len)
+		return n < 0 ? -errno : -ENOSPC;
+	while (len) {
+		n = splice(scratch[READ_END], NULL, end, NULL, len, SPLICE_F_NONBLOCK);
+		if (n < 0 && errno == EAGAIN && make_room(end))
+			continue;
+		if (n < 0)
+			return -errno;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static int put_packets(const struct pipe *p, int end, size_t *at, struct err *err)
+{
+	const PipeDataEntry *e = p->data;
+	scoped_fd out = -1;
+	scoped_fd in = -1;
+	int ret = 0;
+	size_t i;
+
+	if (make_pipe(&out, &in, 0, err) < 0)
+		return -err->code;
+	if (fcntl(in, F_SETFL, O_DIRECT | O_NONBLOCK) < 0)
+		return err_sys(err, "cannot have packets in a pipe");
+	for (i = 0; i < e->n_packets && !ret; *at += e->packets[i++])
+		ret = i % 2 ? put_packet(end, (int[]){ out, in }, p->bytes + *at, e->packets[i]) :
+			      put_bytes(end, p->bytes + *at, e->packets[i]);
+	return ret < 0 ? err_set(err, -ret, "cannot put packets into pipe:[%u]", p->id) : 0;
+}
+
 static int put_content(const struct pipe *p, int end, struct err *err)
 {
 	const PipeDataEntry *e = p->data;
-	size_t i, at = 0;
-	int ret = 0;
+	size_t at = 0;
+	int ret;
 
-	for (i = 0; i < e->n_packets && !ret; at += e->packets[i++])
-		ret = put_bytes(end, p->bytes + at, e->packets[i], i % 2);
-	if (!ret)
-		ret = put_bytes(end, p->bytes + at, e->bytes - at, false);
+	if (e->n_packets && put_packets(p, end, &at, err) < 0)
+		return -err->code;
+	ret = put_bytes(end, p->bytes + at, e->bytes - at);
 	return ret < 0 ? err_set(err, -ret, "cannot put %u bytes into pipe:[%u]", e->bytes, p->id) : 0;
 }
 

@@ -55,7 +55,11 @@ enum {
 enum {
 	BATCH_IOVS = (PARASITE_ARGS_SIZE - sizeof(struct parasite_write)) / sizeof(struct parasite_iov),
 	BUFFER_SIZE = 256 * 1024,
-	SCAN_REGIONS = 1024,
+	/*
+	 * Not more: Linux 6.18 collects 512 regions at a time, and when asked for
+	 * more, walk_end stays where the first 512 ended, though others follow.
+	 */
+	SCAN_REGIONS = 512,
 };
 
 static const uint64_t BATCH_BYTES = 256ull << 20;

@@ -6,6 +6,7 @@ load ../helpers
 		for ((i = 0; i < 100000; i++)); do echo $i; sleep 0.01; done |
 		while read -r n; do echo "got $n"; done |
 		cat >out'
+	wait_for 5 test -s "$place/out"
 	for i in 1 2 3; do
 		n=$(wc -l <"$place/out")
 		grown() { [ "$(wc -l <"$place/out")" -gt $((n + 10)) ]; }

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <sys/capability.h>
 #include <sys/ptrace.h>
+#include <sys/rseq.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 
@@ -686,8 +687,150 @@ static void test_crash(void)
 	victim_kill(&v);
 }
 
+/* -- restartable sequences ---------------------------------------------------------- */
+
+long rseq_spin(volatile long *stop, void *rseq, void *cs);
+extern const char rseq_start[], rseq_end[], rseq_abort[];
+__asm__(".text\n.globl rseq_spin, rseq_start, rseq_end, rseq_abort\n"
+	"rseq_spin:\n"
+	"mov %rdx, 8(%rsi)\n"
+	"rseq_start: cmpq $0, (%rdi)\n je rseq_start\n"
+	"rseq_end: xor %eax, %eax\n ret\n"
+	".long 0x53053053\n" /* the signature that the kernel looks for */
+	"rseq_abort: incq 8(%rdi)\n jmp rseq_spin\n");
+
+static void run_rseq(struct shared *s)
+{
+	struct {
+		uint32_t version, flags;
+		uint64_t start, length, abort;
+	} cs __attribute__((aligned(32))) = { 0, 0, (uintptr_t)rseq_start,
+					      (uintptr_t)(rseq_end - rseq_start), (uintptr_t)rseq_abort };
+
+	s->ready = 1;
+	rseq_spin(s->more, (char *)__builtin_thread_pointer() + __rseq_offset, &cs);
+	s->result = 1;
+}
+
+static void test_rseq(void)
+{
+	struct compel_task *task;
+	struct err err = { 0 };
+	int aborts = 0, inside = 0, i;
+	struct victim v;
+
+	if (!__rseq_size) {
+		tap_skip("a restartable sequence", "libc has not registered rseq");
+		return;
+	}
+	v = victim_start(run_rseq);
+	for (i = 0; i < 50 && compel_seize(v.pid, 1000, &task, &err) == 0; i++) {
+		uint64_t ip = task->threads[0].regs.gp.rip;
+
+		aborts += ip == (uintptr_t)rseq_abort;
+		inside += ip - (uintptr_t)rseq_start < (uintptr_t)(rseq_end - rseq_start);
+		inject(task, &err);
+		call_all(task, &err);
+		compel_release(task, COMPEL_RUN, &err);
+		sleep_ms(1);
+	}
+	ok(i == 50 && !inside && aborts > 10, "a restartable sequence is aborted (%d), never resumed (%d)",
+	   aborts, inside);
+	v.s->more[0] = 1;
+	ok(victim_until(&v, &v.s->result), "and ends well");
+	victim_wait(&v);
+}
+
+/* -- for restore -------------------------------------------------------------------- */
+
+static void run_counter(struct shared *s)
+{
+	s->ready = 1;
+	while (!s->stop)
+		s->count++;
+	s->result = 1;
+}
+
+static void test_raw(void)
+{
+	static unsigned char xstate[COMPEL_XSTATE_MAX];
+	struct victim v = victim_start(run_counter);
+	const unsigned char *insn = (const unsigned char *)syscall;
+	struct compel_task *task;
+	struct compel_thread *t;
+	struct err err = { 0 };
+	long ret = 0, before;
+	size_t len = 0;
+
+	while (insn[0] != 0x0f || insn[1] != 0x05)
+		insn++;
+	if (!fine(compel_seize(v.pid, 1000, &task, &err), &err))
+		return;
+	t = &task->threads[0];
+	ok(fine(compel_get_xstate(t->tid, xstate, sizeof(xstate), &len, &err), &err) && len > 512,
+	   "%zu bytes of vector state", len);
+	ok(fine(compel_raw_syscall(t->tid, (unsigned long)insn, SYS_getpid, (unsigned long[6]){ 0 }, &ret,
+				   &err),
+		&err) &&
+		   ret == v.pid,
+	   "a raw system call");
+	ok(fine(compel_raw_syscall(t->tid, (unsigned long)insn, SYS_close, (unsigned long[6]){ 999 }, &ret,
+				   &err),
+		&err) &&
+		   ret == -EBADF,
+	   "and its error");
+	ok(fine(compel_set_state(t->tid, &t->regs, xstate, len, t->sigmask, &err), &err),
+	   "a state is given back");
+	before = v.s->count;
+	ok(fine(compel_release(task, COMPEL_RUN, &err), &err), "release");
+	sleep_ms(20);
+	ok(v.s->count > before, "the victim goes on");
+	v.s->stop = 1;
+	ok(victim_until(&v, &v.s->result), "and ends well");
+	victim_wait(&v);
+}
+
+static void *unshared(void *arg)
+{
+	struct shared *s = arg;
+
+	syscall(SYS_unshare, 0x400 /* CLONE_FILES */);
+	s->ready = 1;
+	while (!s->stop)
+		pause();
+	return NULL;
+}
+
+static void run_unshared(struct shared *s)
+{
+	pthread_t t;
+
+	pthread_create(&t, NULL, unshared, s);
+	for (;;)
+		pause();
+}
+
+static void test_unshared_files(void)
+{
+	struct victim v = victim_start(run_unshared);
+	struct compel_task *task;
+	struct err err = { 0 };
+	long ret;
+
+	ok(fine(compel_seize(v.pid, 1000, &task, &err), &err) && inject(task, &err), "seize and inject");
+	ok(compel_call(task, &task->threads[1], CMD_GETTID, NULL, 0, &ret, &err) == -EOPNOTSUPP,
+	   "refused: %s", err.what);
+	ok(fine(compel_call(task, &task->threads[0], CMD_GETTID, NULL, 0, &ret, &err), &err) &&
+		   fine(compel_release(task, COMPEL_RUN, &err), &err),
+	   "the other thread is fine");
+	victim_kill(&v);
+}
+
 int main(void)
 {
+	test_rseq();
+	test_raw();
+	test_unshared_files();
 	test_same_before_and_after();
 	test_calls();
 	test_two_halves();

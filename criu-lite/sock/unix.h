@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef SOCK_UNIX_H
+#define SOCK_UNIX_H
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "base/vec.h"
+#include "core/kind.h"
+#include "images/sk-packet.pb-c.h"
+#include "images/sk-unix.pb-c.h"
+
+/*
+ * What the files of this kind share: unix.c (the kind: dump), unix_diag.c (what
+ * only sock_diag tells), unix_path.c (names and their files), unix_queue.c (what
+ * was sent and not read), unix_plan.c and unix_make.c (restore).
+ */
+
+/* As in unix_sk_entry. */
+enum { UNIX_ESTABLISHED = 1, UNIX_CLOSED = 7, UNIX_LISTEN = 10 };
+enum { UNIX_EXTERN = 1 };
+
+/* How it comes back. */
+enum unix_role {
+	UNIX_PLAIN,   /* created; bound, listening, or a datagram socket that may be connected */
+	UNIX_PAIR,    /* with its peer, by socketpair() */
+	UNIX_ALONE,   /* by socketpair(); the other end is closed at the end */
+	UNIX_CLIENT,  /* connects to a listener */
+	UNIX_SERVER,  /* accepted from it */
+	UNIX_PENDING, /* connects, and waits to be accepted */
+};
+
+/* A message in a queue. */
+struct unix_packet {
+	SkPacketEntry *entry;
+	const char *data;
+};
+
+struct unix_sk {
+	UnixSkEntry *e;
+	uint32_t id; /* of the file */
+
+	/* dump */
+	bool has_peer; /* also one that is closed or not accepted: e->peer is 0 then */
+	bool is_named_peer; /* dump: of an external one */
+	uint32_t *icons; /* clients that wait to be accepted; 0: one that is closed */
+	size_t nr_icons;
+
+	/* restore */
+	struct file *f;
+	enum unix_role role;
+	struct unix_sk *peer;
+	struct unix_sk *listener; /* of clients, servers and pending ones */
+	vec(struct unix_packet) queue;
+	int other; /* UNIX_ALONE: the other end, until the queue is full; -1: none */
+};
+
+struct unix_state {
+	vec(struct unix_sk *) all;
+	bool is_sorted; /* by inode */
+	bool is_planned;
+	int diag; /* sock_diag, from the first socket on; 0: not yet */
+	struct image *queues; /* dump: sk-queues.img */
+	vec(struct unix_packet) packets; /* restore: the same, read */
+};
+
+extern const struct file_kind unix_kind;
+
+/* The socket with this inode, NULL if it is none of ours. */
+struct unix_sk *unix_find(struct unix_state *s, uint32_t ino);
+
+static inline bool unix_is_abstract(const UnixSkEntry *e)
+{
+	return e->name.len > 0 && e->name.data[0] == '\0';
+}
+
+static inline bool unix_has_path(const UnixSkEntry *e)
+{
+	return e->name.len > 0 && e->name.data[0] != '\0';
+}
+
+/* The name without the NUL behind it that CRIU keeps. */
+size_t unix_name_len(const UnixSkEntry *e);
+bool unix_same_name(const UnixSkEntry *a, const UnixSkEntry *b);
+/* For messages: "/run/x", "@abstract", "without a name". */
+const char *unix_name_text(struct arena *a, const UnixSkEntry *e);
+
+/* ---- unix_diag.c ---- */
+
+/* State, peer, shutdown, backlog of @sk->e, and its icons. */
+int unix_diag_collect(struct dump *d, struct unix_state *s, struct unix_sk *sk, struct err *err);
+
+/* The record of a socket outside of the tree: all that is needed to connect to it by name. */
+int unix_diag_outside(struct dump *d, struct unix_state *s, uint32_t ino, UnixSkEntry **e_ret,
+		      struct err *err);
+
+/* ---- unix_path.c ---- */
+
+int unix_path_collect(struct dump *d, const struct fd_probe *p, UnixSkEntry *e, struct err *err);
+
+/* Plan: can it have its name here?  A socket file that nobody uses any more is no hindrance. */
+int unix_path_plan(struct restore *r, const UnixSkEntry *e, struct err *err);
+
+/*
+ * Give @fd the name of @e.  @apart: only the name, in a file system that nobody
+ * else sees; for sockets whose file was deleted or belongs to another one.
+ */
+int unix_path_bind(struct restore *r, int fd, const UnixSkEntry *e, bool apart, struct err *err);
+
+/* Connect to the socket @to, open as @to_fd, whatever its name has become. */
+int unix_path_connect(int fd, const UnixSkEntry *to, int to_fd, struct err *err);
+
+/*
+ * An address that reaches it.  *keep_ret is a descriptor to close when the
+ * address is no more needed, or -1.
+ */
+int unix_path_address(const UnixSkEntry *to, int to_fd, struct sockaddr_un *addr_ret,
+		      socklen_t *len_ret, int *keep_ret, struct err *err);
+
+/* ---- unix_queue.c ---- */
+
+int unix_queue_drain(struct dump *d, struct unix_state *s, struct file *f, const UnixSkEntry *e,
+		     struct err *err);
+
+int unix_queue_read(struct restore *r, struct unix_state *s, struct err *err);
+
+/* Plan: packets to their sockets, files in flight to the task that opens the socket. */
+int unix_queue_plan(struct restore *r, struct unix_state *s, struct err *err);
+
+/* Send packets [@from, @to) of @sk through @fd, which is connected to it, or to @addr. */
+int unix_queue_send(struct restore *r, const struct unix_sk *sk, size_t from, size_t to, int fd,
+		    const struct sockaddr_un *addr, socklen_t len, struct err *err);
+
+/* ---- unix_plan.c ---- */
+
+int unix_plan_all(struct restore *r, struct unix_state *s, struct err *err);
+
+/* ---- unix_make.c ---- */
+
+int unix_open(struct restore *r, struct file *f, struct err *err);
+int unix_link(struct restore *r, struct file *f, int fd, struct err *err);
+
+#endif

@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * unix_path - names of unix sockets, and the files that some names are
+ *
+ * collect   the name as it was given to bind(); the file behind it from
+ *           SIOCUNIXFILE, which also says where it is, if the name is relative or
+ *           the task has a root of its own (then name_dir is the directory that
+ *           the name starts from)
+ * plan      a file of that name must be a socket that nobody has open: a program
+ *           that ends does not remove its sockets, so after a dump it normally is
+ *           there.  Whether one is in use is found out by connecting a datagram
+ *           socket to it, of which its owner notices nothing, not even if it is a
+ *           datagram socket too
+ * open      the unused file is removed, bind() makes a new one, which gets owner
+ *           and mode of the old
+ *
+ * A socket whose file was deleted keeps its name.  It is bound inside of a new
+ * tmpfs, which is mounted nowhere and has only the task's root directory for a
+ * moment: no name of the real file system is touched.
+ *
+ * Others connect to a socket through /proc/self/fd and the file that is behind
+ * it, so deleted, relative and hidden names make no difference.
+ *
+ * refused   a socket file that was renamed: bind() could not make it what it was
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <linux/sockios.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "sock/unix.h"
+
+#ifndef SIOCUNIXFILE
+enum { SIOCUNIXFILE = SIOCPROTOPRIVATE };
+#endif
+
+/* ---- names ---- */
+
+size_t unix_name_len(const UnixSkEntry *e)
+{
+	size_t n = e->name.len;
+
+	return unix_has_path(e) && e->name.data[n - 1] == '\0' ? n - 1 : n;
+}
+
+bool unix_same_name(const UnixSkEntry *a, const UnixSkEntry *b)
+{
+	size_t n = unix_name_len(a);
+
+	return n == unix_name_len(b) && memcmp(a->name.data, b->name.data, n) == 0;
+}
+
+const char *unix_name_text(struct arena *a, const UnixSkEntry *e)
+{
+	if (!e->name.len)
+		return "without a name";
+	if (unix_is_abstract(e))
+		return arena_printf(a, "@%.*s", (int)e->name.len - 1, (const char *)e->name.data + 1);
+	return arena_printf(a, "%.*s", (int)unix_name_len(e), (const char *)e->name.data);
+}
+
+static const char *name_string(struct arena *a, const UnixSkEntry *e)
+{
+	return arena_printf(a, "%.*s", (int)unix_name_len(e), (const char *)e->name.data);
+}
+
+/* The name as seen from our root. */
+static const char *full_path(struct arena *a, const UnixSkEntry *e)
+{
+	const char *name = name_string(a, e);
+
+	if (!e->name_dir)
+		return name;
+	return arena_printf(a, "%s%s%s", e->name_dir, name[0] == '/' ? "" : "/", name);
+}
+
+static int make_address(const UnixSkEntry *e, struct sockaddr_un *addr, socklen_t *len, struct err *err)
+{
+	size_t n = unix_name_len(e);
+
+	memset(addr, 0, sizeof(*addr));
+	addr->sun_family = AF_UNIX;
+	if (n > sizeof(addr->sun_path))
+		return err_set(err, EBADMSG, "cannot use a socket name of %zu bytes", n);
+	memcpy(addr->sun_path, e->name.data, n);
+	*len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n);
+	if (unix_has_path(e) && n < sizeof(addr->sun_path))
+		++*len;
+	return 0;
+}
+
+/* ---- dump ---- */
+
+static bool is_file(int dir, const char *path, const struct stat *st)
+{
+	struct stat other;
+
+	return fstatat(dir, path, &other, 0) == 0 && other.st_dev == st->st_dev && other.st_ino == st->st_ino;
+}
+
+static bool ends_with(const char *s, const char *end)
+{
+	size_t n = strlen(s), m = strlen(end);
+
+	return n >= m && strcmp(s + n - m, end) == 0;
+}
+
+static int read_text(int dir, const char *link, char *text, size_t size, struct err *err)
+{
+	ssize_t n = readlinkat(dir, link, text, size - 1);
+
+	if (n < 0)
+		return err_sys(err, "cannot read /proc/%s", link);
+	text[n] = '\0';
+	return 0;
+}
+
+/* The directory that @name starts from, so that it is the file at @where; NULL: ours. */
+static int find_name_dir(struct dump *d, const struct fd_probe *p, const char *name, const char *where,
+			 const struct stat *st, UnixSkEntry *e, struct err *err)
+{
+	const char *tail = name[0] == '/' ? name : arena_printf(d->arena, "/%s", name);
+	const char *cwd = arena_printf(d->arena, "%d/cwd", p->task->host_pid);
+	char dir[4096];
+
+	if (name[0] == '/' && is_file(AT_FDCWD, name, st))
+		return 0;
+	if (ends_with(where, tail) && is_file(AT_FDCWD, where, st)) {
+		e->name_dir = arena_strdup(d->arena, where);
+		e->name_dir[strlen(where) - strlen(tail)] = '\0';
+		if (!e->name_dir[0])
+			e->name_dir = arena_strdup(d->arena, "/");
+		return 0;
+	}
+	if (name[0] != '/' && is_file(d->proc, arena_printf(d->arena, "%s/%s", cwd, name), st)) {
+		if (read_text(d->proc, cwd, dir, sizeof(dir), err) < 0)
+			return -err->code;
+		e->name_dir = arena_strdup(d->arena, dir);
+		return 0;
+	}
+	err_set(err, EOPNOTSUPP, "cannot dump the socket %s: its file is now %s", name, where);
+	err_why(err, "it was renamed, moved or covered by a mount");
+	return err_hint(err, "give the file its name back for the time of the dump");
+}
+
+static int collect_file(struct dump *d, const struct fd_probe *p, UnixSkEntry *e, struct err *err)
+{
+	scoped_fd file = ioctl(p->own, SIOCUNIXFILE);
+	const char *name = name_string(d->arena, e);
+	char link[32], where[4096];
+	struct stat st;
+
+	if (file < 0 || fstat(file, &st) < 0)
+		return err_sys(err, "cannot get at the file of socket %s", name);
+
+	e->file_perms = record_new(d, file_perms_entry);
+	e->file_perms->mode = st.st_mode;
+	e->file_perms->uid = st.st_uid;
+	e->file_perms->gid = st.st_gid;
+	e->has_deleted = e->deleted = st.st_nlink == 0;
+	if (e->deleted)
+		return 0;
+
+	snprintf(link, sizeof(link), "self/fd/%d", file);
+	if (read_text(d->proc, link, where, sizeof(where), err) < 0)
+		return -err->code;
+	return find_name_dir(d, p, name, where, &st, e, err);
+}
+
+int unix_path_collect(struct dump *d, const struct fd_probe *p, UnixSkEntry *e, struct err *err)
+{
+	struct sockaddr_storage addr;
+	socklen_t len = sizeof(addr);
+	size_t skip = offsetof(struct sockaddr_un, sun_path);
+
+	if (getsockname(p->own, (struct sockaddr *)&addr, &len) < 0)
+		return err_sys(err, "cannot ask for the name of a socket");
+	if (len > skip) {
+		e->name.len = len - skip;
+		e->name.data = arena_dup(d->arena, (char *)&addr + skip, e->name.len);
+	}
+	return unix_has_path(e) ? collect_file(d, p, e, err) : 0;
+}
+
+/* ---- plan ---- */
+
+static bool is_in_use(const char *path)
+{
+	scoped_fd fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+
+	if (fd < 0 || strlen(path) >= sizeof(addr.sun_path))
+		return false; /* then bind() will tell */
+	memcpy(addr.sun_path, path, strlen(path));
+	return connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0 || errno != ECONNREFUSED;
+}
+
+static int check_in_the_way(const char *path, const struct stat *st, struct err *err)
+{
+	if (!S_ISSOCK(st->st_mode)) {
+		err_set(err, EADDRINUSE, "cannot make the socket %s: there is a file of that name", path);
+		return err_hint(err, "move that file away");
+	}
+	if (is_in_use(path)) {
+		err_set(err, EADDRINUSE, "cannot make the socket %s: another program has it open", path);
+		return err_hint(err, "end that program, or restore in another mount namespace");
+	}
+	return 0;
+}
+
+static int check_abstract(struct restore *r, const UnixSkEntry *e, struct err *err)
+{
+	scoped_fd fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un addr;
+	socklen_t len;
+
+	if (make_address(e, &addr, &len, err) < 0)
+		return -err->code;
+	if (fd < 0 || (connect(fd, (struct sockaddr *)&addr, len) < 0 && errno == ECONNREFUSED))
+		return 0;
+	err_set(err, EADDRINUSE, "cannot make the socket %s: another program has that name",
+		unix_name_text(r->arena, e));
+	return err_hint(err, "end that program, or restore in another network namespace");
+}
+
+int unix_path_plan(struct restore *r, const UnixSkEntry *e, struct err *err)
+{
+	const char *path = full_path(r->arena, e), *slash;
+	struct sockaddr_un addr;
+	socklen_t len;
+	struct stat st;
+
+	if (make_address(e, &addr, &len, err) < 0)
+		return -err->code;
+	if (unix_is_abstract(e))
+		return check_abstract(r, e, err);
+	if (!unix_has_path(e) || e->deleted)
+		return 0;
+	if (path[0] != '/')
+		return err_set(err, EBADMSG, "cannot make the socket %s: nothing says in which directory", path);
+	if (lstat(path, &st) == 0)
+		return check_in_the_way(path, &st, err);
+
+	slash = strrchr(path, '/');
+	if (stat(arena_printf(r->arena, "%.*s/", (int)(slash - path), path), &st) == 0 && S_ISDIR(st.st_mode))
+		return 0;
+	err_set(err, ENOENT, "cannot make the socket %s: there is no such directory", path);
+	return err_hint(err, "make the directory %.*s", (int)(slash - path), path);
+}
+
+/* ---- another root or working directory, for a moment ---- */
+
+struct place {
+	int root, cwd;
+};
+
+static int place_enter(struct place *was, int dir, bool as_root, struct err *err)
+{
+	scoped_fd root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	scoped_fd cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (root < 0 || cwd < 0 || fchdir(dir) < 0 || (as_root && chroot(".") < 0)) {
+		err_sys(err, "cannot go to the directory of a socket");
+		if (cwd >= 0 && fchdir(cwd) < 0)
+			log_error("cannot go back to where we were");
+		return -err->code;
+	}
+	was->root = take_fd(&root);
+	was->cwd = take_fd(&cwd);
+	return 0;
+}
+
+static int place_leave(struct place *was, struct err *err)
+{
+	scoped_fd root = was->root, cwd = was->cwd;
+
+	if (fchdir(root) < 0 || chroot(".") < 0 || fchdir(cwd) < 0)
+		return err_sys(err, "cannot come back from the directory of a socket");
+	return 0;
+}
+
+/* A file system that is mounted nowhere and ends with its last file. */
+static int private_tmpfs(struct err *err)
+{
+	scoped_fd fs = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
+	int mnt = -1;
+
+	if (fs >= 0 && syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
+		mnt = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, 0);
+	return mnt < 0 ? err_sys(err, "cannot make a tmpfs for the name of a deleted socket") : mnt;
+}
+
+/* The directories of @path, which begin at our root, or where we are. */
+static int make_dirs(const char *path, struct err *err)
+{
+	char dir[PATH_MAX];
+	const char *p;
+
+	for (p = path; (p = strchr(p, '/')); p++) {
+		snprintf(dir, sizeof(dir), "%.*s", (int)(p - path), path);
+		if (p > path && mkdir(dir, 0755) < 0 && errno != EEXIST)
+			return err_sys(err, "cannot make the directory %s", dir);
+	}
+	return 0;
+}
+
+/* ---- bind ---- */
+
+static int do_bind(struct restore *r, int fd, const UnixSkEntry *e, struct err *err)
+{
+	const char *text = unix_name_text(r->arena, e);
+	struct sockaddr_un addr;
+	socklen_t len;
+
+	if (make_address(e, &addr, &len, err) < 0)
+		return -err->code;
+	if (bind(fd, (struct sockaddr *)&addr, len) < 0)
+		return err_sys(err, "cannot bind a socket to %s", text);
+	return 0;
+}
+
+static int bind_apart(struct restore *r, int fd, const UnixSkEntry *e, struct err *err)
+{
+	scoped_fd fs = private_tmpfs(err);
+	struct err e2 = { 0 };
+	struct place was;
+	int ret;
+
+	if (fs < 0 || place_enter(&was, fs, true, err) < 0)
+		return -err->code;
+	ret = make_dirs(name_string(r->arena, e), err);
+	if (ret == 0)
+		ret = do_bind(r, fd, e, err);
+	if (place_leave(&was, ret < 0 ? &e2 : err) < 0)
+		return ret < 0 ? ret : -err->code;
+	return ret;
+}
+
+/* Between plan and now somebody may have begun to use it. */
+static int remove_unused(const char *path, struct err *err)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		return 0;
+	if (check_in_the_way(path, &st, err) < 0)
+		return -err->code;
+	if (unlink(path) < 0)
+		return err_sys(err, "cannot remove the unused socket %s", path);
+	return 0;
+}
+
+static int set_perms(int fd, const UnixSkEntry *e, struct err *err)
+{
+	const FilePermsEntry *perms = e->file_perms;
+	scoped_fd file = ioctl(fd, SIOCUNIXFILE);
+	char path[32];
+
+	if (!perms)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
+	if (file < 0 || fchownat(file, "", perms->uid, perms->gid, AT_EMPTY_PATH) < 0 ||
+	    chmod(path, perms->mode & 07777) < 0)
+		return err_sys(err, "cannot set owner and mode of a socket");
+	return 0;
+}
+
+static int bind_in(struct restore *r, int fd, const UnixSkEntry *e, struct err *err)
+{
+	scoped_fd dir = open(e->name_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct err e2 = { 0 };
+	struct place was;
+	int ret;
+
+	if (dir < 0)
+		return err_sys(err, "cannot open the directory %s", e->name_dir);
+	if (place_enter(&was, dir, e->name.data[0] == '/', err) < 0)
+		return -err->code;
+	ret = do_bind(r, fd, e, err);
+	if (place_leave(&was, ret < 0 ? &e2 : err) < 0)
+		return ret < 0 ? ret : -err->code;
+	return ret;
+}
+
+int unix_path_bind(struct restore *r, int fd, const UnixSkEntry *e, bool apart, struct err *err)
+{
+	if (!unix_has_path(e))
+		return e->name.len ? do_bind(r, fd, e, err) : 0;
+	if (apart || e->deleted)
+		return bind_apart(r, fd, e, err);
+
+	if (remove_unused(full_path(r->arena, e), err) < 0)
+		return -err->code;
+	if ((e->name_dir ? bind_in(r, fd, e, err) : do_bind(r, fd, e, err)) < 0)
+		return -err->code;
+	return set_perms(fd, e, err);
+}
+
+/* ---- connect ---- */
+
+int unix_path_address(const UnixSkEntry *to, int to_fd, struct sockaddr_un *addr, socklen_t *len,
+		      int *keep_ret, struct err *err)
+{
+	int file;
+
+	*keep_ret = -1;
+	if (!unix_has_path(to))
+		return make_address(to, addr, len, err);
+
+	file = ioctl(to_fd, SIOCUNIXFILE);
+	if (file < 0)
+		return err_sys(err, "cannot get at the file of socket %.*s", (int)unix_name_len(to),
+			       (const char *)to->name.data);
+	memset(addr, 0, sizeof(*addr));
+	addr->sun_family = AF_UNIX;
+	snprintf(addr->sun_path, sizeof(addr->sun_path), "/proc/self/fd/%d", file);
+	*len = sizeof(*addr);
+	*keep_ret = file;
+	return 0;
+}
+
+int unix_path_connect(int fd, const UnixSkEntry *to, int to_fd, struct err *err)
+{
+	struct sockaddr_un addr;
+	scoped_fd keep = -1;
+	socklen_t len;
+
+	if (unix_path_address(to, to_fd, &addr, &len, &keep, err) < 0)
+		return -err->code;
+	if (connect(fd, (struct sockaddr *)&addr, len) < 0)
+		return err_sys(err, "cannot connect to the socket %.*s", (int)unix_name_len(to),
+			       (const char *)to->name.data);
+	return 0;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* timerfds of all clocks, running, expired and disarmed, go on with what was left */
+#include <sys/timerfd.h>
+
+#include "victim.h"
+
+static const clockid_t clocks[] = { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_REALTIME_ALARM,
+				    CLOCK_BOOTTIME_ALARM };
+enum { CLOCKS = sizeof(clocks) / sizeof(clocks[0]), LEFT = 1000, INTERVAL = 77 };
+
+static int running[CLOCKS], oneshot, disarmed, interval_only, absolute;
+
+static int timer(clockid_t clock, int flags, struct itimerspec it)
+{
+	int fd = timerfd_create(clock, TFD_NONBLOCK);
+
+	return fd < 0 || timerfd_settime(fd, flags, &it, NULL) < 0 ? -1 : fd;
+}
+
+static bool make(void)
+{
+	struct itimerspec it = { .it_value = { LEFT, 5 }, .it_interval = { INTERVAL, 999999999 } };
+	struct itimerspec none = { 0 }, at = { 0 }, soon = { .it_value = { 0, 1 } };
+	int i;
+
+	for (i = 0; i < CLOCKS; i++)
+		if (!expect((running[i] = timer(clocks[i], 0, it)) >= 0))
+			return false;
+	clock_gettime(CLOCK_REALTIME, &at.it_value);
+	at.it_value.tv_sec += LEFT;
+	it.it_value = (struct timespec){ 0, 0 };
+	if (!expect((oneshot = timer(CLOCK_MONOTONIC, 0, soon)) >= 0) ||
+	    !expect((disarmed = timer(CLOCK_BOOTTIME, 0, none)) >= 0) ||
+	    !expect((interval_only = timer(CLOCK_MONOTONIC, 0, it)) >= 0) ||
+	    !expect((absolute = timer(CLOCK_REALTIME, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, at)) >= 0))
+		return false;
+	victim_sleep(2);
+	return true;
+}
+
+static bool is_left(int fd, time_t most, const struct timespec *interval)
+{
+	struct itimerspec it;
+
+	return expect(timerfd_gettime(fd, &it) == 0) && expect(it.it_value.tv_sec <= most) &&
+	       expect(it.it_value.tv_sec > most - 30) &&
+	       expect(it.it_interval.tv_sec == interval->tv_sec) &&
+	       expect(it.it_interval.tv_nsec == interval->tv_nsec);
+}
+
+static bool is_disarmed(int fd, time_t interval)
+{
+	struct itimerspec it;
+	uint64_t n;
+
+	return expect(timerfd_gettime(fd, &it) == 0) && expect(!it.it_value.tv_sec && !it.it_value.tv_nsec) &&
+	       expect(it.it_interval.tv_sec == interval) && expect(read(fd, &n, sizeof(n)) == -1) &&
+	       expect(errno == EAGAIN);
+}
+
+static bool same(void)
+{
+	struct timespec none = { 0 }, interval = { INTERVAL, 999999999 };
+	uint64_t n;
+	int i;
+
+	for (i = 0; i < CLOCKS; i++)
+		if (!is_left(running[i], LEFT, &interval))
+			return false;
+	return expect(read(oneshot, &n, sizeof(n)) == sizeof(n)) && expect(n == 1) && is_disarmed(oneshot, 0) &&
+	       is_disarmed(disarmed, 0) && is_disarmed(interval_only, INTERVAL) && is_left(absolute, LEFT, &none);
+}
+
+VICTIM(make, same)
