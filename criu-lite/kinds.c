@@ -8,6 +8,7 @@
 	X(regfile) \
 	X(device) \
 	X(fifo) \
+	X(tty) \
 	X(pipe) \
 	X(eventfd) \
 	X(epoll) \
@@ -15,7 +16,10 @@
 	X(timerfd) \
 	X(inotify) \
 	X(pidfd) \
-	X(memfd)
+	X(memfd) \
+	X(unix) \
+	X(inet) \
+	X(netlink)
 
 /*
  * mm is first: it makes the region that all others pack into.
@@ -33,6 +37,8 @@
 	X(rseq) \
 	X(seccomp) \
 	X(memfd_seals) \
+	X(tty_session) \
+	X(lock) \
 	X(fs)
 
 #define DECLARE_FILE(k) extern const struct file_kind k##_kind;

@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -51,21 +50,10 @@ static int open_dir(const char *path, const char *option, struct err *err)
 	return err_hint(err, "make it, or give another one by %s", option);
 }
 
-/*
- * Made if need be (for a dump), open, but not entered: relative paths are meant
- * from where we were started.
- */
-static int open_images(const struct options *o, struct err *err)
-{
-	if (o->command == COMMAND_DUMP && mkdir(o->common.images_dir, 0700) < 0 && errno != EEXIST)
-		log_debug("cannot make %s: %s", o->common.images_dir, strerror(errno));
-	return open_dir(o->common.images_dir, "-D", err);
-}
-
 /* Relative paths of the log, statistics and pidfile are meant from the work directory. */
 static int enter_work_dir(struct options *o, struct err *err)
 {
-	scoped_fd images = open_images(o, err);
+	scoped_fd images = open_dir(o->common.images_dir, "-D", err);
 	scoped_fd work = -1;
 
 	if (images < 0)
@@ -212,24 +200,34 @@ static int fail(const struct options *o, const struct err *err)
 	return err->exit_status ? err->exit_status : 1;
 }
 
-int main(int argc, char **argv)
+static int command(struct arena *a, int argc, char **argv)
 {
-	struct arena arena;
 	struct options o;
 	struct err err;
 
-	normalize();
-	arena_init(&arena);
-
-	if (options_read(&o, &arena, argc, argv, &err) < 0)
-		return fail(&o, &err);
-	if (o.help) {
+	if (argc < 2)
 		options_usage();
-		return 0;
-	}
+	if (options_read(&o, a, argc, argv, &err) < 0)
+		return fail(&o, &err);
 	if (o.version) {
 		printf("Version: %s\ncriu-lite %s\n", criu_version, version);
 		return 0;
 	}
+	if (o.help) {
+		options_usage();
+		return 0;
+	}
 	return run(&o, &err) < 0 ? fail(&o, &err) : 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct arena arena;
+	int status;
+
+	normalize();
+	arena_init(&arena);
+	status = command(&arena, argc, argv);
+	arena_fini(&arena);
+	return status;
 }

@@ -230,6 +230,15 @@ static int set_file_validation(struct options *o, struct arena *a, const char *v
 	{                                          \
 		.name = n, .no = true, .why = text \
 	}
+#define IDLE_BOOL(n, member, text)                                                        \
+	{                                                                                 \
+		.name = n, .no = true, .store = STORE_BOOL, .at = AT(member), .why = text \
+	}
+#define IDLE_CALL(n, l, a, function, text)                                              \
+	{                                                                               \
+		.name = n, .letter = l, .arg = a, .store = STORE_CALL, .set = function, \
+		.why = text                                                             \
+	}
 #define IDLE_ONE_OF(n, a, c, text)                             \
 	{                                                      \
 		.name = n, .arg = a, .choices = c, .why = text \
@@ -246,6 +255,7 @@ static const char no_namespaces[] = "namespaces are not restored yet";
 static const char no_cgroups[] = "tasks are restored into our own cgroups";
 static const char no_remote[] = "there is no page server yet";
 static const char no_parent[] = "a dump is always complete";
+static const char no_tcp[] = "established TCP connections are not dumped yet";
 static const char no_mounts[] = "mounts are not dumped yet";
 static const char no_tls[] = "there is no page server yet, so nothing is sent";
 
@@ -266,18 +276,11 @@ const struct option_row option_rows[] = {
 	SWITCH("file-locks", 'l', common.file_locks, "keep file locks"),
 	CALL("ext-unix-sk", 'x', "[INODE,...]", set_ext_unix_sk,
 	     "allow unix sockets with a peer outside"),
-	SWITCH("tcp-established", 0, common.tcp_established, "keep TCP connections"),
-	SWITCH("tcp-close", 0, common.tcp_close, "close TCP connections"),
-	SWITCH("skip-in-flight", 0, dump.skip_in_flight,
-	       "dump: forget connections not yet accepted"),
 	SWITCH("link-remap", 0, dump.link_remap, "dump: link files whose name is gone"),
-	SWITCH("evasive-devices", 0, dump.evasive_devices,
-	       "dump: accept another path to the same device"),
 	SIZE("ghost-limit", "SIZE", dump.ghost_limit, "dump: largest deleted file (default 1M)"),
 	SWITCH("force-irmap", 0, dump.force_irmap, "dump: find paths of inotify watches by search"),
 	LIST("irmap-scan-path", "PATH", dump.irmap_scan_paths, "dump: where to search for them"),
 	NUMBER("timeout", "SEC", dump.timeout, "dump: limit for freezing (default 10, 0: none)"),
-	STRING("freeze-cgroup", 0, "PATH", dump.freeze_cgroup, "dump: freeze this cgroup"),
 	{ .name = "file-validation",
 	  .arg = "filesize|buildid",
 	  .store = STORE_CALL,
@@ -303,7 +306,18 @@ const struct option_row option_rows[] = {
 	CALL("close", 0, "FD", set_close, "close a descriptor at once"),
 	CALL("status-fd", 0, "FD", set_status_fd, "write a zero byte to it when ready"),
 
-	/* of no effect */
+	/* of no effect, or not yet */
+	IDLE_BOOL("tcp-established", common.tcp_established, no_tcp),
+	IDLE_BOOL("tcp-close", common.tcp_close, no_tcp),
+	IDLE_BOOL("skip-in-flight", dump.skip_in_flight, no_tcp),
+	IDLE_SWITCH("evasive-devices", "devices are told by number, not by path"),
+	{ .name = "freeze-cgroup",
+	  .arg = "PATH",
+	  .store = STORE_STRING,
+	  .at = AT(dump.freeze_cgroup),
+	  .why = "tasks are stopped one by one" },
+	IDLE_CALL("ext-mount-map", 'M', "KEY:VALUE", add_ext_mount, no_mounts),
+	IDLE_CALL("veth-pair", 0, "IN=OUT", add_veth_pair, no_namespaces),
 	IDLE_SWITCH("daemon", "only servers use it"),
 	IDLE("address", 0, "ADDR", no_remote),
 	IDLE("port", 0, "N", no_remote),
@@ -313,16 +327,8 @@ const struct option_row option_rows[] = {
 	  .store = STORE_STRING,
 	  .at = AT(dump.parent_dir),
 	  .why = no_parent },
-	{ .name = "track-mem",
-	  .no = true,
-	  .store = STORE_BOOL,
-	  .at = AT(dump.track_mem),
-	  .why = no_parent },
-	{ .name = "auto-dedup",
-	  .no = true,
-	  .store = STORE_BOOL,
-	  .at = AT(dump.auto_dedup),
-	  .why = no_parent },
+	IDLE_BOOL("track-mem", dump.track_mem, no_parent),
+	IDLE_BOOL("auto-dedup", dump.auto_dedup, no_parent),
 	IDLE_ONE_OF("pre-dump-mode", "splice|read", "splice read", no_parent),
 	IDLE("libdir", 'L', "DIR", "there are no plugins"),
 	IDLE("cpu-cap", 0, "[LIST]", "vector state is always compared with what the CPU has"),
@@ -332,8 +338,6 @@ const struct option_row option_rows[] = {
 	IDLE("cgroup-props-file", 0, "FILE", no_cgroups),
 	IDLE("cgroup-dump-controller", 0, "NAME", no_cgroups),
 	IDLE("cgroup-yard", 0, "DIR", no_cgroups),
-	CALL("ext-mount-map", 'M', "KEY:VALUE", add_ext_mount, "= --external mnt[KEY]:VALUE"),
-	CALL("veth-pair", 0, "IN=OUT", add_veth_pair, "= --external veth[IN]:OUT"),
 	IDLE("skip-mnt", 0, "PATH", no_mounts),
 	IDLE("enable-fs", 0, "NAMES", no_mounts),
 	IDLE("enable-external-sharing", 0, NULL, no_mounts),
@@ -341,8 +345,7 @@ const struct option_row option_rows[] = {
 	IDLE("lsm-mount-context", 0, "CTX", no_mounts),
 	IDLE_SWITCH("mntns-compat-mode", no_mounts),
 	IDLE_ONE_OF("empty-ns", "net", "net", no_namespaces),
-	IDLE_ONE_OF("network-lock", "METHOD", "iptables nftables skip",
-		    "no established connection is dumped"),
+	IDLE_ONE_OF("network-lock", "METHOD", "iptables nftables skip", no_tcp),
 	IDLE_SWITCH("weak-sysctls", no_namespaces),
 	IDLE_SWITCH("deprecated", "nothing is deprecated"),
 	IDLE_SWITCH("ghost-fiemap", "holes are always found"),
@@ -392,6 +395,7 @@ static int find_command(struct options *o, const opt_strings *operands, struct e
 {
 	if (operands->n == 0) {
 		err_set(err, EINVAL, "command is required");
+		err_why(err, "none was given");
 		return err_hint(err, "give dump, restore or check; see criu-lite --help");
 	}
 
@@ -403,6 +407,7 @@ static int find_command(struct options *o, const opt_strings *operands, struct e
 		return 0;
 
 	err_set(err, EINVAL, "unknown command: %s", o->command_name);
+	err_why(err, "neither we nor CRIU have it");
 	return err_hint(err, "give dump, restore or check; see criu-lite --help");
 }
 
@@ -412,6 +417,7 @@ static int take_operands(struct options *o, struct option_reader *r, struct err 
 	if (o->exec_cmd && o->command == COMMAND_RESTORE) {
 		if (r->operands.n < 2) {
 			err_set(err, EINVAL, "--exec-cmd requires a command");
+			err_why(err, "nothing follows restore");
 			return err_hint(err,
 					"write it at the end: --exec-cmd -- COMMAND ARGUMENTS");
 		}
@@ -422,6 +428,7 @@ static int take_operands(struct options *o, struct option_reader *r, struct err 
 	if (r->operands.n == 1 || o->command == COMMAND_OTHER)
 		return 0;
 	err_set(err, EINVAL, "excessive parameter(s) for command %s", o->command_name);
+	err_why(err, "it takes only options");
 	return err_hint(err, "leave out \"%s\"", r->operands.items[1]);
 }
 
@@ -443,6 +450,7 @@ static int judge_options(struct options *o, struct option_reader *r, struct err 
 		if (strcmp((*row)->name, "mntns-compat-mode") == 0 &&
 		    o->command != COMMAND_RESTORE) {
 			err_set(err, EINVAL, "--mntns-compat-mode is only for restore");
+			err_why(err, "the command is %s", o->command_name);
 			return err_hint(err, "leave it out");
 		}
 	}
@@ -453,6 +461,7 @@ static int check_combinations(struct options *o, struct arena *a, struct err *er
 {
 	if (o->command == COMMAND_DUMP && !o->dump.pid) {
 		err_set(err, EINVAL, "pid not specified");
+		err_why(err, "there is no --tree");
 		return err_hint(err, "give the root of the tree: -t PID");
 	}
 	if (o->command != COMMAND_RESTORE)
@@ -460,10 +469,12 @@ static int check_combinations(struct options *o, struct arena *a, struct err *er
 
 	if (o->restore.sibling && !o->restore.detach) {
 		err_set(err, EINVAL, "--restore-sibling only makes sense with --restore-detached");
+		err_why(err, "we cannot wait for what is not our child");
 		return err_hint(err, "add -d, or leave out -S");
 	}
 	if (o->restore.exec_cmd && o->restore.detach) {
 		err_set(err, EINVAL, "--exec-cmd and --restore-detached cannot be used together");
+		err_why(err, "one waits for the tasks, the other does not");
 		return err_hint(err, "leave out one of them");
 	}
 	if (o->dump.pid)
@@ -525,8 +536,7 @@ static void print_row(const struct option_row *row)
 
 	if (row->letter)
 		n = snprintf(left, sizeof(left), "-%c, ", row->letter);
-	n += snprintf(left + n, sizeof(left) - (size_t)n, "--%s%s", row->no ? "[no-]" : "",
-		      row->name);
+	n += snprintf(left + n, sizeof(left) - (size_t)n, "--%s", row->name);
 	if (row->arg)
 		snprintf(left + n, sizeof(left) - (size_t)n, " %s", row->arg);
 	printf("  %-31s %s\n", left, row->help);
@@ -545,14 +555,15 @@ void options_usage(void)
 		if (row->help)
 			print_row(row);
 
-	printf("\nAccepted for CRIU's sake, without effect:\n ");
+	printf("\nA switch that a configuration file has set is cleared by its no- form.\n"
+	       "\nAccepted for CRIU's sake, without effect:\n ");
 	for (row = option_rows; row->name; row++)
 		if (!row->help && !row->refused)
-			printf(" --%s", row->name);
+			printf(" %s", row->name);
 	printf("\n\nKnown, and refused:\n ");
 	for (row = option_rows; row->name; row++)
 		if (row->refused)
-			printf(" --%s", row->name);
+			printf(" %s", row->name);
 
 	printf("\n\nFeatures of the kernel that check --feature knows:\n ");
 	check_print_features();

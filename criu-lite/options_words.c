@@ -181,7 +181,7 @@ static int err_unknown(struct err *err, const char *name, size_t n)
 
 static bool takes_value(const struct option_row *row)
 {
-	return row->arg && row->arg[0] != '[';
+	return row->arg && !(row->arg[0] == '[' && row->arg[strlen(row->arg) - 1] == ']');
 }
 
 /* ---- the command line ---- */

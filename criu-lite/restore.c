@@ -33,6 +33,7 @@
 #include "core/shared.h"
 #include "core/stage.h"
 #include "core/stats.h"
+#include "core/wait.h"
 #include "core/worker.h"
 #include "kinds.h"
 #include "notify.h"
@@ -107,7 +108,9 @@ static int restore_fork(void *run, struct err *err)
 	if (fork_tree(r, err) < 0)
 		return -err->code;
 	stats_stop(r->stats, STAT_FORKING);
-	return 0;
+	if (run_script(r, "setup-namespaces", err) < 0)
+		return -err->code;
+	return run_script(r, "post-setup-namespaces", err);
 }
 
 static int restore_end(void *run, bool ok, struct err *err)
@@ -175,6 +178,8 @@ static int set_registers(const struct thread *th, struct err *err)
 	if (arch_regs_from_core(th->core, &regs, xstate, &len, err) < 0 ||
 	    arch_set_thread(th->host_tid, th->core, err) < 0)
 		return -err->code;
+	if (th->entered)
+		arch_regs_set_result(&regs, th->entered_result);
 	return compel_set_state(th->host_tid, &regs, xstate, len,
 				th->core->thread_core && th->core->thread_core->has_blk_sigset ?
 					th->core->thread_core->blk_sigset :
@@ -186,7 +191,7 @@ static int finish_task(struct restore *r, struct task *t, struct err *err)
 {
 	size_t i;
 
-	if (unmap_region(r, t, err) < 0)
+	if (waits_enter(r, t, err) < 0 || unmap_region(r, t, err) < 0)
 		return -err->code;
 	for (i = 0; i < t->nr_threads; i++)
 		if (set_registers(&t->threads[i], err) < 0)
@@ -238,7 +243,10 @@ static int restore_resume(void *run, struct err *err)
 		stop_task(r, t);
 	for_each_alive(t, r->tree)
 		let_go(r, t);
-	return run_script(r, "post-resume", err);
+	/* they run: what a script says now cannot undo it */
+	if (run_script(r, "post-resume", err) < 0)
+		log_warn("%s: %s", err->what, err->why);
+	return 0;
 }
 
 static const struct stage restore_stages[] = {

@@ -5,10 +5,11 @@
  *	nsinit [-t SECONDS] COMMAND [ARG...]
  *
  * Runs COMMAND in new pid, mount, network and ipc namespaces, with a /proc that
- * shows only these pids, the loopback device up and only descriptors 0, 1 and
- * 2.  Pid 1 reaps orphans.  When COMMAND ends, so does everything else in there,
- * and its status is ours; after SECONDS, or when we are asked to end, the same
- * happens at once and the status is 124.
+ * shows only these pids, terminals of its own (if there is a /dev/pts), the
+ * loopback device up and only descriptors 0, 1 and 2.  Pid 1 reaps orphans.
+ * When COMMAND ends, so does everything else in there, and its status is ours;
+ * after SECONDS, or when we are asked to end, the same happens at once and the
+ * status is 124.
  */
 #include <errno.h>
 #include <net/if.h>
@@ -54,6 +55,14 @@ static void own_proc(void)
 		die("mount /proc");
 }
 
+/* Terminals are known by their numbers, so those of tests must not meet. */
+static void own_terminals(void)
+{
+	if (mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620") < 0 &&
+	    errno != ENOENT)
+		die("mount /dev/pts");
+}
+
 static void loopback_up(void)
 {
 	struct ifreq ifr = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
@@ -75,6 +84,7 @@ static int run_as_init(char **argv)
 	int status;
 
 	own_proc();
+	own_terminals();
 	loopback_up();
 	close_range(3, ~0U, 0);
 	default_signals();

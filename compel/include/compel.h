@@ -40,7 +40,8 @@ struct compel_task {
 
 	/* Private to compel: */
 	struct compel_blob *blob; /* what is injected */
-	bool seccomp_in_force;	  /* filters could not be suspended */
+	unsigned long stub;	  /* room for a little code */
+	bool stub_known, seccomp_in_force;
 };
 
 /*
@@ -123,6 +124,9 @@ int compel_get_xstate(pid_t tid, void *buf, size_t size, size_t *len_ret, struct
  */
 int compel_raw_syscall(pid_t tid, unsigned long insn, long nr, const unsigned long args[6],
 		       long *ret, struct err *err);
+/* As compel_raw_syscall(), but the call is interrupted before it can wait: an ERESTART code, or what it gave without waiting. */
+int compel_interrupt_syscall(pid_t tid, unsigned long insn, long nr, const unsigned long args[6], long *ret,
+			     struct err *err);
 int compel_set_state(pid_t tid, const struct compel_regs *regs, const void *xstate, size_t len,
 		     uint64_t sigmask, struct err *err);
 

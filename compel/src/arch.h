@@ -45,4 +45,10 @@ void arch_set_entry(struct compel_regs *regs, unsigned long ip, unsigned long sp
 /* How head.S brings a thread back that was stopped with @regs. */
 void arch_resume(const struct compel_regs *regs, uint64_t *resume);
 
+/*
+ * Code for @buf whose first instruction is a system call, and which otherwise
+ * does for @t what head.S does.  Its size, or 0 if there is none.
+ */
+size_t arch_stub(const struct compel_thread *t, void *buf, size_t max);
+
 #endif

@@ -88,14 +88,9 @@ int blob_leave(struct compel_task *task, struct err *err)
 static int home_call(struct compel_task *task, long nr, const unsigned long args[6], long *ret_ret,
 		     const char *what, struct err *err)
 {
-	struct compel_blob *b = task->blob;
 	long result;
-	int ret;
+	int ret = compel_syscall(task, task->blob->home, nr, args, &result, err);
 
-	if (b->base)
-		ret = compel_syscall(task, b->home, nr, args, &result, err);
-	else
-		ret = remote_call(b->home, b->insn, nr, args, &result, err);
 	if (ret < 0)
 		return ret;
 	if (result < 0 && result > -4096)
@@ -181,7 +176,6 @@ static int blob_new(struct compel_task *task, const struct compel_image *image, 
 		    struct err *err)
 {
 	struct compel_blob *b = calloc(1, sizeof(*b));
-	int ret;
 
 	if (!b)
 		return err_set(err, ENOMEM, "cannot put code into process %d", task->pid);
@@ -189,12 +183,8 @@ static int blob_new(struct compel_task *task, const struct compel_image *image, 
 	b->sock = b->remote_sock = -1;
 	b->home = task_thread(task);
 	blob_layout(b, image->size, args_size);
-	ret = remote_find_insn(task, b->home, &b->insn, err);
-	if (ret < 0)
-		free(b);
-	else
-		task->blob = b;
-	return ret;
+	task->blob = b;
+	return 0;
 }
 
 int compel_inject(struct compel_task *task, const struct compel_image *image, size_t args_size,
@@ -224,10 +214,9 @@ static int unmap(struct compel_task *task, struct err *err)
 {
 	struct compel_blob *b = task->blob;
 	unsigned long args[6] = { b->base, b->size };
-	long result;
 
-	/* Not through our own instruction: it is about to go. */
-	return remote_call(b->home, b->insn, SYS_munmap, args, &result, err);
+	b->base = 0; /* so that the call is not made through what it unmaps */
+	return home_call(task, SYS_munmap, args, NULL, "unmap memory", err);
 }
 
 static int take_out(struct compel_task *task, struct err *err)

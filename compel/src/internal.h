@@ -11,8 +11,6 @@
 
 /* What has been put into a task, or is being put there. */
 struct compel_blob {
-	unsigned long insn; /* a system call instruction of the victim's */
-
 	unsigned long base; /* 0: nothing is mapped yet */
 	size_t code_size, args_size, size;
 
@@ -47,11 +45,8 @@ void blob_free(struct compel_task *task);
 int blob_enter(struct compel_task *task, struct compel_thread *t, struct err *err);
 int blob_leave(struct compel_task *task, struct err *err);
 
-/* remote.c: a system call instruction of the victim's own, for thread @t. */
-int remote_find_insn(struct compel_task *task, const struct compel_thread *t,
-		     unsigned long *insn_ret, struct err *err);
-/* A system call through the one at @insn. */
-int remote_call(struct compel_thread *t, unsigned long insn, long nr, const unsigned long args[6],
+/* remote.c: a system call that needs no blob. */
+int remote_call(struct compel_task *task, struct compel_thread *t, long nr, const unsigned long args[6],
 		long *ret, struct err *err);
 /* Code cannot run in a thread under a seccomp filter that we could not suspend. */
 int remote_is_allowed(const struct compel_task *task, const struct compel_thread *t,

@@ -2,12 +2,16 @@
 /*
  * remote - one system call in the victim
  *
- * It needs a system call instruction.  Once a blob is there its own is used,
- * with code behind it that repairs the thread if we die in the middle.  Before
- * and after, one of the victim's must do.  These two calls, the mmap() of the
- * blob and its munmap(), are the only moments (some 20 us each) where our death
- * would leave a thread with wrong registers.
+ * It needs an instruction that does it, and behind it code that repairs the
+ * thread if we die in the middle.  A blob has both.  Without a blob a stub is
+ * put into the unused end of the vdso for the time of the call; the kernel's
+ * code is the only one that we may extend, because we know how it ends.  What
+ * stays is a private copy of that page with the same content.
+ *
+ * A victim that has no vdso, or a full one, lends us any system call
+ * instruction it has, and must not lose its host for some 20 us.
  */
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -22,7 +26,12 @@
 #include "internal.h"
 #include "stop.h"
 
-enum { SCAN_STEP = 16384 };
+enum {
+	SCAN_STEP = 16384,
+	STUB_MAX = 384,
+	STUB_MAGIC = 16, /* so many bytes tell one */
+	PAGE = 4096,
+};
 
 static bool is_insn(const struct compel_task *task, unsigned long address)
 {
@@ -67,8 +76,8 @@ static unsigned long insn_anywhere(const struct compel_task *task, pid_t tid)
 	return insn;
 }
 
-int remote_find_insn(struct compel_task *task, const struct compel_thread *t,
-		     unsigned long *insn_ret, struct err *err)
+static int find_insn(const struct compel_task *task, const struct compel_thread *t, unsigned long *insn_ret,
+		     struct err *err)
 {
 	unsigned long ip = arch_ip(&t->regs), insn;
 
@@ -80,14 +89,101 @@ int remote_find_insn(struct compel_task *task, const struct compel_thread *t,
 		insn = insn_anywhere(task, t->tid);
 
 	if (!insn) {
-		err_set(err, ENOENT, "cannot find a system call instruction in process %d",
-			task->pid);
-		return err_hint(
-			err,
-			"try again: it was not in a system call, and none of its code has one");
+		err_set(err, ENOENT, "cannot find a system call instruction in process %d", task->pid);
+		return err_hint(err, "try again: it was not in a system call, and none of its code has one");
 	}
 	*insn_ret = insn;
 	return 0;
+}
+
+static unsigned long vdso_start(pid_t tid)
+{
+	char path[64];
+	unsigned long auxv[128];
+	ssize_t n, i;
+
+	snprintf(path, sizeof(path), "/proc/%d/auxv", tid);
+	scoped_fd fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? 0 : read(fd, auxv, sizeof(auxv)) / (ssize_t)sizeof(auxv[0]);
+
+	for (i = 0; i + 1 < n; i += 2)
+		if (auxv[i] == AT_SYSINFO_EHDR)
+			return auxv[i + 1];
+	return 0;
+}
+
+static bool is_zero(const unsigned char *p, size_t n)
+{
+	return n == 0 || (p[0] == 0 && memcmp(p, p + 1, n - 1) == 0);
+}
+
+static bool somebody_is_at(const struct compel_task *task, unsigned long at)
+{
+	size_t i;
+
+	for (i = 0; i < task->nr_threads; i++)
+		if (!task->threads[i].dead && arch_ip(&task->threads[i].regs) - at < STUB_MAX)
+			return true;
+	return false;
+}
+
+/*
+ * A piece of @start to @end that is 0.  A host that died during a call has left
+ * its stub behind; that is used again only when there is nothing else, and if
+ * no thread is still on its way through it.
+ */
+static unsigned long find_room(const struct compel_task *task, const unsigned char *code, unsigned long start,
+			       unsigned long end)
+{
+	unsigned long at, used = 0;
+	unsigned char there[STUB_MAX];
+
+	for (at = end - STUB_MAX; at >= start; at -= STUB_MAX) {
+		if (io_pread(task->mem, there, sizeof(there), (off_t)at) < 0)
+			return 0;
+		if (is_zero(there, sizeof(there)))
+			return at;
+		if (memcmp(there, code, STUB_MAGIC) == 0 && !somebody_is_at(task, at))
+			used = at;
+	}
+	return used;
+}
+
+/* The section headers are the last thing in the vdso; from there to the end of the page it is 0. */
+static unsigned long find_room_in_vdso(const struct compel_task *task, pid_t tid, const unsigned char *code)
+{
+	unsigned long start = vdso_start(tid), end;
+	Elf64_Ehdr elf;
+
+	if (!start || io_pread(task->mem, &elf, sizeof(elf), (off_t)start) < 0 ||
+	    memcmp(elf.e_ident, ELFMAG, SELFMAG) != 0)
+		return 0;
+
+	start += elf.e_shoff + (unsigned long)elf.e_shnum * elf.e_shentsize;
+	end = (start + PAGE - 1) / PAGE * PAGE;
+	return find_room(task, code, start, end);
+}
+
+/* False: there is none. */
+static bool stub_put(struct compel_task *task, const struct compel_thread *t)
+{
+	unsigned char code[STUB_MAX];
+	size_t size = arch_stub(t, code, sizeof(code));
+
+	if (!size)
+		return false;
+	if (!task->stub_known) {
+		task->stub_known = true;
+		task->stub = find_room_in_vdso(task, t->tid, code);
+	}
+	return task->stub && io_pwrite(task->mem, code, size, (off_t)task->stub) == 0;
+}
+
+static void stub_take(struct compel_task *task)
+{
+	static const unsigned char zeros[STUB_MAX];
+
+	io_pwrite(task->mem, zeros, sizeof(zeros), (off_t)task->stub);
 }
 
 struct compel_thread *task_thread(struct compel_task *task)
@@ -135,15 +231,15 @@ int remote_is_allowed(const struct compel_task *task, const struct compel_thread
 		"run with CAP_SYS_ADMIN and outside of seccomp, so that the filter can be suspended");
 }
 
-int remote_call(struct compel_thread *t, unsigned long insn, long nr, const unsigned long args[6],
-		long *ret, struct err *err)
+static int call_at(struct compel_thread *t, unsigned long insn, long nr, const unsigned long args[6], long *ret,
+		   struct err *err)
 {
 	struct compel_regs regs = t->regs;
 	long result;
 	int failed, reset;
 
 	arch_set_call(&regs, insn, nr, args);
-	failed = thread_call(t->tid, &regs, &result);
+	failed = thread_call(t->tid, &regs, false, &result);
 	reset = thread_reset(t);
 	if (failed < 0 || reset < 0)
 		return thread_err(err, failed < 0 ? failed : reset, t, "make a system call in");
@@ -152,25 +248,40 @@ int remote_call(struct compel_thread *t, unsigned long insn, long nr, const unsi
 	return 0;
 }
 
-int compel_syscall(struct compel_task *task, struct compel_thread *t, long nr,
-		   const unsigned long args[6], long *ret, struct err *err)
+int remote_call(struct compel_task *task, struct compel_thread *t, long nr, const unsigned long args[6],
+		long *ret, struct err *err)
+{
+	unsigned long insn = 0;
+	int failed;
+
+	if (stub_put(task, t)) {
+		failed = call_at(t, task->stub, nr, args, ret, err);
+		stub_take(task);
+		return failed;
+	}
+
+	failed = find_insn(task, t, &insn, err);
+	return failed < 0 ? failed : call_at(t, insn, nr, args, ret, err);
+}
+
+int compel_syscall(struct compel_task *task, struct compel_thread *t, long nr, const unsigned long args[6],
+		   long *ret, struct err *err)
 {
 	struct compel_blob *b = task->blob;
-	unsigned long insn;
 	int failed = remote_is_allowed(task, t, err);
 
 	if (failed == 0)
 		failed = blob_leave(task, err);
-	if (failed == 0 && b && b->base) {
-		insn = b->base + COMPEL_GADGET;
-		failed = blob_write_resume(task, t, err);
-	} else if (failed == 0) {
-		failed = remote_find_insn(task, t, &insn, err);
-	}
-	return failed < 0 ? failed : remote_call(t, insn, nr, args, ret, err);
+	if (failed < 0)
+		return failed;
+	if (!b || !b->base)
+		return remote_call(task, t, nr, args, ret, err);
+
+	failed = blob_write_resume(task, t, err);
+	return failed < 0 ? failed : call_at(t, b->base + COMPEL_GADGET, nr, args, ret, err);
 }
 
-int compel_raw_syscall(pid_t tid, unsigned long insn, long nr, const unsigned long args[6],
+static int raw_syscall(pid_t tid, unsigned long insn, long nr, const unsigned long args[6], bool interrupt,
 		       long *ret, struct err *err)
 {
 	struct compel_thread t = { .tid = tid };
@@ -182,11 +293,23 @@ int compel_raw_syscall(pid_t tid, unsigned long insn, long nr, const unsigned lo
 		failed = thread_get_sigmask(tid, &sigmask);
 	if (failed == 0) {
 		arch_set_call(&regs, insn, nr, args);
-		failed = thread_call(tid, &regs, ret);
+		failed = thread_call(tid, &regs, interrupt, ret);
 	}
 	if (failed == 0)
 		failed = thread_set_sigmask(tid, sigmask);
 	return failed < 0 ? thread_err(err, failed, &t, "make a system call in") : 0;
+}
+
+int compel_raw_syscall(pid_t tid, unsigned long insn, long nr, const unsigned long args[6],
+		       long *ret, struct err *err)
+{
+	return raw_syscall(tid, insn, nr, args, false, ret, err);
+}
+
+int compel_interrupt_syscall(pid_t tid, unsigned long insn, long nr, const unsigned long args[6],
+			     long *ret, struct err *err)
+{
+	return raw_syscall(tid, insn, nr, args, true, ret, err);
 }
 
 int compel_get_xstate(pid_t tid, void *buf, size_t size, size_t *len_ret, struct err *err)

@@ -255,7 +255,7 @@ static int run_to_syscall_stop(pid_t tid, struct patience *p)
 	return -EFAULT;
 }
 
-int thread_call(pid_t tid, const struct compel_regs *regs, long *result_ret)
+int thread_call(pid_t tid, const struct compel_regs *regs, bool interrupt, long *result_ret)
 {
 	struct patience enter = patience_of(ENTER_TIMEOUT_MS), leave = patience_of(0);
 	struct compel_regs after;
@@ -264,6 +264,9 @@ int thread_call(pid_t tid, const struct compel_regs *regs, long *result_ret)
 	ret = thread_set_ours(tid, regs);
 	if (ret == 0)
 		ret = run_to_syscall_stop(tid, &enter);
+	/* Pending when the call begins, it lets the call wait for nothing. */
+	if (ret == 0 && interrupt && ptrace(PTRACE_INTERRUPT, tid, 0, 0) < 0)
+		ret = -errno;
 	if (ret == 0)
 		ret = run_to_syscall_stop(tid, &leave);
 	if (ret == 0)

@@ -60,9 +60,10 @@ int thread_reset(const struct compel_thread *t);
 
 /*
  * Execute the system call that @regs are set up for; @tid is parked before and
- * after.  The rest of its registers is garbage then.
+ * after.  The rest of its registers is garbage then.  With @interrupt, a stop
+ * is pending from its beginning on.
  */
-int thread_call(pid_t tid, const struct compel_regs *regs, long *result_ret);
+int thread_call(pid_t tid, const struct compel_regs *regs, bool interrupt, long *result_ret);
 
 /* State letter of /proc, or 0 if there is no such thread. */
 char thread_state(pid_t tid);

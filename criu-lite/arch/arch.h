@@ -61,8 +61,26 @@ uint64_t arch_clear_tid_addr(const CoreEntry *core);
 /* The thread pointer for clone(CLONE_SETTLS), 0 if registers carry it. */
 uint64_t arch_tls(const CoreEntry *core);
 
+/* Code that goes on at @target and changes no register that an argument is in; at most 20 bytes, returns how many. */
+size_t arch_encode_jump(uint8_t *code, uint64_t target);
+
 /* The end of user addresses. */
 uint64_t arch_task_size(void);
+
+/* The interrupted system call of a core entry; false: it was in none. */
+bool arch_core_call(const CoreEntry *core, long *nr_ret, unsigned long args_ret[6]);
+
+/*
+ * Restore, for a thread that was in a system call: it has entered it once more
+ * with this result, an ERESTART code or that of a call that has ended.
+ */
+void arch_regs_set_result(struct compel_regs *regs, long result);
+
+/* Dump: give the system call that @regs were interrupted in another number. */
+void arch_regs_set_call(struct compel_regs *regs, long nr);
+
+/* The system call number that the end of @code loads, which ends with the instruction; -1: unknown. */
+long arch_number_loaded(const unsigned char *code, size_t len);
 
 /* Where the thread is. */
 uint64_t arch_regs_ip(const struct compel_regs *regs);

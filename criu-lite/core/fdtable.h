@@ -12,6 +12,7 @@ struct fdtable_entry {
 	int fd;
 	bool cloexec;
 	struct file *file;
+	const char *fdinfo; /* dump: its text if there are locks in it, else NULL */
 };
 
 /* The descriptors of a task; of several, if they share it. */

@@ -357,10 +357,13 @@ static int collect_fd(struct dump *d, struct task *t, int fd, struct err *err)
 		if (text_find(p.fdinfo, "flags:", &v))
 			text_oct(&v, &flags);
 		info.flags = (unsigned int)flags;
+		info.text = p.fdinfo;
 	}
 
 	e = vec_add(d->arena, &t->fdtable->entries);
 	*e = (struct fdtable_entry){ .fd = fd, .cloexec = info.flags & O_CLOEXEC, .file = f };
+	if (strstr(info.text, "\nlock:"))
+		e->fdinfo = info.text;
 	return 0;
 }
 

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -40,8 +41,21 @@ static pid_t fork_with_pid(pid_t pid, uint64_t flags)
 		.set_tid = (uintptr_t)tids,
 		.set_tid_size = 1,
 	};
+	const struct timespec a_little = { .tv_nsec = 200000 };
+	pid_t ret;
+	int i;
 
-	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	/*
+	 * A task that was reaped just now is not found any more, but has its pid
+	 * for another moment, and longer while others in its session are reaped.
+	 */
+	for (i = 0; i < 5000; i++) {
+		ret = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+		if (ret >= 0 || errno != EEXIST)
+			break;
+		nanosleep(&a_little, NULL);
+	}
+	return ret;
 }
 
 static int fork_failed(const struct task *t, struct err *err)

@@ -17,6 +17,7 @@
 #include "core/freeze.h"
 #include "core/proc.h"
 #include "core/task.h"
+#include "core/wait.h"
 
 static int check_is_not_us(struct dump *d, pid_t pid, struct err *err)
 {
@@ -77,8 +78,10 @@ static int freeze_task(struct dump *d, struct task *t, struct err *err)
 		t->state = TASK_DEAD;
 		return 0;
 	}
+	waits_note(d, t);
 	if (compel_seize(t->host_pid, timeout_ms, &t->victim, err) < 0)
 		return -err->code;
+	waits_stop(d, t);
 
 	t->state = t->victim->stop_signal ? TASK_STOPPED : TASK_ALIVE;
 	t->pidfd = (int)syscall(SYS_pidfd_open, t->host_pid, 0);

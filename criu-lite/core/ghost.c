@@ -22,6 +22,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "core/ghost.h"
+#include "core/path_remap.h"
 
 enum {
 	WHOLE_MAX = 12288, /* from this size on, and with holes, content is in chunks */
@@ -139,16 +140,14 @@ static int write_chunks(struct image *img, int fd, uint64_t size, struct err *er
 	return 0;
 }
 
-/* A descriptor that reads @p, whatever it was opened for; without O_NOATIME reading would leave a trace. */
+/* A descriptor that reads @p, whatever it was opened for. */
 static int open_content(struct dump *d, const struct fd_probe *p, struct err *err)
 {
 	char path[32];
 	int fd;
 
 	snprintf(path, sizeof(path), "self/fd/%d", p->own);
-	fd = openat(d->proc, path, O_RDONLY | O_NOATIME | O_CLOEXEC);
-	if (fd < 0)
-		fd = openat(d->proc, path, O_RDONLY | O_CLOEXEC);
+	fd = path_open_quietly(d->proc, path);
 	if (fd < 0)
 		return err_sys(err, "cannot read the deleted file %s", p->link);
 	return fd;

@@ -95,7 +95,7 @@ int netlink_ask(int nl, uint16_t type, uint16_t flags, const void *payload, size
 	};
 	int ret;
 
-	if (!(flags & NLM_F_DUMP))
+	if ((flags & NLM_F_DUMP) != NLM_F_DUMP)
 		h.nlmsg_flags |= NLM_F_ACK;
 	if (send_request(nl, &h, payload, len, err) < 0)
 		return -err->code;

@@ -221,6 +221,7 @@ static int resolve_parents(struct restore *r, const struct pagemap_in *in, const
 			   pagemap_runs *ret, struct err *err)
 {
 	struct pagemap_in up = *in;
+	scoped_store *store = NULL;
 	pagemap_runs parent = { 0 };
 	struct pagemap_run *run;
 	size_t at = 0;
@@ -228,9 +229,10 @@ static int resolve_parents(struct restore *r, const struct pagemap_in *in, const
 
 	if (++up.depth > MAX_PARENTS)
 		return err_set(err, ELOOP, "cannot read more than %d parent dumps", MAX_PARENTS);
-	if (store_open_parent(r->arena, in->store, &up.store, err) < 0)
+	if (store_open_parent(r->arena, in->store, &store, err) < 0)
 		return -err->code;
-	if (!up.store) {
+	up.store = store;
+	if (!store) {
 		err_set(err, ENOENT, "cannot find the parent dump of %s", in->store->label);
 		return err_hint(err, "keep the directories of all earlier dumps beside this one");
 	}
@@ -270,28 +272,37 @@ int pagemap_read(struct restore *r, enum image_type type, unsigned long id, page
 	return read_chain(r, &in, ret, found_ret, err);
 }
 
+static int no_pages(const struct pagemap_run *run, const char *name, struct err *err)
+{
+	if (run->depth)
+		err_set(err, ENOENT, "cannot find %s in parent dump %u", name, run->depth);
+	else
+		err_set(err, ENOENT, "cannot find %s", name);
+	return err_hint(err, "copy all files of the dump");
+}
+
+static int open_pages(struct arena *a, struct store *s, const struct pagemap_run *run, uint32_t depth,
+		      struct err *err)
+{
+	scoped_store *parent = NULL;
+	char name[IMAGE_NAME_MAX];
+	int fd = -1;
+
+	image_file_name(IMAGE_PAGES, run->pages_id, name);
+	if (!depth && store_open_file(s, name, &fd, err) < 0)
+		return -err->code;
+	if (depth && store_open_parent(a, s, &parent, err) < 0)
+		return -err->code;
+	if (parent)
+		return open_pages(a, parent, run, depth - 1, err);
+	return fd < 0 ? no_pages(run, name, err) : fd;
+}
+
 /*
  * Stores are not kept in runs: a newborn task closes what it has not made, and
  * finds the parents again from its own.
  */
 int pagemap_open_pages(struct restore *r, const struct pagemap_run *run, struct err *err)
 {
-	struct store *s = r->store;
-	char name[IMAGE_NAME_MAX];
-	unsigned int i;
-	int fd = -1;
-
-	for (i = 0; i < run->depth && s; i++)
-		if (store_open_parent(r->arena, s, &s, err) < 0)
-			return -err->code;
-	image_file_name(IMAGE_PAGES, run->pages_id, name);
-	if (s && store_open_file(s, name, &fd, err) < 0)
-		return -err->code;
-	if (fd < 0) {
-		err_set(err, ENOENT, "cannot find %s of parent %u", name, run->depth);
-		if (!run->depth)
-			err_set(err, ENOENT, "cannot find %s", name);
-		return err_hint(err, "copy all files of the dump");
-	}
-	return fd;
+	return open_pages(r->arena, r->store, run, run->depth, err);
 }

@@ -35,30 +35,30 @@ enum { JUST_TMPFILE = O_TMPFILE & ~O_DIRECTORY };
 
 /* ---- dump: what can be compared later ---- */
 
-/* @own reads, or has to be opened once more for it. */
-static bool can_read(const struct fd_probe *p)
+int path_open_quietly(int dirfd, const char *path)
 {
-	return p->fd >= 0 && !(p->flags & (O_PATH | O_DIRECT)) && (p->flags & O_ACCMODE) != O_WRONLY;
+	int fd = openat(dirfd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOATIME | O_CLOEXEC);
+
+	/* some file systems know no O_NOATIME */
+	return fd >= 0 ? fd : openat(dirfd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
 static void collect_build_id(struct dump *d, const struct fd_probe *p, RegFileEntry *reg)
 {
 	uint32_t words[BUILD_ID_WORDS];
-	scoped_fd again = -1;
 	char path[32];
 	size_t n;
 
-	if (!can_read(p)) {
-		snprintf(path, sizeof(path), "self/fd/%d", p->own);
-		again = openat(d->proc, path, O_RDONLY | O_CLOEXEC);
-		if (again < 0)
-			return; /* nobody could compare it later */
-	}
-	n = build_id_read(again < 0 ? p->own : again, words);
-	if (n) {
-		reg->n_build_id = n;
-		reg->build_id = arena_dup(d->arena, words, n * sizeof(words[0]));
-	}
+	snprintf(path, sizeof(path), "self/fd/%d", p->own);
+
+	scoped_fd fd = path_open_quietly(d->proc, path);
+
+	/* what cannot be read now cannot be compared later */
+	n = fd < 0 ? 0 : build_id_read(fd, words);
+	if (!n)
+		return;
+	reg->n_build_id = n;
+	reg->build_id = arena_dup(d->arena, words, n * sizeof(words[0]));
 }
 
 static void collect_looks(struct dump *d, const struct fd_probe *p, RegFileEntry *reg)
@@ -445,7 +445,7 @@ static int check_build_id(const struct restore *r, const RegFileEntry *reg, stru
 	if (!reg->n_build_id || !r->opts->validate_build_id)
 		return 0;
 
-	scoped_fd fd = open(reg->name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	scoped_fd fd = path_open_quietly(AT_FDCWD, reg->name);
 
 	if (fd < 0)
 		return err_sys(err, "cannot read %s", reg->name);

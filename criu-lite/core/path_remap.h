@@ -37,4 +37,7 @@ struct path_refs {
 /* Make the names of all remaps for a moment, and keep a descriptor opened through each. */
 int path_make_all(struct restore *r, struct path_refs *refs, struct err *err);
 
+/* Open a file for reading, without a trace in its access time if possible; -1 with errno. */
+int path_open_quietly(int dirfd, const char *path);
+
 #endif

@@ -11,18 +11,35 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/files.h"
 #include "core/plan.h"
 #include "core/task.h"
 
+static bool is_dead(struct restore *r, pid_t pid)
+{
+	struct proc_stat st;
+	struct err unused = { 0 };
+
+	return proc_read_stat(r->proc, pid, pid, &st, &unused) < 0 || st.state == 'Z' || st.state == 'X';
+}
+
 static int check_pid_is_free(struct restore *r, pid_t pid, struct err *err)
 {
+	const struct timespec a_little = { .tv_nsec = 200000 };
 	char comm[64];
+	int i;
 
-	if (kill(pid, 0) < 0 && errno == ESRCH)
-		return 0;
+	/* what a dump has killed just now has its pid until somebody reaps it */
+	for (i = 0; i < 5000; i++) {
+		if (kill(pid, 0) < 0 && errno == ESRCH)
+			return 0;
+		if (!is_dead(r, pid))
+			break;
+		nanosleep(&a_little, NULL);
+	}
 	err_set(err, EEXIST, "cannot use pid %d, \"%s\" has it", pid, proc_comm(r->proc, pid, comm));
 	return err_hint(err, "stop that process, or restore into a new pid namespace");
 }

@@ -19,7 +19,8 @@ struct proc_stat {
 	char comm[64];
 	char state; /* R S D T t Z X */
 	pid_t ppid, pgid, sid;
-	int tty_nr;
+	int tty_nr; /* controlling terminal, 0: none */
+	pid_t tty_pgid; /* its foreground group, -1: none */
 	unsigned int flags;
 	uint64_t start_time;
 	uint64_t start_code, end_code, start_stack;
@@ -28,6 +29,7 @@ struct proc_stat {
 	int exit_code;
 	long nice;
 	int policy, rt_priority;
+	int processor; /* where it ran last */
 };
 
 struct proc_status {

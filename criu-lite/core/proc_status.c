@@ -44,13 +44,15 @@ enum {
 	STAT_PGID,
 	STAT_SID,
 	STAT_TTY,
-	STAT_FLAGS = 9,
+	STAT_TTY_PGID,
+	STAT_FLAGS,
 	STAT_NICE = 19,
 	STAT_START_TIME = 22,
 	STAT_START_CODE = 26,
 	STAT_END_CODE,
 	STAT_START_STACK,
-	STAT_RT_PRIORITY = 40,
+	STAT_PROCESSOR = 39,
+	STAT_RT_PRIORITY,
 	STAT_POLICY,
 	STAT_START_DATA = 45,
 	STAT_END_DATA,
@@ -113,12 +115,14 @@ bool proc_parse_stat(const char *s, size_t len, struct proc_stat *ret)
 	ret->pgid = (pid_t)f[STAT_PGID];
 	ret->sid = (pid_t)f[STAT_SID];
 	ret->tty_nr = (int)f[STAT_TTY];
+	ret->tty_pgid = (pid_t)f[STAT_TTY_PGID];
 	ret->flags = (unsigned int)f[STAT_FLAGS];
 	ret->nice = (long)f[STAT_NICE];
 	ret->start_time = f[STAT_START_TIME];
 	ret->start_code = f[STAT_START_CODE];
 	ret->end_code = f[STAT_END_CODE];
 	ret->start_stack = f[STAT_START_STACK];
+	ret->processor = (int)f[STAT_PROCESSOR];
 	ret->rt_priority = (int)f[STAT_RT_PRIORITY];
 	ret->policy = (int)f[STAT_POLICY];
 	ret->start_data = f[STAT_START_DATA];
@@ -149,10 +153,12 @@ int proc_read_stat(int proc, pid_t pid, pid_t tid, struct proc_stat *ret, struct
 	scoped_fd fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
 	if (fd >= 0)
 		n = read(fd, text, sizeof(text));
-	if (n < 0) {
-		err_sys(err, "cannot read /proc/%s", path);
-		return err_hint(err, "see whether that process is still there, and try again");
+	if (n < 0 && (errno == ENOENT || errno == ESRCH)) {
+		err_set(err, ESRCH, "cannot find process %d", tid ? tid : pid);
+		return err_hint(err, "see which processes there are: ps -ef");
 	}
+	if (n < 0)
+		return err_sys(err, "cannot read /proc/%s", path);
 	return proc_parse_stat(text, (size_t)n, ret) ? 0 : err_format(err, path);
 }
 

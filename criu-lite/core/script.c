@@ -72,7 +72,8 @@ static int run_one(const char *script, const char *action, char **env, struct er
 	err_set(err, ECANCELED, "cannot pass action %s: script \"%s\" failed", action, script);
 	if (WIFEXITED(status)) {
 		err_why(err, "its exit status is %d", WEXITSTATUS(status));
-		err->exit_status = WEXITSTATUS(status);
+		if (strcmp(action, "post-dump") == 0)
+			err->exit_status = WEXITSTATUS(status);
 	} else {
 		err_why(err, "signal %d ended it", WTERMSIG(status));
 	}

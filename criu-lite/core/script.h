@@ -12,14 +12,15 @@
  * They find @action, the images and, once it is known (else 0), the pid of the
  * root task in CRTOOLS_SCRIPT_ACTION, CRTOOLS_IMAGE_DIR and CRTOOLS_INIT_PID.
  *
- * The first one that fails ends it: -ECANCELED, and its exit status is in
- * err->exit_status.  Without scripts nothing happens.
+ * The first one that fails ends it: -ECANCELED.  The exit status of post-dump
+ * becomes that of the program (err->exit_status).  Without scripts nothing happens.
  *
- * The actions of CRIU that we have, and when; all but post-resume may stop the run:
- *	dump	 pre-dump (before anything), network-lock (frozen), network-unlock
- *		 (before tasks run again), post-dump (images complete)
- *	restore	 pre-restore, setup-namespaces (root task exists), post-setup-namespaces,
- *		 post-restore (all is there, stopped), network-unlock, pre-resume, post-resume
+ * The actions of CRIU that we have, and when:
+ *	dump	 pre-dump (before anything), post-dump (images complete)
+ *	restore	 pre-restore, setup-namespaces (all tasks exist),
+ *		 post-setup-namespaces, post-restore (all is there, stopped), pre-resume,
+ *		 post-resume (too late to stop anything)
+ * network-lock and network-unlock belong to network namespaces, as in CRIU.
  */
 int script_run(const struct common_opts *opts, const char *action, int images_dirfd, pid_t root_pid,
 	       struct err *err);

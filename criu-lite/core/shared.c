@@ -89,6 +89,8 @@ static const char *op_text(enum restorer_op op)
 		return "cannot lock memory at %#llx";
 	case RST_GUARD:
 		return "cannot guard memory at %#llx";
+	case RST_FILE_LOCK:
+		return "cannot lock the file at descriptor %llu again";
 	case RST_SEAL:
 		return "cannot seal memory (%#llx)";
 	}

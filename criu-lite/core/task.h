@@ -25,6 +25,10 @@ struct thread {
 	struct compel_thread *victim; /* dump: its stopped state */
 	struct proc_status status;    /* dump: /proc/PID/task/TID/status */
 	struct parasite_thread *inside; /* dump, from stage drain on: what it says of itself */
+
+	/* resume: it has entered its system call again, and this came of it; see core/wait.h */
+	bool entered;
+	long entered_result;
 };
 
 struct task {
@@ -47,6 +51,7 @@ struct task {
 	/* dump */
 	struct proc_stat stat;	    /* /proc/PID/stat */
 	struct compel_task *victim; /* NULL for zombies */
+	struct waits *waits; /* see core/wait.h */
 	struct parasite_task *inside; /* from stage drain on: what it says of itself */
 	int pidfd;		    /* -1 for zombies */
 

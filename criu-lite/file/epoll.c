@@ -41,9 +41,8 @@
 /* Modes of a watch, not events. */
 static const uint32_t mode_bits = (uint32_t)EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE;
 
-static const uint32_t any_event = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLRDNORM | EPOLLWRNORM |
-				  EPOLLRDBAND | EPOLLWRBAND;
-
+static const uint32_t any_event = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLRDNORM |
+				  EPOLLWRNORM | EPOLLRDBAND | EPOLLWRBAND;
 
 /* struct epoll_params and its ioctls, from Linux 6.9 on */
 struct busy_poll {
@@ -71,10 +70,11 @@ static bool parse_watch(struct text line, EventpollTfdEntry *w)
 	uint64_t number, events, ino, dev;
 	int64_t pos;
 
-	if (!text_u64(&line, &number) || !parse_field(&line, "events:") || !text_hex(&line, &events) ||
-	    !parse_field(&line, "data:") || !text_hex(&line, &w->data) || !parse_field(&line, "pos:") ||
-	    !text_s64(&line, &pos) || !parse_field(&line, "ino:") || !text_hex(&line, &ino) ||
-	    !parse_field(&line, "sdev:") || !text_hex(&line, &dev))
+	if (!text_u64(&line, &number) || !parse_field(&line, "events:") ||
+	    !text_hex(&line, &events) || !parse_field(&line, "data:") ||
+	    !text_hex(&line, &w->data) || !parse_field(&line, "pos:") || !text_s64(&line, &pos) ||
+	    !parse_field(&line, "ino:") || !text_hex(&line, &ino) || !parse_field(&line, "sdev:") ||
+	    !text_hex(&line, &dev))
 		return false;
 
 	w->tfd = (uint32_t)number;
@@ -86,7 +86,8 @@ static bool parse_watch(struct text line, EventpollTfdEntry *w)
 	return true;
 }
 
-static int collect_watches(struct dump *d, const struct fd_probe *p, EventpollFileEntry *e, struct err *err)
+static int collect_watches(struct dump *d, const struct fd_probe *p, EventpollFileEntry *e,
+			   struct err *err)
 {
 	struct text rest = text_of(p->fdinfo, strlen(p->fdinfo)), line;
 	vec(EventpollTfdEntry *) watches = { 0 };
@@ -131,7 +132,8 @@ static int collect_epoll(struct dump *d, const struct fd_probe *p, FileEntry *fe
 }
 
 /* Is descriptor @fd of @t what @f watches as @slot? */
-static bool is_target(const struct file *f, struct kcmp_epoll_slot *slot, const struct task *t, int fd)
+static bool is_target(const struct file *f, struct kcmp_epoll_slot *slot, const struct task *t,
+		      int fd)
 {
 	slot->efd = (uint32_t)f->fd;
 	return syscall(SYS_kcmp, t->host_pid, f->task->host_pid, KCMP_EPOLL_TFD, fd, slot) == 0;
@@ -196,7 +198,8 @@ static int resolve_watches(struct dump *d, struct file *f, struct err *err)
 				"cannot dump epoll %d of task %d: nobody in the tree has the file open that was "
 				"descriptor %u when it was added (inode %lu)",
 				f->fd, f->task->host_pid, w->tfd, (unsigned long)w->inode);
-			return err_hint(err, "remove descriptors from an epoll before closing them");
+			return err_hint(err,
+					"remove descriptors from an epoll before closing them");
 		}
 		name_target(f, w, target);
 	}
@@ -223,9 +226,12 @@ static int read_epoll(struct restore *r, struct file *f, struct err *err)
 
 	for (i = 0; i < e->n_tfd; i++) {
 		if (e->tfd[i]->has_file_id && !file_by_id(r, e->tfd[i]->file_id)) {
-			err_set(err, EBADMSG, "cannot restore an epoll: file %u, which it watches, is missing",
+			err_set(err, EBADMSG,
+				"cannot restore an epoll: file %u, which it watches, is missing",
 				e->tfd[i]->file_id);
-			return err_hint(err, "the checkpoint is damaged or was not finished; take it again");
+			return err_hint(
+				err,
+				"the checkpoint is damaged or was not finished; take it again");
 		}
 	}
 	return 0;
@@ -234,7 +240,8 @@ static int read_epoll(struct restore *r, struct file *f, struct err *err)
 static int open_epoll(struct restore *r, struct file *f, struct err *err)
 {
 	const EventpollFileEntry *e = f->image->epfd;
-	struct busy_poll b = { e->busy_poll_usecs, (uint16_t)e->busy_poll_budget, e->prefer_busy_poll, 0 };
+	struct busy_poll b = { e->busy_poll_usecs, (uint16_t)e->busy_poll_budget,
+			       e->prefer_busy_poll, 0 };
 	scoped_fd fd = epoll_create1(EPOLL_CLOEXEC);
 
 	if (fd < 0)
@@ -299,9 +306,12 @@ static int link_watch(struct restore *r, int ep, const EventpollTfdEntry *w, str
 	bool lent;
 
 	if (!target) {
-		err_set(err, EBADMSG, "cannot add descriptor %d to an epoll: task %d has no such descriptor", number,
-			r->self->pid);
-		return err_hint(err, "the checkpoint was written by a program that does not say which file it is");
+		err_set(err, EBADMSG,
+			"cannot add descriptor %d to an epoll: task %d has no such descriptor",
+			number, r->self->pid);
+		return err_hint(
+			err,
+			"the checkpoint was written by a program that does not say which file it is");
 	}
 	if (e && e->file == target)
 		return add_watch(ep, number, w, err);

@@ -25,7 +25,8 @@ static int collect_eventfd(struct dump *d, const struct fd_probe *p, FileEntry *
 
 	if (!text_find(p->fdinfo, "eventfd-count:", &value) || !text_hex(&value, &e->counter))
 		return err_set(err, EPROTO, "cannot read the count of eventfd %d", p->fd);
-	if (text_find(p->fdinfo, "eventfd-semaphore:", &value) && text_u64(&value, &semaphore) && semaphore)
+	if (text_find(p->fdinfo, "eventfd-semaphore:", &value) && text_u64(&value, &semaphore) &&
+	    semaphore)
 		e->has_semaphore = e->semaphore = true;
 
 	e->flags = p->flags;

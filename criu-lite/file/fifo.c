@@ -4,20 +4,17 @@
  *
  * collect   its name, flags and owner are a record of their own (regf_id), like
  *           that of a regular file; a deleted fifo is a ghost
- * drain     what is inside is copied by tee(2), once per fifo.  If nobody in the
- *           tree reads it, it is opened once more for that, and only if there
- *           is something inside
+ * drain     what is inside is copied (core/pipe_data.c), once per fifo.  If nobody
+ *           in the tree reads it, it is opened once more for that, and only if
+ *           there is something inside
  * open      opening one end waits for the other, so both are opened first
  *           (O_RDWR) and given up when the real one is there
  *
  * The other end may be outside of the tree: who holds it keeps it, as both meet
  * at the name.  Bytes that are still inside are then not put in twice.
- *
- * not kept  where packets end (O_DIRECT): bytes of such a fifo are refused
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
@@ -25,12 +22,9 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/io.h"
 #include "core/kind.h"
 #include "core/path_ref.h"
-#include "images/pipe-data.pb-c.h"
-
-enum { MOST_BYTES = 1 << 30, DEFAULT_SIZE = 64 * 1024 };
+#include "core/pipe_data.h"
 
 struct fifo {
 	struct fifo *next;
@@ -43,8 +37,7 @@ struct fifo {
 	bool drained;
 
 	/* restore */
-	PipeDataEntry *data; /* NULL: no reader was seen */
-	char *bytes;
+	struct pipe_data data; /* no entry: no reader was seen */
 	struct file *first; /* the reader (if there is none, the writer) that puts the bytes in */
 };
 
@@ -142,59 +135,16 @@ static int collect_fifo(struct dump *d, const struct fd_probe *p, FileEntry *fe,
 	return collect_name(d, p, fe->fifo, record_new(d, reg_file_entry), err);
 }
 
-static int make_pipe(int size, int ends[2], struct err *err)
-{
-	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
-		return err_sys(err, "cannot make a pipe");
-	if (fcntl(ends[1], F_SETPIPE_SZ, size) < 0 && size > DEFAULT_SIZE)
-		return err_sys(err, "cannot make a pipe of %d bytes", size);
-	return 0;
-}
-
-/* The bytes inside, which stay there; @own reads. */
-static int copy_content(int own, int inside, char *buf, int size, struct err *err)
-{
-	int ends[2] = { -1, -1 };
-	int made = make_pipe(size, ends, err);
-	scoped_fd out = ends[0];
-	scoped_fd in = ends[1];
-	int ret;
-
-	if (made < 0)
-		return made;
-	if (tee(own, in, INT_MAX, SPLICE_F_NONBLOCK) < inside)
-		return err_set(err, EIO, "cannot copy the content of a fifo");
-	ret = io_read(out, buf, (size_t)inside);
-	return ret < 0 ? err_set(err, -ret, "cannot copy the content of a fifo") : 0;
-}
-
-static int write_content(struct dump *d, struct fifo *f, int own, int inside, struct err *err)
+static int write_content(struct dump *d, struct fifo *f, int own, struct err *err)
 {
 	struct fifo_state *s = kind_state(d->kinds, &fifo_kind);
-	PipeDataEntry e = PIPE_DATA_ENTRY__INIT;
-	int size = fcntl(own, F_GETPIPE_SZ);
-	char *buf;
 
-	if (size < 0)
-		return err_sys(err, "cannot ask for the size of a fifo");
-	buf = arena_alloc(d->arena, (size_t)inside);
-	if (inside && copy_content(own, inside, buf, size, err) < 0)
-		return -err->code;
-
-	e.pipe_id = f->id;
-	e.bytes = (uint32_t)inside;
-	e.has_size = true;
-	e.size = (uint32_t)size;
 	f->drained = true;
-	if (!s->img && image_create(d->store, IMAGE_FIFO_DATA, 0, &s->img, err) < 0)
-		return -err->code;
-	if (image_put(s->img, &e.base, err) < 0)
-		return -err->code;
-	return image_put_raw(s->img, buf, e.bytes, err);
+	return pipe_data_write(d, IMAGE_FIFO_DATA, &s->img, f->id, own, err);
 }
 
 /* Nobody in the tree reads it: look inside through a descriptor of ours. */
-static int drain_unread(struct dump *d, struct fifo *f, int own, int inside, struct err *err)
+static int drain_unread(struct dump *d, struct fifo *f, int own, struct err *err)
 {
 	char path[32];
 
@@ -204,7 +154,7 @@ static int drain_unread(struct dump *d, struct fifo *f, int own, int inside, str
 
 	if (both < 0)
 		return err_sys(err, "cannot open a fifo for reading");
-	return write_content(d, f, both, inside, err);
+	return write_content(d, f, both, err);
 }
 
 /* A reader sees a hangup if there was a writer once. */
@@ -226,17 +176,13 @@ static int drain_fifo(struct dump *d, struct file *file, struct err *err)
 	flags = fcntl(own, F_GETFL);
 	if (flags < 0 || ioctl(own, FIONREAD, &inside) < 0)
 		return err_sys(err, "cannot ask how much is in a fifo");
-	if (inside && (flags & O_DIRECT)) {
-		err_set(err, EOPNOTSUPP, "cannot dump a fifo with packets (O_DIRECT) inside");
-		return err_hint(err, "try again when they have been read");
-	}
 	if (can_read((unsigned int)flags) && !f->has_writer)
 		look_for_hangup(file->image->fifo, own);
 	if (f->drained)
 		return 0;
 	if (can_read((unsigned int)flags))
-		return write_content(d, f, own, inside, err);
-	return inside && !f->has_reader ? drain_unread(d, f, own, inside, err) : 0;
+		return write_content(d, f, own, err);
+	return inside && !f->has_reader ? drain_unread(d, f, own, err) : 0;
 }
 
 static int drain_end_fifo(struct dump *d, struct err *err)
@@ -262,33 +208,16 @@ static int damaged(struct err *err, const char *what)
 	return err_hint(err, "the checkpoint is damaged or was not finished; take it again");
 }
 
-static int read_content(struct restore *r, struct image *img, PipeDataEntry *e, struct err *err)
-{
-	struct fifo *f = fifo_of_id(r, e->pipe_id);
-	int64_t left = image_left(img);
-
-	if (f->data || e->bytes > MOST_BYTES || (left >= 0 && e->bytes > left))
-		return damaged(err, "fifo-data.img does not fit");
-	f->data = e;
-	f->bytes = arena_alloc(r->arena, e->bytes);
-	return image_get_raw(img, f->bytes, e->bytes, err);
-}
-
 static int read_begin_fifo(struct restore *r, struct err *err)
 {
-	scoped_image *img = NULL;
-	bool found;
-	void *e;
-	int ret;
+	pipe_data_list all = { 0 };
+	const struct pipe_data *data;
 
-	if (image_open(r->store, IMAGE_FIFO_DATA, 0, r->arena, &img, &found, err) < 0)
+	if (pipe_data_read(r, IMAGE_FIFO_DATA, &all, err) < 0)
 		return -err->code;
-	if (!found)
-		return 0;
-	while ((ret = image_get(img, &pipe_data_entry__descriptor, &e, err)) > 0)
-		if (read_content(r, img, e, err) < 0)
-			return -err->code;
-	return ret;
+	vec_for_each(data, &all)
+		fifo_of_id(r, data->entry->pipe_id)->data = *data;
+	return 0;
 }
 
 static int read_fifo(struct restore *r, struct file *file, struct err *err)
@@ -325,21 +254,17 @@ static int plan_fifo(struct restore *r, struct file *file, struct err *err)
 /* @fd is open for both.  Bytes that are there already are ours: somebody outside kept the fifo alive. */
 static int put_content(const struct fifo *f, int fd, struct err *err)
 {
-	const PipeDataEntry *e = f->data;
-	int inside, ret;
+	const PipeDataEntry *e = f->data.entry;
+	int inside;
 
 	if (!e)
 		return 0;
-	if (e->has_size && fcntl(fd, F_GETPIPE_SZ) != (int)e->size && fcntl(fd, F_SETPIPE_SZ, e->size) < 0) {
-		err_sys(err, "cannot make a fifo of %u bytes", e->size);
-		return err_hint(err, "raise /proc/sys/fs/pipe-max-size");
-	}
-	if (ioctl(fd, FIONREAD, &inside) < 0)
-		return err_sys(err, "cannot ask how much is in a fifo");
-	if (inside || !e->bytes)
-		return 0;
-	ret = io_write(fd, f->bytes, e->bytes);
-	return ret < 0 ? err_set(err, -ret, "cannot put %u bytes into a fifo", e->bytes) : 0;
+	if (e->has_size && fcntl(fd, F_GETPIPE_SZ) != (int)e->size && pipe_set_size(fd, e->size, err) < 0)
+		return -err->code;
+	inside = pipe_inside(fd, err);
+	if (inside < 0)
+		return inside;
+	return inside ? 0 : pipe_data_put(&f->data, fd, err);
 }
 
 static int open_fifo(struct restore *r, struct file *file, struct err *err)
@@ -357,7 +282,7 @@ static int open_fifo(struct restore *r, struct file *file, struct err *err)
 		if (both < 0)
 			return both;
 	}
-	fd = path_ref_open(r, end->reg, end->reg->flags | O_NONBLOCK, err);
+	fd = path_ref_open(r, end->reg, (end->reg->flags & ~(uint32_t)O_DIRECT) | O_NONBLOCK, err);
 	if (fd < 0)
 		return fd;
 	if (file == f->first && both >= 0 && put_content(f, both, err) < 0)

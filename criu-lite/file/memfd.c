@@ -35,7 +35,7 @@
 
 enum { BUCKETS = 64 };
 
-static const char anonymous[] = "/dev/zero";
+static const char anonymous[] = "/dev/zero", anonymous_huge[] = "/anon_hugepage";
 
 /* One object. */
 struct memfd_inode {
@@ -64,12 +64,18 @@ extern const struct task_kind memfd_seals_kind;
 
 /* ---- collect ---- */
 
+/* Made by mmap(), not by memfd_create(). */
+static bool is_mapping(const char *name)
+{
+	return strcmp(name, anonymous) == 0 || strcmp(name, anonymous_huge) == 0;
+}
+
 static bool match_memfd(const struct fd_probe *p)
 {
 	struct statfs fs;
 
 	if (!p->deleted || !S_ISREG(p->st.st_mode) ||
-	    (strncmp(p->link, "/memfd:", 7) != 0 && strcmp(p->link, anonymous) != 0))
+	    (strncmp(p->link, "/memfd:", 7) != 0 && !is_mapping(p->link)))
 		return false;
 	return fstatfs(p->own, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == HUGETLBFS_MAGIC);
 }
@@ -157,23 +163,50 @@ static int save_piece(struct pagemap_out *out, int fd, uint64_t start, uint64_t 
 	return ret < 0 ? err_set(err, -ret, "cannot save shared memory at %#" PRIx64, start) : 0;
 }
 
-static int save_pages(struct dump *d, const struct memfd_inode *i, int fd, struct err *err)
+static int save_pieces(struct pagemap_out *out, int fd, struct err *err)
 {
-	scoped_pagemap_out out = { 0 };
 	off_t start = 0, end;
 
-	if (pagemap_out_open(d, IMAGE_SHMEM_PAGEMAP, i->e->shmid, &out, err) < 0)
-		return -err->code;
 	while ((start = lseek(fd, start, SEEK_DATA)) >= 0) {
 		end = lseek(fd, start, SEEK_HOLE);
 		if (end < 0)
 			return err_sys(err, "cannot look for holes in shared memory");
-		if (save_piece(&out, fd, (uint64_t)start, (uint64_t)end, err) < 0)
+		if (save_piece(out, fd, (uint64_t)start, (uint64_t)end, err) < 0)
 			return -err->code;
 		start = end;
 	}
-	if (errno != ENXIO)
-		return err_sys(err, "cannot look for data in shared memory");
+	return errno == ENXIO ? 0 : err_sys(err, "cannot look for data in shared memory");
+}
+
+/* Files of huge pages know nothing of holes or splicing: what is zero is left out. */
+static int save_huge_pieces(struct pagemap_out *out, int fd, uint64_t size, struct err *err)
+{
+	enum { PIECE = 64 * 1024 };
+	scoped_ptr char *buf = malloc(PIECE);
+	uint64_t at;
+	int ret = buf ? 0 : -ENOMEM;
+
+	for (at = 0; ret == 0 && at < size; at += PIECE) {
+		ret = io_pread(fd, buf, PIECE, (off_t)at);
+		if (ret < 0 || (!buf[0] && memcmp(buf, buf + 1, PIECE - 1) == 0))
+			continue;
+		if (pagemap_out_add(out, at, PIECE, err) < 0)
+			return -err->code;
+		ret = io_write(out->fd, buf, PIECE);
+	}
+	return ret < 0 ? err_set(err, -ret, "cannot save shared huge pages") : 0;
+}
+
+static int save_pages(struct dump *d, const struct memfd_inode *i, int fd, struct err *err)
+{
+	scoped_pagemap_out out = { 0 };
+	int ret;
+
+	if (pagemap_out_open(d, IMAGE_SHMEM_PAGEMAP, i->e->shmid, &out, err) < 0)
+		return -err->code;
+	ret = i->e->hugetlb_flag ? save_huge_pieces(&out, fd, i->e->size, err) : save_pieces(&out, fd, err);
+	if (ret < 0)
+		return ret;
 	stats_add(d->stats, STAT_SHPAGES_SCANNED, i->e->size / PAGE_BYTES);
 	stats_add(d->stats, STAT_SHPAGES_WRITTEN, out.nr_pages);
 	return pagemap_out_close(&out, err);
@@ -289,10 +322,16 @@ static int plan_memfd(struct restore *r, struct file *f, struct err *err)
 
 /* ---- open ---- */
 
-/* Such a mapping, held by a descriptor: its link in /proc/self/map_files can be opened. */
-static int make_anonymous(struct restore *r, uint64_t size, struct err *err)
+static int map_huge_flags(const MemfdInodeEntry *e)
 {
-	int flags = MAP_SHARED | MAP_ANONYMOUS;
+	return e->hugetlb_flag ? MAP_HUGETLB | (int)(e->hugetlb_flag & ~(uint32_t)MFD_HUGETLB) : 0;
+}
+
+/* Such a mapping, held by a descriptor: its link in /proc/self/map_files can be opened. */
+static int make_mapping(struct restore *r, const MemfdInodeEntry *e, struct err *err)
+{
+	int flags = MAP_SHARED | MAP_ANONYMOUS | map_huge_flags(e);
+	uint64_t size = (e->size + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1);
 	char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, -1, 0);
 	char path[64];
 	int fd;
@@ -302,20 +341,19 @@ static int make_anonymous(struct restore *r, uint64_t size, struct err *err)
 		p = mmap(NULL, size, PROT_READ | PROT_WRITE, flags | MAP_NORESERVE, -1, 0);
 	if (p == MAP_FAILED)
 		return err_sys(err, "cannot make %" PRIu64 " bytes of shared memory", size);
-	snprintf(path, sizeof(path), "self/map_files/%lx-%lx", (unsigned long)p,
-		 (unsigned long)(p + ((size + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1))));
+	snprintf(path, sizeof(path), "self/map_files/%lx-%lx", (unsigned long)p, (unsigned long)(p + size));
 	fd = openat(r->proc, path, O_RDWR | O_CLOEXEC);
 	munmap(p, size);
 	/* in a user namespace one may not: then it is a memfd of that name */
-	return fd < 0 ? memfd_create(anonymous, MFD_CLOEXEC | MFD_ALLOW_SEALING) : fd;
+	return fd < 0 ? memfd_create(e->name, MFD_CLOEXEC | MFD_ALLOW_SEALING | e->hugetlb_flag) : fd;
 }
 
 static int make_object(struct restore *r, const MemfdInodeEntry *e, struct err *err)
 {
 	scoped_fd fd = -1;
 
-	if (strcmp(e->name, anonymous) == 0 && e->size && !e->hugetlb_flag)
-		fd = make_anonymous(r, e->size, err);
+	if (is_mapping(e->name) && e->size)
+		fd = make_mapping(r, e, err);
 	else
 		fd = memfd_create(e->name, MFD_CLOEXEC | MFD_ALLOW_SEALING | e->hugetlb_flag);
 	if (fd < 0)
@@ -330,6 +368,20 @@ static int make_object(struct restore *r, const MemfdInodeEntry *e, struct err *
 	return take_fd(&fd);
 }
 
+/* Files of huge pages cannot be written to. */
+static int fill_huge_run(const struct memfd_inode *i, const struct pagemap_run *run, uint64_t len, int pages, int fd,
+			 struct err *err)
+{
+	char *p = mmap(NULL, i->e->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	int ret;
+
+	if (p == MAP_FAILED)
+		return err_sys(err, "cannot map memfd \"%s\"", i->e->name);
+	ret = io_pread(pages, p + run->addr, len, (off_t)run->off);
+	munmap(p, i->e->size);
+	return ret < 0 ? err_set(err, -ret, "cannot fill memfd \"%s\"", i->e->name) : 0;
+}
+
 static int fill_run(struct restore *r, const struct memfd_inode *i, const struct pagemap_run *run, int fd,
 		    struct err *err)
 {
@@ -339,6 +391,8 @@ static int fill_run(struct restore *r, const struct memfd_inode *i, const struct
 
 	if (pages < 0)
 		return pages;
+	if (i->e->hugetlb_flag)
+		return fill_huge_run(i, run, len, pages, fd, err);
 	if (lseek(pages, (off_t)run->off, SEEK_SET) < 0 || lseek(fd, (off_t)run->addr, SEEK_SET) < 0)
 		return err_sys(err, "cannot go to %#" PRIx64 " in memfd \"%s\"", run->addr, i->e->name);
 	ret = io_copy(pages, fd, len);

@@ -72,10 +72,12 @@ static int refuse_outside(struct dump *d, const struct fd_probe *p, pid_t pid, s
 	char comm[64];
 
 	if (pid)
-		err_set(err, ESRCH, "cannot dump pidfd %d: it is task %d (\"%s\"), which is not in the tree", p->fd,
-			pid, proc_comm(d->proc, pid, comm));
+		err_set(err, ESRCH,
+			"cannot dump pidfd %d: it is task %d (\"%s\"), which is not in the tree",
+			p->fd, pid, proc_comm(d->proc, pid, comm));
 	else
-		err_set(err, ESRCH, "cannot dump pidfd %d: its task is outside of our pid namespace", p->fd);
+		err_set(err, ESRCH,
+			"cannot dump pidfd %d: its task is outside of our pid namespace", p->fd);
 	return err_hint(err, "dump a tree that has this task, or close the pidfd before");
 }
 
@@ -89,7 +91,8 @@ static int collect_pidfd(struct dump *d, const struct fd_probe *p, FileEntry *fe
 	if (!text_find(p->fdinfo, "Pid:", &value) || !text_s64(&value, &pid))
 		return err_set(err, EPROTO, "cannot read the pid of pidfd %d", p->fd);
 	if (p->flags & THREAD) {
-		err_set(err, EOPNOTSUPP, "cannot dump pidfd %d: it is one of a thread (%" PRId64 ")", p->fd, pid);
+		err_set(err, EOPNOTSUPP,
+			"cannot dump pidfd %d: it is one of a thread (%" PRId64 ")", p->fd, pid);
 		return err_hint(err, "open it without PIDFD_THREAD, or close it before the dump");
 	}
 
@@ -132,8 +135,10 @@ static int plan_pidfd(struct restore *r, struct file *f, struct err *err)
 	if (e->nspid > 0 && task_by_pid(r->tree, e->nspid))
 		return 0;
 	if (e->nspid != -1) {
-		err_set(err, ESRCH, "cannot restore a pidfd of task %d, which is not in the tree", e->nspid);
-		return err_hint(err, "the checkpoint is damaged or was not finished; take it again");
+		err_set(err, ESRCH, "cannot restore a pidfd of task %d, which is not in the tree",
+			e->nspid);
+		return err_hint(err,
+				"the checkpoint is damaged or was not finished; take it again");
 	}
 	dead = dead_of(r, e->ino);
 	if (dead->files.n)
@@ -189,8 +194,7 @@ static int open_dead(struct restore *r, struct file *f, struct err *err)
 	if (pid == 0)
 		end_like((int)f->image->pidfd->exit_code);
 
-	vec_for_each(other, &dead->files)
-	{
+	vec_for_each(other, &dead->files) {
 		int one;
 
 		if (*other == f)

@@ -3,9 +3,8 @@
  * pipe - bytes on their way, and any number of descriptors at either end
  *
  * collect   a descriptor is an end of the pipe that its inode number names
- * drain     what is inside is copied by tee(2), which takes nothing out, once
- *           per pipe that somebody in the tree can read; then taken apart
- *           buffer by buffer, because packets (O_DIRECT) keep their ends
+ * drain     what is inside is copied (core/pipe_data.c), once per pipe that
+ *           somebody in the tree can read
  * plan      all descriptors of a pipe are opened by one task
  * open      pipe2() gives the first two; the others are opened through /proc.
  *           An end that nobody has is closed: end of file, or EPIPE, as it was
@@ -20,26 +19,21 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "base/io.h"
 #include "base/log.h"
 #include "base/vec.h"
 #include "core/kind.h"
-#include "images/image.h"
-#include "images/pipe-data.pb-c.h"
+#include "core/pipe_data.h"
 
 enum {
 	READ_END,
 	WRITE_END,
 	BUCKETS = 1024,
 	DEFAULT_MODE = 0600,
-	TWO_BUFFERS = 2 * 4096,
-	MOST_BYTES = 1 << 28, /* of content, far above what any pipe can have */
 };
 
 struct pipe {
@@ -53,11 +47,10 @@ struct pipe {
 
 	/* restore */
 	vec(struct file *) files;
-	PipeDataEntry *data; /* NULL: nobody could read it */
-	char *bytes;
-	int substitute; /* number in the coordinator, -1 */
-	bool shared;	/* the substitute is no pipe: used as it is */
-	bool old;	/* the substitute is the old pipe, with all that is in it */
+	struct pipe_data data; /* no entry: nobody could read it */
+	int substitute;	       /* number in the coordinator, -1 */
+	bool shared;	       /* the substitute is no pipe: used as it is */
+	bool old;	       /* the substitute is the old pipe, with all that is in it */
 };
 
 struct pipe_state {
@@ -124,146 +117,6 @@ static int collect_pipe(struct dump *d, const struct fd_probe *p, FileEntry *fe,
 	return 0;
 }
 
-static int bytes_inside(int fd, struct err *err)
-{
-	int n;
-
-	if (ioctl(fd, FIONREAD, &n) < 0)
-		return err_sys(err, "cannot ask how much is in a pipe");
-	return n;
-}
-
-/* @size 0: as large as they are by default */
-static int make_pipe(int *read_end, int *write_end, int size, struct err *err)
-{
-	int ends[2];
-
-	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
-		return err_sys(err, "cannot create a pipe");
-	*read_end = ends[READ_END];
-	*write_end = ends[WRITE_END];
-	if (size && fcntl(ends[WRITE_END], F_SETPIPE_SZ, size) < 0) {
-		err_sys(err, "cannot make a pipe of %d bytes", size);
-		return err_hint(err, "raise the sysctl fs.pipe-max-size");
-	}
-	return 0;
-}
-
-/* The content of a pipe, while it is taken apart. */
-struct parting {
-	struct arena *arena;
-	int content; /* our copy */
-	int in, out; /* ends of a pipe of two buffers */
-	char *buf;   /* room for one byte more than there is */
-	size_t len;
-	size_t stream; /* bytes since the last packet */
-	vec(uint32_t) packets;
-};
-
-/*
- * Exactly one buffer of the content fits behind a byte of ours.  Then that byte
- * is taken out, another is put behind, and we read as much as both are: a packet
- * ends where it ends, a stream goes on into our byte.
- */
-static int part_buffer(struct parting *t)
-{
-	char byte = 0;
-	ssize_t n, got;
-
-	if (write(t->in, &byte, 1) != 1)
-		return -errno;
-	n = splice(t->content, NULL, t->in, NULL, INT_MAX, SPLICE_F_NONBLOCK);
-	if (n < 0 || read(t->out, &byte, 1) != 1 || write(t->in, &byte, 1) != 1)
-		return -errno;
-	got = read(t->out, t->buf + t->len, (size_t)n + 1);
-	if (got < n)
-		return -EIO;
-
-	t->len += (size_t)n;
-	if (got > n) {
-		t->stream += (size_t)n;
-		return 0;
-	}
-	*vec_add(t->arena, &t->packets) = (uint32_t)t->stream;
-	*vec_add(t->arena, &t->packets) = (uint32_t)n;
-	t->stream = 0;
-	return read(t->out, &byte, 1) == 1 ? 0 : -EIO;
-}
-
-static int part_content(struct arena *a, int content, char *buf, PipeDataEntry *e, struct err *err)
-{
-	scoped_fd out = -1;
-	scoped_fd in = -1;
-	struct parting t = { .arena = a, .content = content, .buf = buf };
-	int ret;
-
-	if (make_pipe(&out, &in, TWO_BUFFERS, err) < 0)
-		return -err->code;
-	t.in = in;
-	t.out = out;
-	while (t.len < e->bytes) {
-		ret = part_buffer(&t);
-		if (ret < 0)
-			return err_set(err, -ret, "cannot take the content of a pipe apart");
-	}
-	e->packets = t.packets.items;
-	e->n_packets = t.packets.n;
-	return 0;
-}
-
-/* Fills @e and returns the bytes, for free(). */
-static int copy_content(struct dump *d, int own, PipeDataEntry *e, char **buf_ret, struct err *err)
-{
-	int inside = bytes_inside(own, err), copied;
-	scoped_ptr char *buf = NULL;
-	scoped_fd out = -1;
-	scoped_fd in = -1;
-
-	if (inside <= 0)
-		return inside;
-	if (make_pipe(&out, &in, (int)e->size, err) < 0)
-		return -err->code;
-	if (tee(own, in, INT_MAX, SPLICE_F_NONBLOCK) < 0) {
-		err_sys(err, "cannot copy the content of pipe:[%u]", e->pipe_id);
-		return err_hint(err, "pipes for notifications of the kernel are not supported");
-	}
-	copied = bytes_inside(out, err);
-	if (copied < 0)
-		return copied;
-	if (copied < inside)
-		return err_set(err, EIO, "cannot copy all the content of pipe:[%u]", e->pipe_id);
-
-	e->bytes = (uint32_t)copied;
-	buf = malloc((size_t)copied + 1);
-	if (!buf)
-		return err_sys(err, "cannot copy the content of pipe:[%u]", e->pipe_id);
-	if (part_content(d->arena, out, buf, e, err) < 0)
-		return -err->code;
-	*buf_ret = take_ptr(buf);
-	return 0;
-}
-
-static int write_content(struct dump *d, struct pipe_state *s, const struct pipe *p, int own, struct err *err)
-{
-	PipeDataEntry e = PIPE_DATA_ENTRY__INIT;
-	scoped_ptr char *buf = NULL;
-	int size = fcntl(own, F_GETPIPE_SZ);
-
-	if (size < 0)
-		return err_sys(err, "cannot ask for the size of pipe:[%u]", p->id);
-	e.pipe_id = p->id;
-	e.has_size = true;
-	e.size = (uint32_t)size;
-	if (copy_content(d, own, &e, &buf, err) < 0)
-		return -err->code;
-
-	if (!s->img && image_create(d->store, IMAGE_PIPES_DATA, 0, &s->img, err) < 0)
-		return -err->code;
-	if (image_put(s->img, &e.base, err) < 0)
-		return -err->code;
-	return image_put_raw(s->img, buf, e.bytes, err);
-}
-
 static int drain_pipe(struct dump *d, struct file *f, struct err *err)
 {
 	struct pipe_state *s = kind_state(d->kinds, &pipe_kind);
@@ -284,7 +137,9 @@ static int drain_pipe(struct dump *d, struct file *f, struct err *err)
 	own = file_get(d, f, err);
 	if (own < 0)
 		return own;
-	return write_content(d, s, p, own, err);
+	if (pipe_data_write(d, IMAGE_PIPES_DATA, &s->img, p->id, own, err) < 0)
+		return err_in(err, "pipe:[%u]", p->id);
+	return 0;
 }
 
 /* Is there somebody outside of the tree at the other end? */
@@ -323,46 +178,22 @@ static int drain_end_pipe(struct dump *d, struct err *err)
 
 /* ---- restore: read and plan ---- */
 
-static bool packets_fit(const PipeDataEntry *e)
-{
-	uint64_t sum = 0;
-	size_t i;
-
-	for (i = 0; i < e->n_packets; i++)
-		sum += e->packets[i];
-	return e->n_packets % 2 == 0 && sum <= e->bytes;
-}
-
-static int read_content(struct restore *r, struct image *img, PipeDataEntry *e, struct err *err)
-{
-	struct pipe *p = pipe_of(r->arena, kind_state(r->kinds, &pipe_kind), e->pipe_id);
-	int64_t left = image_left(img);
-
-	if (p->data || e->bytes > MOST_BYTES || (left >= 0 && e->bytes > left) || !packets_fit(e)) {
-		err_set(err, EBADMSG, "cannot read the content of pipe:[%u]: %s is damaged", e->pipe_id,
-			image_name(img));
-		return err_hint(err, "the checkpoint is damaged or was not finished; take it again");
-	}
-	p->data = e;
-	p->bytes = arena_alloc(r->arena, e->bytes);
-	return image_get_raw(img, p->bytes, e->bytes, err);
-}
-
 static int read_begin_pipe(struct restore *r, struct err *err)
 {
-	scoped_image *img = NULL;
-	bool found;
-	void *e;
-	int ret;
+	struct pipe_state *s = kind_state(r->kinds, &pipe_kind);
+	pipe_data_list all = { 0 };
+	const struct pipe_data *data;
 
-	if (image_open(r->store, IMAGE_PIPES_DATA, 0, r->arena, &img, &found, err) < 0)
+	if (pipe_data_read(r, IMAGE_PIPES_DATA, &all, err) < 0)
 		return -err->code;
-	if (!found)
-		return 0;
-	while ((ret = image_get(img, &pipe_data_entry__descriptor, &e, err)) > 0)
-		if (read_content(r, img, e, err) < 0)
-			return -err->code;
-	return ret;
+	vec_for_each(data, &all)
+		pipe_of(r->arena, s, data->entry->pipe_id)->data = *data;
+	return 0;
+}
+
+static bool has_content(const struct pipe *p)
+{
+	return p->data.entry && p->data.entry->bytes;
 }
 
 static int read_pipe(struct restore *r, struct file *f, struct err *err)
@@ -402,17 +233,18 @@ static int check_substitute(struct pipe *p, struct err *err)
 	if (fstat(p->substitute, &st) < 0)
 		return err_sys(err, "cannot use descriptor %d for pipe:[%u]", p->substitute, p->id);
 	p->shared = !S_ISFIFO(st.st_mode);
-	if (!p->data || !p->data->bytes)
+	if (!has_content(p))
 		return 0;
-	inside = p->shared ? 0 : bytes_inside(p->substitute, err);
+	inside = p->shared ? 0 : pipe_inside(p->substitute, err);
 	if (inside < 0)
 		return inside;
 	p->old = inside && st.st_ino == p->id;
 	if (p->old || (!inside && !p->shared))
 		return 0;
 
-	err_set(err, EBUSY, "cannot put the %u bytes of pipe:[%u] into descriptor %d: %s", p->data->bytes, p->id,
-		p->substitute, inside ? "it is not empty" : "it is no pipe");
+	err_set(err, EBUSY, "cannot put the %u bytes of pipe:[%u] into descriptor %d: %s",
+		p->data.entry->bytes, p->id, p->substitute,
+		inside ? "it is not empty" : "it is no pipe");
 	return err_hint(err, "let --inherit-fd name an empty pipe");
 }
 
@@ -429,78 +261,6 @@ static int plan_pipe(struct restore *r, struct file *f, struct err *err)
 }
 
 /* ---- restore: open ---- */
-
-/* More than was said fits only where buffers of the old pipe were larger than a page. */
-static bool make_room(int end)
-{
-	int size = fcntl(end, F_GETPIPE_SZ);
-
-	return size > 0 && size < MOST_BYTES && fcntl(end, F_SETPIPE_SZ, size * 2) >= 0;
-}
-
-static int put_bytes(int end, const char *buf, size_t len)
-{
-	ssize_t n;
-
-	while (len) {
-		n = write(end, buf, len);
-		if (n < 0 && errno == EAGAIN && make_room(end))
-			continue;
-		if (n < 0)
-			return -errno;
-		buf += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
-/* Packets come by way of @scratch: written behind a stream, the kernel would join them to it. */
-static int put_packet(int end, const int scratch[2], const char *buf, size_t len)
-{
-	ssize_t n = write(scratch[WRITE_END], buf, len);
-
-	if (n < 0 || (size_t)n < len)
-		return n < 0 ? -errno : -ENOSPC;
-	while (len) {
-		n = splice(scratch[READ_END], NULL, end, NULL, len, SPLICE_F_NONBLOCK);
-		if (n < 0 && errno == EAGAIN && make_room(end))
-			continue;
-		if (n < 0)
-			return -errno;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
-static int put_packets(const struct pipe *p, int end, size_t *at, struct err *err)
-{
-	const PipeDataEntry *e = p->data;
-	scoped_fd out = -1;
-	scoped_fd in = -1;
-	int ret = 0;
-	size_t i;
-
-	if (make_pipe(&out, &in, 0, err) < 0)
-		return -err->code;
-	if (fcntl(in, F_SETFL, O_DIRECT | O_NONBLOCK) < 0)
-		return err_sys(err, "cannot have packets in a pipe");
-	for (i = 0; i < e->n_packets && !ret; *at += e->packets[i++])
-		ret = i % 2 ? put_packet(end, (int[]){ out, in }, p->bytes + *at, e->packets[i]) :
-			      put_bytes(end, p->bytes + *at, e->packets[i]);
-	return ret < 0 ? err_set(err, -ret, "cannot put packets into pipe:[%u]", p->id) : 0;
-}
-
-static int put_content(const struct pipe *p, int end, struct err *err)
-{
-	const PipeDataEntry *e = p->data;
-	size_t at = 0;
-	int ret;
-
-	if (e->n_packets && put_packets(p, end, &at, err) < 0)
-		return -err->code;
-	ret = put_bytes(end, p->bytes + at, e->bytes - at);
-	return ret < 0 ? err_set(err, -ret, "cannot put %u bytes into pipe:[%u]", e->bytes, p->id) : 0;
-}
 
 static int reopen(struct restore *r, int fd, unsigned int flags, struct err *err)
 {
@@ -546,9 +306,9 @@ static int give_ends(struct restore *r, struct file *f, int any, int ends[2], st
 	struct file **other;
 	int fd, ret = -1;
 
-	vec_for_each(other, &p->files)
-	{
-		fd = p->shared ? share_substitute(any, err) : take_end(r, (*other)->image->pipe, any, ends, err);
+	vec_for_each(other, &p->files) {
+		fd = p->shared ? share_substitute(any, err)
+			       : take_end(r, (*other)->image->pipe, any, ends, err);
 		if (fd < 0)
 			return fd;
 		if (*other == f)
@@ -573,11 +333,11 @@ static int open_new(struct restore *r, struct file *f, struct err *err)
 	const struct pipe *p = f->data;
 	scoped_fd in = -1;
 	scoped_fd out = -1;
-	int size = p->data ? (int)p->data->size : 0;
+	int size = p->data.entry ? (int)p->data.entry->size : 0;
 	int ends[2], fd;
 
-	if (make_pipe(&out, &in, size, err) < 0 ||
-	    set_inode(f->image->pipe, in, err) < 0 || (p->data && put_content(p, in, err) < 0))
+	if (pipe_new(size, &out, &in, err) < 0 || set_inode(f->image->pipe, in, err) < 0 ||
+	    (has_content(p) && pipe_data_put(&p->data, in, err) < 0))
 		return -err->code;
 	ends[READ_END] = out;
 	ends[WRITE_END] = in;
@@ -597,9 +357,9 @@ static int open_substitute(struct restore *r, struct file *f, struct err *err)
 
 	if (own < 0)
 		return own;
-	if (p->data && p->data->bytes && !p->old) {
+	if (has_content(p) && !p->old) {
 		in = reopen(r, own, O_WRONLY, err);
-		if (in < 0 || put_content(p, in, err) < 0)
+		if (in < 0 || pipe_data_put(&p->data, in, err) < 0)
 			return -err->code;
 	}
 	return give_ends(r, f, own, ends, err);

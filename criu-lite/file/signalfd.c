@@ -17,7 +17,8 @@
 #include "base/text.h"
 #include "core/kind.h"
 
-static int collect_signalfd(struct dump *d, const struct fd_probe *p, FileEntry *fe, struct err *err)
+static int collect_signalfd(struct dump *d, const struct fd_probe *p, FileEntry *fe,
+			    struct err *err)
 {
 	SignalfdEntry *e = record_new(d, signalfd_entry);
 	struct text value;

@@ -33,8 +33,9 @@
 #include "core/kind.h"
 
 enum {
-	SET_TICKS = _IOW('T', 0, uint64_t), /* linux/timerfd.h and sys/timerfd.h exclude each other */
-	LATEST_NS = 2000000,		    /* an interrupt of a timer comes this much late at most */
+	SET_TICKS =
+		_IOW('T', 0, uint64_t), /* linux/timerfd.h and sys/timerfd.h exclude each other */
+	LATEST_NS = 2000000,		/* an interrupt of a timer comes this much late at most */
 	SECOND_NS = 1000000000,
 };
 

@@ -2,16 +2,27 @@
 #ifndef FILE_TTY_H
 #define FILE_TTY_H
 
-/* Which devices are terminals: for tty.c, and for device.c, which takes the others. */
+/*
+ * What the parts of one kind share: tty.c (which terminals there are),
+ * tty_state.c (settings), tty_data.c (unread bytes), pty.c (making pairs), and
+ * device.c, which takes the devices that are no terminals.
+ */
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+
+#include "base/vec.h"
+#include "core/context.h"
+#include "core/task.h"
+#include "images/regfile.pb-c.h"
+#include "images/tty.pb-c.h"
 
 enum {
 	VT_MAJOR = 4,  /* minors below 64: virtual terminals; above: serial lines */
 	AUX_MAJOR = 5, /* 0: /dev/tty, 1: /dev/console, 2: /dev/ptmx, above: serial lines */
-	SLAVE_MAJOR_FIRST = 136,
+	SLAVE_MAJOR = 136,
 	SLAVE_MAJOR_LAST = 143,
 	FIRST_SERIAL = 64,
 	MINOR_CTTY = 0,
@@ -21,7 +32,7 @@ enum {
 
 static inline bool is_slave_device(dev_t rdev)
 {
-	return major(rdev) >= SLAVE_MAJOR_FIRST && major(rdev) <= SLAVE_MAJOR_LAST;
+	return major(rdev) >= SLAVE_MAJOR && major(rdev) <= SLAVE_MAJOR_LAST;
 }
 
 static inline bool is_tty_device(const struct stat *st)
@@ -29,5 +40,89 @@ static inline bool is_tty_device(const struct stat *st)
 	return S_ISCHR(st->st_mode) && (major(st->st_rdev) == VT_MAJOR || major(st->st_rdev) == AUX_MAJOR ||
 					is_slave_device(st->st_rdev));
 }
+
+/* A terminal: what one tty_info_entry describes.  A pty has one for each end that is open. */
+struct tty {
+	struct tty *next;
+	TtyInfoEntry *info;
+	struct file *file;	/* somebody who has it, NULL: it is only somebody's other end */
+	bool hung_up;		/* its master has gone */
+
+	struct pty *pty;	/* restore, for either end of one */
+	uint64_t instance;	/* dump: which devpts a pty lives in */
+	uint32_t device;	/* dump: what it really is (TIOCGDEV), as in /proc/PID/stat */
+	TtyDataEntry *data;	/* what has not been read at this end */
+	const RegFileEntry *reg; /* restore: the name of one who has it, NULL: none */
+};
+
+static inline bool tty_is_master(const TtyInfoEntry *info)
+{
+	return info->type == TTY_TYPE__PTY && info->id % 2;
+}
+
+static inline bool tty_is_slave(const TtyInfoEntry *info)
+{
+	return info->type == TTY_TYPE__PTY && info->id % 2 == 0;
+}
+
+/* ---- tty_state.c ---- */
+
+/*
+ * Fill what @own tells of itself.  *@hung_up_ret: it is a slave whose master
+ * has gone, and tells nothing any more.
+ */
+int tty_collect_state(struct dump *d, int own, TtyInfoEntry *info, bool *hung_up_ret, struct err *err);
+
+/* Termios (also what is locked) and, if @size, the window size. */
+int tty_set_state(int fd, const TtyInfoEntry *info, bool size, struct err *err);
+
+/* Its image may come from anywhere. */
+int tty_check_state(const TtyInfoEntry *info, struct err *err);
+
+/* ---- tty_data.c ---- */
+
+/* What nobody has read yet, NULL: nothing; and whether output of the slave is stopped. */
+struct pty_data {
+	TtyDataEntry *master, *slave;
+	bool stopped;
+};
+
+/* Take all of it, and put it back at once.  Both descriptors must not wait (O_NONBLOCK, for the slave). */
+int pty_copy_data(struct dump *d, int master, int slave, struct pty_data *data_ret, struct err *err);
+
+/* Put it into a new pair that is set up already; @slave -1: it has not been opened. */
+int pty_put_data(struct restore *r, int master, int slave, const struct pty_data *data, struct err *err);
+
+/* ---- pty.c ---- */
+
+/* A pair to be made: either end may be missing among the files. */
+struct pty {
+	struct pty *next;
+	uint32_t index;
+	struct tty *master, *slave;
+	struct pty_data data;
+	int master_fd, slave_fd; /* in the coordinator, from stage fork to the end of open; else -1 */
+};
+
+/* A slave without a master is either an outside terminal (--shell-job), or its master has gone. */
+static inline bool pty_is_outside(const struct pty *p)
+{
+	return !p->master && p->slave && p->slave->info->termios;
+}
+
+/* Somebody has it, and it is not outside. */
+static inline bool pty_is_ours(const struct pty *p)
+{
+	return (p->master || p->slave) && !pty_is_outside(p);
+}
+
+/* Plan: can a pair with this number be made? */
+int pty_plan(struct restore *r, const struct pty *p, struct err *err);
+
+/* In the coordinator: make all that are ours, with settings and data. */
+int pty_make_all(struct restore *r, struct pty *ptys, struct err *err);
+
+/* When tasks have opened theirs: locks, hangups, and our descriptors go. */
+int pty_finish(struct pty *p, struct err *err);
 
 #endif

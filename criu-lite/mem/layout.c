@@ -22,7 +22,7 @@ enum {
 	GAP = 1 << 20,	      /* to the next neighbour: stacks may grow */
 	ROOM_TASK = 16 << 20, /* signals, timers, groups, filters */
 	ROOM_THREAD = 256 << 10,
-	LOWEST = 64 << 20,
+	LOWEST = 64 << 20,    /* programs like to be below */
 };
 
 struct range {
@@ -42,37 +42,45 @@ struct used {
 	size_t n;
 };
 
-static int list_used(struct restore *r, const MmEntry *mm, struct used *ret, struct err *err)
+static void sort_used(struct arena *a, const MmEntry *mm, const proc_vma_list *ours, struct range extra,
+		      struct used *ret)
 {
-	proc_vma_list ours = { 0 };
+	struct range *list = arena_array(a, struct range, ours->n + mm->n_vmas + 1);
 	const struct proc_vma *v;
-	struct range *list;
 	size_t i, n = 0;
 
-	if (proc_read_maps(r->proc, getpid(), r->arena, &ours, err) < 0)
-		return -err->code;
-	list = arena_array(r->arena, struct range, ours.n + mm->n_vmas + 1);
-	vec_for_each(v, &ours)
+	vec_for_each(v, ours)
 		list[n++] = (struct range){ v->start, v->end };
 	for (i = 0; i < mm->n_vmas; i++)
 		list[n++] = (struct range){ mm->vmas[i]->start, mm->vmas[i]->end };
+	list[n++] = extra;
 	qsort(list, n, sizeof(*list), by_start);
 	*ret = (struct used){ list, n };
-	return 0;
 }
 
-static uint64_t find_gap(const struct used *u, uint64_t size)
+static uint64_t find_gap(const struct used *u, uint64_t from, uint64_t size)
 {
-	uint64_t at = LOWEST;
+	uint64_t at = from;
 	size_t i;
 
-	for (i = 0; i < u->n; i++) {
+	for (i = 0; i < u->n && u->list[i].start < arch_task_size(); i++) {
 		if (u->list[i].start >= at + size + GAP)
 			return at;
 		if (u->list[i].end + GAP > at)
 			at = u->list[i].end + GAP;
 	}
 	return at + size + GAP <= arch_task_size() ? at : 0;
+}
+
+uint64_t layout_find_gap(struct restore *r, const MmEntry *mm, uint64_t from, uint64_t size)
+{
+	const proc_vma_list nobody = { 0 };
+	struct used used;
+	uint64_t at;
+
+	sort_used(r->arena, mm, &nobody, (struct range){ 0, LOWEST }, &used);
+	at = find_gap(&used, from, size);
+	return at ? at : find_gap(&used, LOWEST, size);
 }
 
 static size_t estimate_size(const struct task *t, const struct mem_task *m, size_t blob)
@@ -136,13 +144,16 @@ int region_create(struct restore *r, struct task *t, const struct mem_task *m, s
 {
 	size_t code = ((size_t)(restorer_blob_end - restorer_blob) + PAGE_BYTES - 1) & ~(size_t)(PAGE_BYTES - 1);
 	size_t size = estimate_size(t, m, code);
-	struct used used = { 0 };
+	const struct range vdso = { m->vdso, m->vdso + m->vdso_size };
+	proc_vma_list ours = { 0 };
+	struct used used;
 	uint64_t at;
 
 	r->region = arena_new(r->arena, struct region);
-	if (list_used(r, t->mm, &used, err) < 0)
+	if (proc_read_maps(r->proc, getpid(), r->arena, &ours, err) < 0)
 		return -err->code;
-	at = find_gap(&used, size);
+	sort_used(r->arena, t->mm, &ours, vdso, &used);
+	at = find_gap(&used, LOWEST, size);
 	if (!at) {
 		err_set(err, ENOMEM, "cannot find %zu bytes that neither criu-lite nor task %d uses", size, t->pid);
 		return err_hint(err, "its address space is full; there is no way around");

@@ -42,12 +42,16 @@ struct mem_task {
 	struct file_need **files; /* of each vma, NULL: none */
 	struct file_need *exe;
 	pagemap_runs pages;
+
+	uint64_t vdso, vdso_size; /* where that of this kernel goes, 0: nowhere */
+	bool vdso_moved;	  /* not where that in the image is, which stays as ordinary memory */
+	vec(struct restorer_patch) patches;
 };
 
 struct mem_state {
 	struct mem_task *tasks;
-	char *buffer; /* dump: for pages that are read from outside */
-	struct vdso *vdso;
+	char *buffer; /* dump: of pages.c */
+	struct vdso *vdso; /* restore: that of this kernel */
 };
 
 extern const struct task_kind mm_kind;
@@ -57,11 +61,18 @@ extern const struct task_kind mm_kind;
 /* Dump: fill t->mm->vmas. */
 int vma_collect(struct dump *d, struct task *t, struct err *err);
 
-/* Append a lightweight guard range; these stand behind all others. */
-void vma_add_guard(struct dump *d, struct task *t, uint64_t start, uint64_t end);
+/* Dump: append lightweight guard ranges; these stand behind all areas. */
+struct vma_range {
+	uint64_t start, end;
+};
+typedef vec(struct vma_range) vma_ranges;
+void vma_add_guards(struct dump *d, struct task *t, const vma_ranges *guards);
 
 /* Pages of it may be in the image. */
 bool vma_has_pages(const VmaEntry *e);
+
+/* Restore: the kernel makes it. */
+bool vma_is_kernels(const VmaEntry *e, const struct mem_task *m);
 
 /* Restore: refuse what is impossible or unknown. */
 int vma_check(const struct task *t, struct err *err);
@@ -72,18 +83,35 @@ int vma_plan(struct restore *r, struct task *t, struct mem_task *m, struct err *
 /* Restore, map: areas for the restorer; mm->nr_vmas of them are packed in the order of addresses. */
 int vma_map(struct restore *r, struct task *t, const struct mem_task *m, struct err *err);
 
+/* ---- scan.c ---- */
+
+/* Dump: @found is called for the pages of @t that are its own, and for guard pages, by rising address. */
+struct scan {
+	struct dump *d;
+	const struct task *t;
+	uint64_t end; /* of what is looked at */
+	int (*found)(void *data, uint64_t start, uint64_t end, bool is_guard, struct err *err);
+	void *data;
+};
+int scan_pages(const struct scan *s, struct err *err);
+
 /* ---- pages.c ---- */
 
 /* Dump: all private pages of @t into its pages file. */
 int pages_drain(struct dump *d, struct task *t, struct err *err);
 
+/* ---- fill.c ---- */
+
 /* Restore, read: every page lies in an area that can have it. */
-int pages_check(const struct task *t, const struct mem_task *m, struct err *err);
+int fill_check(const struct task *t, const struct mem_task *m, struct err *err);
 
 /* Restore, map: where the restorer reads what. */
-int pages_map(struct restore *r, struct task *t, const struct mem_task *m, struct err *err);
+int fill_map(struct restore *r, struct task *t, const struct mem_task *m, struct err *err);
 
 /* ---- layout.c ---- */
+
+/* Room for @size bytes between the areas in @mm, above @from if possible; 0: there is none. */
+uint64_t layout_find_gap(struct restore *r, const MmEntry *mm, uint64_t from, uint64_t size);
 
 /*
  * Restore, map: make r->region, where neither this process nor @t has anything,
@@ -93,8 +121,8 @@ int region_create(struct restore *r, struct task *t, const struct mem_task *m, s
 
 /* ---- vdso.c ---- */
 
-/* Restore, plan: can the vdso of this kernel stand where that of the image was? */
-int vdso_plan(struct restore *r, struct task *t, const struct mem_task *m, struct err *err);
-int vdso_map(struct restore *r, struct task *t, struct err *err);
+/* Restore, plan: where the vdso of this kernel goes, and what of the old one leads to it. */
+int vdso_plan(struct restore *r, struct task *t, struct mem_task *m, struct err *err);
+int vdso_map(struct restore *r, const struct mem_task *m, struct err *err);
 
 #endif

@@ -4,9 +4,9 @@
  *
  * collect   limits from /proc/PID/stat, the vector from auxv, the executable, and
  *           all areas (vma.c)
- * drain     private pages (pages.c), and what only the task itself can ask for
+ * drain     private pages (scan.c, pages.c), and what only the task can ask for
  * map       a region for the restorer (layout.c), the areas, where their pages
- *           are, and the limits, which the restorer sets by PR_SET_MM_MAP
+ *           are (fill.c), and the limits, which are set by PR_SET_MM_MAP
  *
  * not kept  pages that a task and its child still share since fork are apart
  *           after restore
@@ -144,7 +144,7 @@ static int read_mm(struct restore *r, struct task *t, struct err *err)
 		return -err->code;
 	if (!found)
 		return is_missing(t, IMAGE_PAGEMAP, err);
-	return pages_check(t, m, err);
+	return fill_check(t, m, err);
 }
 
 static int plan_mm(struct restore *r, struct task *t, struct err *err)
@@ -210,9 +210,9 @@ static int map_mm(struct restore *r, struct task *t, struct err *err)
 				  t->core->tc->membarrier_registration_mask :
 				  0;
 
-	if (map_limits(r, t, m, err) < 0 || vdso_map(r, t, err) < 0 || vma_map(r, t, m, err) < 0)
+	if (map_limits(r, t, m, err) < 0 || vdso_map(r, m, err) < 0 || vma_map(r, t, m, err) < 0)
 		return -err->code;
-	return pages_map(r, t, m, err);
+	return fill_map(r, t, m, err);
 }
 
 /* It must stand first among all kinds with a map: it makes the region they pack into. */

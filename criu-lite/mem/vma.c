@@ -10,8 +10,8 @@
  * not kept  names of anonymous areas (PR_SET_VMA_ANON_NAME), that an area is
  *           locked only where it has pages (MLOCK_ONFAULT): the record has no
  *           place for either
- * refused   devices, AIO rings, System V segments, huge pages, shadow stacks,
- *           userfaultfd, sealed areas (mseal), protection keys
+ * refused   devices, AIO rings, System V segments, shadow stacks, userfaultfd,
+ *           sealed areas (mseal)
  */
 #include <assert.h>
 #include <errno.h>
@@ -21,18 +21,22 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/vfs.h>
 
 #include "arch/arch.h"
-#include "base/log.h"
+#include "base/cleanup.h"
 #include "mem/mem.h"
 
 enum {
 	PROT_KNOWN = PROT_READ | PROT_WRITE | PROT_EXEC,
 	MAP_KNOWN = MAP_SHARED | MAP_PRIVATE | VMA_MAP_DROPPABLE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_LOCKED |
-		    MAP_NORESERVE,
+		    MAP_NORESERVE | MAP_HUGETLB,
 	STATUS_KNOWN = VMA_REGULAR | VMA_STACK | VMA_VSYSCALL | VMA_VDSO | VMA_HEAP | VMA_FILE_PRIVATE |
 		       VMA_FILE_SHARED | VMA_ANON_PRIVATE | VMA_VVAR | VMA_MEMFD | VMA_GUARD,
 };
+
+/* Of vma_entry.flags: the size of huge pages as a power of two. */
+static const uint32_t HUGE_SIZE = 63u << MAP_HUGE_SHIFT;
 
 /* One VmFlag: how it comes into the record, or why it cannot. */
 struct vm_flag {
@@ -52,6 +56,7 @@ static const struct vm_flag vm_flags[] = {
 	{ .name = "gd", .map = MAP_GROWSDOWN },
 	{ .name = "lo", .map = MAP_LOCKED },
 	{ .name = "nr", .map = MAP_NORESERVE },
+	{ .name = "ht", .map = MAP_HUGETLB },
 	{ .name = "dp", .map = VMA_MAP_DROPPABLE },
 
 	{ .name = "rr", .advice = MADV_RANDOM },
@@ -66,7 +71,6 @@ static const struct vm_flag vm_flags[] = {
 	{ .name = "io", .refuse = "it is a device" },
 	{ .name = "pf", .refuse = "it is a device" },
 	{ .name = "mm", .refuse = "it is a device" },
-	{ .name = "ht", .refuse = "it has huge pages (hugetlbfs)" },
 	{ .name = "um", .refuse = "a userfaultfd serves it" },
 	{ .name = "uw", .refuse = "a userfaultfd serves it" },
 	{ .name = "ui", .refuse = "a userfaultfd serves it" },
@@ -124,6 +128,30 @@ static int apply_flags(const struct task *t, const struct proc_vma *v, VmaEntry 
 	return 0;
 }
 
+static int apply_page_size(struct dump *d, const struct task *t, const struct proc_vma *v, VmaEntry *e,
+			   struct err *err)
+{
+	char path[64];
+	struct statfs fs;
+
+	if (!(e->flags & MAP_HUGETLB))
+		return 0;
+	snprintf(path, sizeof(path), "%d/map_files/%" PRIx64 "-%" PRIx64, t->host_pid, v->start, v->end);
+	scoped_fd fd = openat(d->proc, path, O_PATH | O_CLOEXEC);
+	if (fd < 0 || fstatfs(fd, &fs) < 0)
+		return err_sys(err, "cannot find the page size of /proc/%s", path);
+	e->flags |= (uint32_t)__builtin_ctzl((unsigned long)fs.f_bsize) << MAP_HUGE_SHIFT;
+	return 0;
+}
+
+static int collect_flags(struct dump *d, const struct task *t, const struct proc_vma *v, VmaEntry *e,
+			 struct err *err)
+{
+	int ret = apply_flags(t, v, e, err);
+
+	return ret < 0 ? ret : apply_page_size(d, t, v, e, err);
+}
+
 static uint32_t prot_of(const struct proc_vma *v)
 {
 	return (v->prot[0] == 'r' ? PROT_READ : 0) | (v->prot[1] == 'w' ? PROT_WRITE : 0) |
@@ -164,8 +192,11 @@ static bool collect_special(const struct proc_vma *v, VmaEntry *e)
 	return false;
 }
 
+/* Private huge pages have a file that nobody else can see. */
 static bool is_anonymous(const struct proc_vma *v)
 {
+	if (v->deleted && strcmp(v->name, "/anon_hugepage") == 0)
+		return v->prot[3] == 'p';
 	return !v->ino && (!*v->name || strcmp(v->name, "[heap]") == 0 || strcmp(v->name, "[stack]") == 0 ||
 			   strncmp(v->name, "[anon:", 6) == 0);
 }
@@ -177,7 +208,7 @@ static int collect_file(struct dump *d, struct task *t, const struct proc_vma *v
 	char link[64];
 
 	if (v->deleted && (strncmp(v->name, "/SYSV", 5) == 0 || strncmp(v->name, "/[aio]", 6) == 0 ||
-			   strncmp(v->name, "/anon_hugepage", 14) == 0 || strcmp(v->name, "/secretmem") == 0))
+			   strcmp(v->name, "/secretmem") == 0))
 		return refuse(t, v, "this sort of memory is not supported yet", err);
 
 	snprintf(link, sizeof(link), "map_files/%" PRIx64 "-%" PRIx64, v->start, v->end);
@@ -194,16 +225,16 @@ static int collect_file(struct dump *d, struct task *t, const struct proc_vma *v
 	e->has_fdflags = true;
 	/* whether it may be made writable later: mapped from a descriptor that could write */
 	e->fdflags = shared && has_flag(v, "mw") ? O_RDWR : O_RDONLY;
-	return apply_flags(t, v, e, err);
+	return collect_flags(d, t, v, e, err);
 }
 
-static int collect_anonymous(struct task *t, const struct proc_vma *v, VmaEntry *e, struct err *err)
+static int collect_anonymous(struct dump *d, struct task *t, const struct proc_vma *v, VmaEntry *e, struct err *err)
 {
 	e->status = VMA_REGULAR | VMA_ANON_PRIVATE;
 	if (strcmp(v->name, "[heap]") == 0)
 		e->status |= VMA_HEAP;
 	e->flags = MAP_PRIVATE | MAP_ANONYMOUS;
-	return apply_flags(t, v, e, err);
+	return collect_flags(d, t, v, e, err);
 }
 
 static int collect_vma(struct dump *d, struct task *t, const struct proc_vma *v, const struct proc_vma *before,
@@ -218,7 +249,7 @@ static int collect_vma(struct dump *d, struct task *t, const struct proc_vma *v,
 	if (collect_special(v, e))
 		return 0;
 	if (is_anonymous(v))
-		return collect_anonymous(t, v, e, err);
+		return collect_anonymous(d, t, v, e, err);
 	if (!v->ino || v->name[0] == '[')
 		return refuse(t, v, "this sort of memory is not known", err);
 
@@ -231,7 +262,7 @@ static int collect_vma(struct dump *d, struct task *t, const struct proc_vma *v,
 		e->has_fdflags = true;
 		e->fdflags = last->fdflags;
 		e->pgoff = v->pgoff;
-		return apply_flags(t, v, e, err);
+		return collect_flags(d, t, v, e, err);
 	}
 	return collect_file(d, t, v, e, err);
 }
@@ -270,20 +301,24 @@ int vma_collect(struct dump *d, struct task *t, struct err *err)
 	return 0;
 }
 
-void vma_add_guard(struct dump *d, struct task *t, uint64_t start, uint64_t end)
+void vma_add_guards(struct dump *d, struct task *t, const vma_ranges *guards)
 {
 	MmEntry *mm = t->mm;
-	VmaEntry **bigger = arena_array(d->arena, VmaEntry *, mm->n_vmas + 1);
-	VmaEntry *e = arena_new(d->arena, VmaEntry);
+	VmaEntry **bigger = arena_array(d->arena, VmaEntry *, mm->n_vmas + guards->n + 1);
+	const struct vma_range *g;
 
-	vma_entry__init(e);
-	e->start = start;
-	e->end = end;
-	e->status = VMA_GUARD;
-	e->fd = -1;
 	memcpy(bigger, mm->vmas, mm->n_vmas * sizeof(*bigger));
-	bigger[mm->n_vmas++] = e;
 	mm->vmas = bigger;
+	vec_for_each(g, guards)
+	{
+		VmaEntry *e = record_new(d, vma_entry);
+
+		e->start = g->start;
+		e->end = g->end;
+		e->status = VMA_GUARD;
+		e->fd = -1;
+		mm->vmas[mm->n_vmas++] = e;
+	}
 }
 
 bool vma_has_pages(const VmaEntry *e)
@@ -316,7 +351,8 @@ static const char *vma_problem(const VmaEntry *e, uint64_t last_end)
 		return "it is neither a file nor anonymous";
 	if (e->prot & ~(uint32_t)PROT_KNOWN)
 		return "its protection is not known";
-	if (e->flags & ~(uint32_t)MAP_KNOWN || !(e->flags & (MAP_SHARED | MAP_PRIVATE | VMA_MAP_DROPPABLE)))
+	if (e->flags & ~(MAP_KNOWN | HUGE_SIZE) || (!(e->flags & MAP_HUGETLB) && e->flags & HUGE_SIZE) ||
+	    !(e->flags & (MAP_SHARED | MAP_PRIVATE | VMA_MAP_DROPPABLE)))
 		return "its flags are not known";
 	if (!!(e->flags & MAP_ANONYMOUS) != !!(e->status & VMA_ANON_PRIVATE) ||
 	    !!(e->flags & MAP_SHARED) != !!(e->status & VMA_FILE_SHARED))
@@ -414,9 +450,9 @@ int vma_plan(struct restore *r, struct task *t, struct mem_task *m, struct err *
 	return 0;
 }
 
-static bool is_mapped(const VmaEntry *e)
+bool vma_is_kernels(const VmaEntry *e, const struct mem_task *m)
 {
-	return e->status & VMA_REGULAR && !(e->status & (VMA_VDSO | VMA_VVAR));
+	return e->status & VMA_VVAR || (e->status & VMA_VDSO && !m->vdso_moved);
 }
 
 /* Does any page go into @e?  *@at moves on to the first run that ends behind its start. */
@@ -459,7 +495,7 @@ int vma_map(struct restore *r, struct task *t, const struct mem_task *m, struct 
 	for (i = 0; i < mm->n_vmas; i++) {
 		const VmaEntry *e = mm->vmas[i];
 
-		if (!is_mapped(e))
+		if (!(e->status & VMA_REGULAR) || vma_is_kernels(e, m))
 			continue;
 		v[out->nr_vmas++] = (struct restorer_vma){
 			.start = e->start,

@@ -116,6 +116,7 @@ enum restorer_op {
 	RST_LOCK,      /* arg: address */
 	RST_GUARD,     /* arg: address */
 	RST_SEAL,      /* arg: seals */
+	RST_FILE_LOCK, /* arg: descriptor */
 };
 
 enum { RESTORER_STACK = 16 * 1024 };
@@ -150,13 +151,20 @@ struct restorer_seal {
 	uint32_t seals;
 };
 
+/* Code to be put into memory that has got its pages. */
+struct restorer_patch {
+	uint64_t addr;
+	uint32_t len;
+	uint8_t bytes[20];
+};
+
 /* What mm/ needs; filled by stage map of mem/. */
 struct restorer_mm {
 	uint64_t vmas, nr_vmas; /* struct restorer_vma[] */
 	uint64_t ios, nr_ios;	/* struct restorer_io[] */
 	uint64_t fillers;	/* how many helpers besides the leader read pages */
 	uint64_t vdso;		/* where vvar and vdso go as one block, 0: nowhere */
-	uint64_t vdso_text_offset; /* of the vdso's text behind that address */
+	uint64_t patches, nr_patches; /* struct restorer_patch[] */
 	uint64_t prctl_map, prctl_map_size; /* struct prctl_mm_map */
 	int32_t dumpable;
 	int32_t thp_disabled;
@@ -219,10 +227,22 @@ struct restorer_rlimit {
  * All that a newborn task needs once nothing of criu-lite is left in its
  * memory.  Lives, with everything it points to, in the region.
  */
+/* A POSIX lock. */
+struct restorer_lock {
+	int32_t fd;
+	uint32_t pad;
+	int16_t type, whence; /* from here on as the kernel's struct flock */
+	uint32_t pad2;
+	int64_t start, len;
+	int32_t pid;
+	uint32_t pad3;
+};
+
 struct restorer_args {
 	uint64_t shared;	    /* struct shared_page */
 	uint64_t region, region_size; /* everything of ours: code, this, stacks; unmapped last, from outside */
 	uint64_t closes, nr_closes; /* int32_t[]: descriptors of ours, closed when memory is there */
+	uint64_t locks, nr_locks;   /* struct restorer_lock[]: set when nothing is closed any more */
 	int32_t pid;
 	uint32_t nr_threads;
 	uint64_t threads; /* struct restorer_thread[], the leader first */

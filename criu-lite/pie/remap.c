@@ -138,6 +138,15 @@ static void fill(struct restorer_args *args)
 		filler_wait(args, pids[i]);
 }
 
+static void apply_patches(const struct restorer_mm *mm)
+{
+	const struct restorer_patch *p = (const struct restorer_patch *)mm->patches;
+	uint64_t i;
+
+	for (i = 0; i < mm->nr_patches; i++)
+		memcpy((void *)p[i].addr, p[i].bytes, p[i].len);
+}
+
 static void protect_vma(struct restorer_args *args, const struct restorer_vma *v)
 {
 	if (v->fill && !(v->prot & PROT_WRITE_))
@@ -195,6 +204,7 @@ int restore_memory(struct restorer_args *args)
 	for (i = 0; i < mm->nr_vmas; i++)
 		advise_vma(args, &vmas[i]);
 	fill(args);
+	apply_patches(mm);
 	for (i = 0; i < mm->nr_vmas; i++)
 		protect_vma(args, &vmas[i]);
 	install_guards(args);

@@ -21,6 +21,7 @@ _Noreturn void restorer_main(struct restorer_args *args);
 
 enum {
 	SIGTRAP_ = 5,
+	F_SETLK_ = 6,
 	F_ADD_SEALS_ = 1033,
 	PR_SET_DUMPABLE_ = 4,
 	PR_SET_MM_ = 35,
@@ -95,6 +96,16 @@ static void close_files(struct restorer_args *args)
 		sys1(__NR_close, fds[i]);
 }
 
+static void restore_locks(struct restorer_args *args)
+{
+	struct restorer_lock *l = (struct restorer_lock *)args->locks;
+	uint64_t i;
+
+	for (i = 0; i < args->nr_locks; i++)
+		restorer_check(args, sys3(__NR_fcntl, l[i].fd, F_SETLK_, (long)&l[i].type), RST_FILE_LOCK,
+			       (uint64_t)l[i].fd);
+}
+
 static void restore_dumpable(struct restorer_args *args)
 {
 	const struct restorer_mm *mm = &args->mm;
@@ -118,6 +129,7 @@ _Noreturn void restorer_main(struct restorer_args *args)
 	seal_memfds(args);
 	restore_mm(args);
 	close_files(args);
+	restore_locks(args);
 	restore_signals(args);
 	restore_threads(args);
 	restore_timers(args);

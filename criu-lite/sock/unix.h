@@ -13,7 +13,7 @@
 /*
  * What the files of this kind share: unix.c (the kind: dump), unix_diag.c (what
  * only sock_diag tells), unix_path.c (names and their files), unix_queue.c (what
- * was sent and not read), unix_plan.c and unix_make.c (restore).
+ * was sent and not read), unix_plan.c, unix_make.c and unix_dgram.c (restore).
  */
 
 /* As in unix_sk_entry. */
@@ -42,21 +42,26 @@ struct unix_sk {
 
 	/* dump */
 	bool has_peer; /* also one that is closed or not accepted: e->peer is 0 then */
-	bool is_named_peer; /* dump: of an external one */
 	uint32_t *icons; /* clients that wait to be accepted; 0: one that is closed */
 	size_t nr_icons;
+	bool is_waiting; /* it is such a client */
 
 	/* restore */
 	struct file *f;
 	enum unix_role role;
-	struct unix_sk *peer;
+	struct unix_sk *peer; /* where it sends to */
+	struct unix_sk *pair; /* UNIX_PAIR: made together with it */
+	bool is_inherited; /* from --inherit-fd: as it is */
 	struct unix_sk *listener; /* of clients, servers and pending ones */
+	struct unix_sk *last_server; /* of a listener: one of the servers that are made last */
 	vec(struct unix_packet) queue;
 	int other; /* UNIX_ALONE: the other end, until the queue is full; -1: none */
 };
 
+typedef vec(struct unix_sk *) sk_list;
+
 struct unix_state {
-	vec(struct unix_sk *) all;
+	sk_list all;
 	bool is_sorted; /* by inode */
 	bool is_planned;
 	int diag; /* sock_diag, from the first socket on; 0: not yet */
@@ -65,6 +70,9 @@ struct unix_state {
 };
 
 extern const struct file_kind unix_kind;
+
+/* By inode.  Do it before going through them, if unix_find() may be called meanwhile. */
+void unix_sort(struct unix_state *s);
 
 /* The socket with this inode, NULL if it is none of ours. */
 struct unix_sk *unix_find(struct unix_state *s, uint32_t ino);
@@ -110,6 +118,9 @@ int unix_path_bind(struct restore *r, int fd, const UnixSkEntry *e, bool apart, 
 /* Connect to the socket @to, open as @to_fd, whatever its name has become. */
 int unix_path_connect(int fd, const UnixSkEntry *to, int to_fd, struct err *err);
 
+/* Connect to a socket that is not of the tree: only its name is known. */
+int unix_path_connect_outside(int fd, const UnixSkEntry *to, struct err *err);
+
 /*
  * An address that reaches it.  *keep_ret is a descriptor to close when the
  * address is no more needed, or -1.
@@ -127,6 +138,9 @@ int unix_queue_read(struct restore *r, struct unix_state *s, struct err *err);
 /* Plan: packets to their sockets, files in flight to the task that opens the socket. */
 int unix_queue_plan(struct restore *r, struct unix_state *s, struct err *err);
 
+/* Until sockopt_end() sets it right, @fd can send everything that @sk had in its queue. */
+int unix_queue_room(const struct unix_sk *sk, int fd, struct err *err);
+
 /* Send packets [@from, @to) of @sk through @fd, which is connected to it, or to @addr. */
 int unix_queue_send(struct restore *r, const struct unix_sk *sk, size_t from, size_t to, int fd,
 		    const struct sockaddr_un *addr, socklen_t len, struct err *err);
@@ -139,5 +153,11 @@ int unix_plan_all(struct restore *r, struct unix_state *s, struct err *err);
 
 int unix_open(struct restore *r, struct file *f, struct err *err);
 int unix_link(struct restore *r, struct file *f, int fd, struct err *err);
+/* What comes last: shut directions, sizes of buffers. */
+int unix_finish(const struct unix_sk *sk, int fd, struct err *err);
+
+/* ---- unix_dgram.c ---- */
+
+int unix_dgram_link(struct restore *r, struct unix_sk *sk, int fd, struct err *err);
 
 #endif

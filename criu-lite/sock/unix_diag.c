@@ -50,6 +50,7 @@ static int take_answer(const struct nlmsghdr *h, void *arg, struct err *err)
 	e->type = msg->udiag_type;
 	a->sk->has_peer = peer != NULL;
 	e->peer = peer ? *peer : 0;
+	e->has_peer_gone = e->peer_gone = e->type == SOCK_DGRAM && peer && !*peer;
 	/* of a listener how many may wait, of others what was sent and not read */
 	e->backlog = len ? len->udiag_wqueue : 0;
 	e->has_shutdown = shut && *shut;

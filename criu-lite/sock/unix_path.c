@@ -340,6 +340,9 @@ static int bind_apart(struct restore *r, int fd, const UnixSkEntry *e, struct er
 	ret = make_dirs(name_string(r->arena, e), err);
 	if (ret == 0)
 		ret = do_bind(r, fd, e, err);
+	/* a later dump shall see that nobody can find it */
+	if (ret == 0 && unlink(name_string(r->arena, e)) < 0)
+		ret = err_sys(err, "cannot remove the name of a socket again");
 	if (place_leave(&was, ret < 0 ? &e2 : err) < 0)
 		return ret < 0 ? ret : -err->code;
 	return ret;
@@ -428,6 +431,30 @@ int unix_path_address(const UnixSkEntry *to, int to_fd, struct sockaddr_un *addr
 	return 0;
 }
 
+/* What printf can show of a name; it is not kept, so it needs no arena. */
+#define NAME_FORMAT	"%s%.*s"
+#define NAME_ARGS(e)                                                                  \
+	unix_is_abstract(e) ? "@" : "", (int)unix_name_len(e) - (int)unix_is_abstract(e), \
+		(const char *)(e)->name.data + unix_is_abstract(e)
+
+static int connect_address(int fd, const UnixSkEntry *to, const struct sockaddr_un *addr, socklen_t len,
+			   struct err *err)
+{
+	if (connect(fd, (const struct sockaddr *)addr, len) < 0)
+		return err_sys(err, "cannot connect to the socket " NAME_FORMAT, NAME_ARGS(to));
+	return 0;
+}
+
+int unix_path_connect_outside(int fd, const UnixSkEntry *to, struct err *err)
+{
+	struct sockaddr_un addr;
+	socklen_t len;
+
+	if (make_address(to, &addr, &len, err) < 0)
+		return -err->code;
+	return connect_address(fd, to, &addr, len, err);
+}
+
 int unix_path_connect(int fd, const UnixSkEntry *to, int to_fd, struct err *err)
 {
 	struct sockaddr_un addr;
@@ -436,8 +463,5 @@ int unix_path_connect(int fd, const UnixSkEntry *to, int to_fd, struct err *err)
 
 	if (unix_path_address(to, to_fd, &addr, &len, &keep, err) < 0)
 		return -err->code;
-	if (connect(fd, (struct sockaddr *)&addr, len) < 0)
-		return err_sys(err, "cannot connect to the socket %.*s", (int)unix_name_len(to),
-			       (const char *)to->name.data);
-	return 0;
+	return connect_address(fd, to, &addr, len, err);
 }

@@ -23,6 +23,7 @@
 #include "base/cleanup.h"
 #include "core/kind.h"
 #include "core/region.h"
+#include "core/wait.h"
 
 enum { ROBUST_LIST_LEN = 24 }; /* the only size that kernels know */
 
@@ -125,6 +126,31 @@ static bool returns_eintr(const struct task *t, const struct thread *th)
 	return in->result != -ERESTARTSYS || !(t->inside->sigactions[sig - 1].flags & SA_RESTART);
 }
 
+static void note_time_left(const struct task *t, struct thread *th)
+{
+	SyscallEntry *in = th->core->thread_core->interrupted;
+	uint64_t left;
+
+	if (!wait_left(t, th, &left))
+		return;
+	in->has_remaining = true;
+	in->remaining = left;
+}
+
+/* A thread that was stopped before is in restart_syscall(), which means nothing to another kernel thread. */
+static void find_restarted_call(const struct task *t, const struct thread *th, struct compel_regs *regs)
+{
+	struct compel_interrupted in;
+	long nr;
+
+	compel_interrupted(regs, &in);
+	if (in.nr != SYS_restart_syscall)
+		return;
+	nr = wait_restarted(t, th);
+	if (nr >= 0)
+		arch_regs_set_call(regs, nr);
+}
+
 static int drain_core(struct dump *d, struct task *t, struct err *err)
 {
 	if (t->state == TASK_DEAD)
@@ -132,10 +158,13 @@ static int drain_core(struct dump *d, struct task *t, struct err *err)
 
 	for (size_t i = 0; i < t->nr_threads; i++) {
 		struct thread *th = &t->threads[i];
+		struct compel_regs regs = th->victim->regs;
 
-		if (arch_core_from_regs(th->core, &th->victim->regs, th->inside->tid_address, d->arena,
+		find_restarted_call(t, th, &regs);
+		if (arch_core_from_regs(th->core, &regs, th->inside->tid_address, d->arena,
 					err) < 0)
 			return err_in(err, "thread %d", th->host_tid);
+		note_time_left(t, th);
 		if (returns_eintr(t, th))
 			arch_core_set_eintr(th->core);
 	}

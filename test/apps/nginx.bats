@@ -17,7 +17,7 @@ answers()
 @test "nginx: master and workers serve, reload and log after three cycles" {
 	need nginx
 	mkdir -p "$work/www"
-	chmod 755 "$work" "$work/www"
+	let_others_in
 	echo 'hello from nginx' >"$work/www/index.html"
 	cat >"$work/nginx.conf" <<END
 daemon off;

@@ -4,7 +4,7 @@ load ../helpers
 @test "PostgreSQL with pgbench clients inside the tree, over unix sockets" {
 	bin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -n 1)
 	[ -n "$bin" ] || skip "this machine has no PostgreSQL server"
-	chmod 755 "$work"
+	let_others_in
 	mkdir "$work/data" "$work/run"
 	chown postgres "$work/data" "$work/run"
 	as_postgres() { setpriv --reuid postgres --regid postgres --init-groups "$@" 3>&- 4>&-; }

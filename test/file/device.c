@@ -14,7 +14,7 @@ static bool make(void)
 	       expect((zero = open("/dev/zero", O_RDWR)) >= 0) &&
 	       expect((full = open("/dev/full", O_RDWR | O_NONBLOCK)) >= 0) &&
 	       expect((urandom = open("/dev/urandom", O_RDONLY)) >= 0) &&
-	       expect(mknod("mine", S_IFCHR | 0620, makedev(1, 5)) == 0) &&
+	       expect(mknod("mine", S_IFCHR | 0620, makedev(1, 5)) == 0) && expect(chmod("mine", 0620) == 0) &&
 	       expect((deleted = open("mine", O_RDONLY)) >= 0) && expect(unlink("mine") == 0);
 }
 

@@ -50,10 +50,13 @@ static bool make(void)
 	in_inner = eventfd(0, EFD_NONBLOCK);
 	if (!expect(timerfd_settime(fds[TIMER], 0, &it, NULL) == 0) ||
 	    !expect(inotify_add_watch(fds[INOTIFY], ".", IN_ATTRIB | IN_DELETE_SELF) == 1) ||
-	    !expect(watch(inner, in_inner, EPOLLIN, NULL)) || !expect((ep = epoll_create1(EPOLL_CLOEXEC)) >= 0))
+	    !expect(watch(inner, in_inner, EPOLLIN, NULL)) ||
+	    !expect((ep = epoll_create1(EPOLL_CLOEXEC)) >= 0))
 		return false;
 	for (i = 0; i < KINDS; i++)
-		if (!expect(watch(ep, fds[i], i == WRITER ? EPOLLOUT | EPOLLET : EPOLLIN | EPOLLRDHUP, &objects[i])))
+		if (!expect(watch(ep, fds[i],
+				  i == WRITER ? EPOLLOUT | EPOLLET : EPOLLIN | EPOLLRDHUP,
+				  &objects[i])))
 			return false;
 	/* taken, so that only the edge of a restore can bring it back */
 	return expect(epoll_wait(ep, &(struct epoll_event){ 0 }, 1, 0) == 1);
@@ -65,7 +68,8 @@ static bool ready(int which, uint32_t events)
 	struct epoll_event ev[KINDS];
 	int n = epoll_wait(ep, ev, KINDS, 1000);
 
-	return expect(n == 1) && expect(ev[0].data.ptr == &objects[which]) && expect(ev[0].events == events);
+	return expect(n == 1) && expect(ev[0].data.ptr == &objects[which]) &&
+	       expect(ev[0].events == events);
 }
 
 static bool drained(int fd)
@@ -86,9 +90,10 @@ static bool same(void)
 	if (!expect(n == 0 || (n == 1 && ev.data.ptr == &objects[WRITER])))
 		return false;
 	return expect(write(pipe_in, "x", 1) == 1) && ready(PIPE, EPOLLIN) && drained(fds[PIPE]) &&
-	       expect(write(fds[EVENT], &one, sizeof(one)) == sizeof(one)) && ready(EVENT, EPOLLIN) &&
-	       drained(fds[EVENT]) && expect(timerfd_settime(fds[TIMER], 0, &soon, NULL) == 0) &&
-	       ready(TIMER, EPOLLIN) && drained(fds[TIMER]) && expect(kill(getpid(), SIGUSR1) == 0) &&
+	       expect(write(fds[EVENT], &one, sizeof(one)) == sizeof(one)) &&
+	       ready(EVENT, EPOLLIN) && drained(fds[EVENT]) &&
+	       expect(timerfd_settime(fds[TIMER], 0, &soon, NULL) == 0) && ready(TIMER, EPOLLIN) &&
+	       drained(fds[TIMER]) && expect(kill(getpid(), SIGUSR1) == 0) &&
 	       ready(SIGNAL, EPOLLIN) && drained(fds[SIGNAL]) && expect(chmod("log", 0600) == 0) &&
 	       ready(INOTIFY, EPOLLIN) && drained(fds[INOTIFY]) &&
 	       expect(write(in_inner, &one, sizeof(one)) == sizeof(one)) && ready(INNER, EPOLLIN) &&

@@ -9,7 +9,8 @@ static int ep, fired, armed, hung, exclusive, wakeup, hung_in;
 
 static bool watch(int fd, uint32_t events)
 {
-	struct epoll_event ev = { .events = events, .data.u64 = 0x1234567800000000 | (unsigned int)fd };
+	struct epoll_event ev = { .events = events,
+				  .data.u64 = 0x1234567800000000 | (unsigned int)fd };
 
 	return epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev) == 0;
 }
@@ -56,12 +57,15 @@ static bool same(void)
 				  .data.u64 = 0x1234567800000000 | (unsigned int)fired };
 
 	return expect(ready() == -1) && count(fired) && expect(ready() == -1) &&
-	       expect(close(hung_in) == 0) && expect(ready() == -1) && /* it had fired: not even the end shows */
+	       expect(close(hung_in) == 0) &&
+	       expect(ready() == -1) && /* it had fired: not even the end shows */
 	       expect(epoll_ctl(ep, EPOLL_CTL_MOD, fired, &ev) == 0) && expect(ready() == fired) &&
 	       expect(ready() == -1) && count(armed) && expect(ready() == armed) && count(armed) &&
-	       expect(ready() == -1) && count(wakeup) && expect(ready() == wakeup) && expect(ready() == -1) &&
-	       count(exclusive) && expect(ready() == exclusive) && expect(ready() == exclusive) &&
-	       expect(epoll_ctl(ep, EPOLL_CTL_MOD, exclusive, &ev) == -1) && expect(errno == EINVAL);
+	       expect(ready() == -1) && count(wakeup) && expect(ready() == wakeup) &&
+	       expect(ready() == -1) && count(exclusive) && expect(ready() == exclusive) &&
+	       expect(ready() == exclusive) &&
+	       expect(epoll_ctl(ep, EPOLL_CTL_MOD, exclusive, &ev) == -1) &&
+	       expect(errno == EINVAL);
 }
 
 VICTIM(make, same)

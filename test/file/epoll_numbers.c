@@ -51,18 +51,21 @@ static bool make(void)
 
 	ep = epoll_create1(0);
 	other = eventfd(0, EFD_NONBLOCK);
-	if (!expect((moved = displaced(MOVED, -1)) >= 0) || !expect((reused = displaced(REUSED, other)) >= 0) ||
+	if (!expect((moved = displaced(MOVED, -1)) >= 0) ||
+	    !expect((reused = displaced(REUSED, other)) >= 0) ||
 	    !expect((closed = displaced(CLOSED, -1)) >= 0) || !expect(watch(REUSED, 1000)) ||
 	    !expect(pipe(to_child) == 0))
 		return false;
 	/* one file by two numbers, and one number for two files */
 	same_file = eventfd(0, EFD_NONBLOCK);
-	if (!expect(dup2(same_file, TWICE) == TWICE) || !expect(dup2(same_file, TWICE_TOO) == TWICE_TOO) ||
-	    !expect(watch(TWICE, 2001)) || !expect(watch(TWICE_TOO, 2002)))
+	if (!expect(dup2(same_file, TWICE) == TWICE) ||
+	    !expect(dup2(same_file, TWICE_TOO) == TWICE_TOO) || !expect(watch(TWICE, 2001)) ||
+	    !expect(watch(TWICE_TOO, 2002)))
 		return false;
 	twice = same_file;
 	close(TWICE_TOO);
-	if (!expect(dup2(far, FAR) == FAR) || !expect(watch(FAR, 3000)) || !expect((child = fork()) >= 0))
+	if (!expect(dup2(far, FAR) == FAR) || !expect(watch(FAR, 3000)) ||
+	    !expect((child = fork()) >= 0))
 		return false;
 	if (child == 0)
 		serve(far);
@@ -83,7 +86,8 @@ static bool wakes(int fd, uint64_t a, uint64_t b)
 		return false;
 	ready = epoll_wait(ep, ev, 4, 0);
 	return expect(ready == (b ? 2 : 1)) && expect(ev[0].data.u64 == a || ev[0].data.u64 == b) &&
-	       expect(!b || ev[0].data.u64 + ev[1].data.u64 == a + b) && expect(read(fd, &n, sizeof(n)) == sizeof(n));
+	       expect(!b || ev[0].data.u64 + ev[1].data.u64 == a + b) &&
+	       expect(read(fd, &n, sizeof(n)) == sizeof(n));
 }
 
 static bool same_far(void)
@@ -91,21 +95,25 @@ static bool same_far(void)
 	struct epoll_event ev;
 	int status;
 
-	return expect(write(to_child[1], "x", 1) == 1) && expect(epoll_wait(ep, &ev, 1, 1000) == 1) &&
-	       expect(ev.data.u64 == 3000) && expect(close(to_child[1]) == 0) &&
-	       expect(waitpid(child, &status, 0) == child) && expect(status == 0);
+	return expect(write(to_child[1], "x", 1) == 1) &&
+	       expect(epoll_wait(ep, &ev, 1, 1000) == 1) && expect(ev.data.u64 == 3000) &&
+	       expect(close(to_child[1]) == 0) && expect(waitpid(child, &status, 0) == child) &&
+	       expect(status == 0);
 }
 
 static bool same(void)
 {
 	struct epoll_event ev;
 
-	return expect(epoll_wait(ep, &ev, 1, 0) == 0) && wakes(moved, MOVED, 0) && wakes(reused, REUSED, 0) &&
-	       wakes(closed, CLOSED, 0) && wakes(other, 1000, 0) && wakes(twice, 2001, 2002) &&
-	       expect(fcntl(MOVED, F_GETFD) == -1) && expect(fcntl(CLOSED, F_GETFD) == -1) &&
+	return expect(epoll_wait(ep, &ev, 1, 0) == 0) && wakes(moved, MOVED, 0) &&
+	       wakes(reused, REUSED, 0) && wakes(closed, CLOSED, 0) && wakes(other, 1000, 0) &&
+	       wakes(twice, 2001, 2002) && expect(fcntl(MOVED, F_GETFD) == -1) &&
+	       expect(fcntl(CLOSED, F_GETFD) == -1) &&
 	       /* what a number was when it was added is what it is removed by */
-	       expect(dup2(moved, MOVED) == MOVED) && expect(epoll_ctl(ep, EPOLL_CTL_DEL, MOVED, NULL) == 0) &&
-	       expect(epoll_ctl(ep, EPOLL_CTL_DEL, moved, NULL) == -1) && expect(errno == ENOENT) && same_far();
+	       expect(dup2(moved, MOVED) == MOVED) &&
+	       expect(epoll_ctl(ep, EPOLL_CTL_DEL, MOVED, NULL) == 0) &&
+	       expect(epoll_ctl(ep, EPOLL_CTL_DEL, moved, NULL) == -1) && expect(errno == ENOENT) &&
+	       same_far();
 }
 
 VICTIM(make, same)

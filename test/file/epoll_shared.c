@@ -15,7 +15,8 @@ static void serve(void)
 	uint64_t n;
 
 	while (epoll_wait(ep, &ev, 1, -1) == 1 && ev.data.u32 == 11) {
-		if (read(fd, &n, sizeof(n)) != sizeof(n) || write(answer[1], &n, sizeof(n)) != sizeof(n))
+		if (read(fd, &n, sizeof(n)) != sizeof(n) ||
+		    write(answer[1], &n, sizeof(n)) != sizeof(n))
 			_exit(1);
 		if (n == 99)
 			_exit(0);
@@ -41,8 +42,8 @@ static bool echoes(uint64_t n)
 {
 	uint64_t got = 0;
 
-	return expect(write(fd, &n, sizeof(n)) == sizeof(n)) && expect(read(answer[0], &got, sizeof(got)) == sizeof(got)) &&
-	       expect(got == n);
+	return expect(write(fd, &n, sizeof(n)) == sizeof(n)) &&
+	       expect(read(answer[0], &got, sizeof(got)) == sizeof(got)) && expect(got == n);
 }
 
 static bool same(void)
@@ -50,9 +51,9 @@ static bool same(void)
 	struct epoll_event ev;
 	int status;
 
-	return echoes(3) && echoes(99) && expect(waitpid(child, &status, 0) == child) && expect(status == 0) &&
-	       expect(eventfd_write(fd, 1) == 0) && expect(epoll_wait(ep, &ev, 1, 1000) == 1) &&
-	       expect(ev.data.u32 == 11);
+	return echoes(3) && echoes(99) && expect(waitpid(child, &status, 0) == child) &&
+	       expect(status == 0) && expect(eventfd_write(fd, 1) == 0) &&
+	       expect(epoll_wait(ep, &ev, 1, 1000) == 1) && expect(ev.data.u32 == 11);
 }
 
 VICTIM(make, same)

@@ -33,9 +33,10 @@ static bool is_empty(int fd)
 
 static bool same(void)
 {
-	return expect(fcntl(plain, F_GETFD) == FD_CLOEXEC) && expect(!(fcntl(plain, F_GETFL) & O_NONBLOCK)) &&
-	       holds(plain, 5) && holds(full, most) && is_empty(full) && holds(semaphore, 1) &&
-	       holds(semaphore, 1) && holds(semaphore, 1) && is_empty(semaphore) && is_empty(empty);
+	return expect(fcntl(plain, F_GETFD) == FD_CLOEXEC) &&
+	       expect(!(fcntl(plain, F_GETFL) & O_NONBLOCK)) && holds(plain, 5) &&
+	       holds(full, most) && is_empty(full) && holds(semaphore, 1) && holds(semaphore, 1) &&
+	       holds(semaphore, 1) && is_empty(semaphore) && is_empty(empty);
 }
 
 VICTIM(make, same)

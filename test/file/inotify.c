@@ -19,11 +19,13 @@ static bool make(void)
 {
 	char buf[4096];
 
-	if (!expect(mkdir("a dir", 0700) == 0) || !expect(touch("a dir/file")) || !expect(touch("once")) ||
-	    !expect(symlink("nowhere", "link") == 0) || !expect(touch("gone")) || !expect(touch("alias")) ||
-	    !expect(touch("open")) || !expect((in = inotify_init1(IN_NONBLOCK | IN_CLOEXEC)) >= 0))
+	if (!expect(mkdir("a dir", 0700) == 0) || !expect(touch("a dir/file")) ||
+	    !expect(touch("once")) || !expect(symlink("nowhere", "link") == 0) ||
+	    !expect(touch("gone")) || !expect(touch("alias")) || !expect(touch("open")) ||
+	    !expect((in = inotify_init1(IN_NONBLOCK | IN_CLOEXEC)) >= 0))
 		return false;
-	if (!expect(inotify_add_watch(in, "a dir", IN_ALL_EVENTS | IN_ONLYDIR | IN_EXCL_UNLINK) == 1) ||
+	if (!expect(inotify_add_watch(in, "a dir", IN_ALL_EVENTS | IN_ONLYDIR | IN_EXCL_UNLINK) ==
+		    1) ||
 	    !expect(inotify_add_watch(in, "gone", IN_DELETE_SELF) == 2) ||
 	    !expect(inotify_add_watch(in, "once", IN_MODIFY | IN_ONESHOT) == 3) ||
 	    !expect(inotify_add_watch(in, "link", IN_ALL_EVENTS | IN_DONT_FOLLOW) == 4) ||
@@ -56,7 +58,8 @@ static bool events(const struct expected *want)
 
 		if (!expect(e->wd == want->wd) || !expect(e->mask == want->mask) ||
 		    !expect(strcmp(e->len ? e->name : "", want->name) == 0)) {
-			fprintf(stderr, "wd %d mask %x name %s\n", e->wd, e->mask, e->len ? e->name : "");
+			fprintf(stderr, "wd %d mask %x name %s\n", e->wd, e->mask,
+				e->len ? e->name : "");
 			return false;
 		}
 		at += (ssize_t)sizeof(*e) + e->len;
@@ -74,11 +77,12 @@ static bool same(void)
 	       expect(fcntl(in, F_GETFD) == FD_CLOEXEC) && expect(chmod("a dir/file", 0644) == 0) &&
 	       EVENTS({ 1, IN_ATTRIB, "file" }) && expect(truncate("a dir/file", 3) == 0) &&
 	       EVENTS({ 1, IN_MODIFY, "file" }) && expect(truncate("once", 7) == 0) &&
-	       EVENTS({ 3, IN_MODIFY, "" }, { 3, IN_IGNORED, "" }) && expect(truncate("once", 8) == 0) &&
-	       expect(chmod("another name", 0644) == 0) && EVENTS({ 5, IN_ATTRIB, "" }) &&
-	       expect(unlink("link") == 0) &&
+	       EVENTS({ 3, IN_MODIFY, "" }, { 3, IN_IGNORED, "" }) &&
+	       expect(truncate("once", 8) == 0) && expect(chmod("another name", 0644) == 0) &&
+	       EVENTS({ 5, IN_ATTRIB, "" }) && expect(unlink("link") == 0) &&
 	       EVENTS({ 4, IN_ATTRIB, "" }, { 4, IN_DELETE_SELF, "" }, { 4, IN_IGNORED, "" }) &&
-	       expect(write(file, "y", 1) == 1) && EVENTS({ 6, IN_MODIFY, "" }) && expect(close(file) == 0) &&
+	       expect(write(file, "y", 1) == 1) && EVENTS({ 6, IN_MODIFY, "" }) &&
+	       expect(close(file) == 0) &&
 	       EVENTS({ 6, IN_DELETE_SELF, "" }, { 6, IN_IGNORED, "" }) &&
 	       expect(inotify_add_watch(in, "a dir/file", IN_OPEN) == 7);
 }

@@ -46,11 +46,15 @@ static bool make(void)
 
 	child = start(-1);
 	zombie = start(9);
-	return expect((of_child = pidfd(child, 0)) >= 0) && expect((of_child_too = pidfd(child, NONBLOCK)) >= 0) &&
-	       expect((of_us = pidfd(getpid(), 0)) >= 0) && expect((of_zombie = pidfd(zombie, 0)) >= 0) &&
-	       expect((of_dead = pidfd(dead, 0)) >= 0) && expect((of_dead_too = pidfd(dead, NONBLOCK)) >= 0) &&
+	return expect((of_child = pidfd(child, 0)) >= 0) &&
+	       expect((of_child_too = pidfd(child, NONBLOCK)) >= 0) &&
+	       expect((of_us = pidfd(getpid(), 0)) >= 0) &&
+	       expect((of_zombie = pidfd(zombie, 0)) >= 0) &&
+	       expect((of_dead = pidfd(dead, 0)) >= 0) &&
+	       expect((of_dead_too = pidfd(dead, NONBLOCK)) >= 0) &&
 	       expect((of_killed = pidfd(killed, 0)) >= 0) && expect(kill(killed, SIGTERM) == 0) &&
-	       expect(waitpid(dead, NULL, 0) == dead) && expect(waitpid(killed, NULL, 0) == killed) &&
+	       expect(waitpid(dead, NULL, 0) == dead) &&
+	       expect(waitpid(killed, NULL, 0) == killed) &&
 	       expect(waitid(P_PID, (id_t)zombie, &info, WEXITED | WNOWAIT) == 0);
 }
 
@@ -59,8 +63,9 @@ static bool is_dead(int fd)
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	siginfo_t info;
 
-	return expect(poll(&p, 1, 0) == 1) && expect(p.revents & POLLIN) && expect(send(fd, 0) == -1) &&
-	       expect(errno == ESRCH) && expect(waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG) == -1) &&
+	return expect(poll(&p, 1, 0) == 1) && expect(p.revents & POLLIN) &&
+	       expect(send(fd, 0) == -1) && expect(errno == ESRCH) &&
+	       expect(waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG) == -1) &&
 	       expect(errno == ECHILD);
 }
 
@@ -90,15 +95,20 @@ static bool same(void)
 	struct pollfd p = { .fd = of_child, .events = POLLIN };
 	siginfo_t info = { 0 };
 
-	return is_dead(of_dead) && is_dead(of_dead_too) && is_dead(of_killed) && ended(of_dead, 7 << 8) &&
-	       ended(of_killed, SIGTERM) && expect(are_one(of_dead, of_dead_too)) &&
-	       expect(!are_one(of_dead, of_killed)) && expect(are_one(of_child, of_child_too)) &&
-	       expect(fcntl(of_dead_too, F_GETFL) & O_NONBLOCK) && expect(!(fcntl(of_dead, F_GETFL) & O_NONBLOCK)) &&
-	       expect(fcntl(of_child_too, F_GETFL) & O_NONBLOCK) && expect(fcntl(of_child, F_GETFD) == FD_CLOEXEC) &&
-	       expect(send(of_us, 0) == 0) && expect(waitid(P_PIDFD, (id_t)of_zombie, &info, WEXITED) == 0) &&
-	       expect(info.si_pid == zombie) && expect(info.si_status == 9) && expect(poll(&p, 1, 0) == 0) &&
-	       expect(send(of_child_too, SIGKILL) == 0) && expect(poll(&p, 1, 2000) == 1) &&
-	       expect(waitid(P_PIDFD, (id_t)of_child, &info, WEXITED) == 0) && expect(info.si_pid == child);
+	return is_dead(of_dead) && is_dead(of_dead_too) && is_dead(of_killed) &&
+	       ended(of_dead, 7 << 8) && ended(of_killed, SIGTERM) &&
+	       expect(are_one(of_dead, of_dead_too)) && expect(!are_one(of_dead, of_killed)) &&
+	       expect(are_one(of_child, of_child_too)) &&
+	       expect(fcntl(of_dead_too, F_GETFL) & O_NONBLOCK) &&
+	       expect(!(fcntl(of_dead, F_GETFL) & O_NONBLOCK)) &&
+	       expect(fcntl(of_child_too, F_GETFL) & O_NONBLOCK) &&
+	       expect(fcntl(of_child, F_GETFD) == FD_CLOEXEC) && expect(send(of_us, 0) == 0) &&
+	       expect(waitid(P_PIDFD, (id_t)of_zombie, &info, WEXITED) == 0) &&
+	       expect(info.si_pid == zombie) && expect(info.si_status == 9) &&
+	       expect(poll(&p, 1, 0) == 0) && expect(send(of_child_too, SIGKILL) == 0) &&
+	       expect(poll(&p, 1, 2000) == 1) &&
+	       expect(waitid(P_PIDFD, (id_t)of_child, &info, WEXITED) == 0) &&
+	       expect(info.si_pid == child);
 }
 
 VICTIM(make, same)

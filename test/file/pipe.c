@@ -42,10 +42,11 @@ static bool make(void)
 		buf[i] = pattern(i);
 	return expect(pipe(ends) == 0) && expect(fcntl(ends[0], F_SETPIPE_SZ, SIZE) == SIZE) &&
 	       expect((again = reopen(ends[0], O_RDONLY | O_NONBLOCK | O_CLOEXEC)) >= 0) &&
-	       expect((wide = reopen(ends[1], O_RDWR)) >= 0) && expect((twin = dup2(ends[1], 77)) == 77) &&
-	       expect((path = reopen(ends[0], O_PATH)) >= 0) && expect(set_flags(ends[1], O_NONBLOCK)) &&
-	       expect(fchown(ends[0], 1234, 4321) == 0) && expect(fchmod(ends[0], 0642) == 0) &&
-	       expect(write(ends[1], buf, LENGTH) == LENGTH);
+	       expect((wide = reopen(ends[1], O_RDWR)) >= 0) &&
+	       expect((twin = dup2(ends[1], 77)) == 77) &&
+	       expect((path = reopen(ends[0], O_PATH)) >= 0) &&
+	       expect(set_flags(ends[1], O_NONBLOCK)) && expect(fchown(ends[0], 1234, 4321) == 0) &&
+	       expect(fchmod(ends[0], 0642) == 0) && expect(write(ends[1], buf, LENGTH) == LENGTH);
 }
 
 static bool same_content(void)
@@ -68,12 +69,14 @@ static bool same_flags(void)
 
 	return expect((fcntl(ends[0], F_GETFL) & (O_ACCMODE | O_NONBLOCK)) == O_RDONLY) &&
 	       expect(fcntl(ends[1], F_GETFL) == (O_WRONLY | O_NONBLOCK)) &&
-	       expect((fcntl(again, F_GETFL) & (O_ACCMODE | O_NONBLOCK)) == (O_RDONLY | O_NONBLOCK)) &&
+	       expect((fcntl(again, F_GETFL) & (O_ACCMODE | O_NONBLOCK)) ==
+		      (O_RDONLY | O_NONBLOCK)) &&
 	       expect((fcntl(wide, F_GETFL) & (O_ACCMODE | O_NONBLOCK)) == O_RDWR) &&
-	       expect(fcntl(path, F_GETFL) & O_PATH) && expect(fcntl(again, F_GETFD) == FD_CLOEXEC) &&
-	       expect(fcntl(wide, F_GETFD) == 0) && expect(is_one(ends[1], twin)) &&
-	       expect(!is_one(ends[0], again)) && expect(!is_one(ends[1], wide)) &&
-	       expect(fstat(wide, &st) == 0) && expect(st.st_uid == 1234) && expect(st.st_gid == 4321) &&
+	       expect(fcntl(path, F_GETFL) & O_PATH) &&
+	       expect(fcntl(again, F_GETFD) == FD_CLOEXEC) && expect(fcntl(wide, F_GETFD) == 0) &&
+	       expect(is_one(ends[1], twin)) && expect(!is_one(ends[0], again)) &&
+	       expect(!is_one(ends[1], wide)) && expect(fstat(wide, &st) == 0) &&
+	       expect(st.st_uid == 1234) && expect(st.st_gid == 4321) &&
 	       expect((st.st_mode & 07777) == 0642);
 }
 
@@ -82,7 +85,8 @@ static bool same(void)
 	char c = 0;
 
 	return same_flags() && expect(fcntl(ends[1], F_GETPIPE_SZ) == SIZE) && same_content() &&
-	       expect(write(twin, "x", 1) == 1) && expect(read(wide, &c, 1) == 1) && expect(c == 'x');
+	       expect(write(twin, "x", 1) == 1) && expect(read(wide, &c, 1) == 1) &&
+	       expect(c == 'x');
 }
 
 VICTIM(make, same)

@@ -37,10 +37,12 @@ static bool same(void)
 {
 	char buf[32];
 
-	return expect(events(reader) == (POLLIN | POLLHUP)) && expect(read(reader, buf, sizeof(buf)) == 17) &&
-	       expect(memcmp(buf, "seventeen bytes!!", 17) == 0) && expect(read(reader, buf, 1) == 0) &&
-	       expect(events(writer) & POLLERR) && expect(write(writer, "x", 1) == -1) &&
-	       expect(errno == EPIPE) && expect(events(empty) == POLLHUP) && expect(read(empty, buf, 1) == 0);
+	return expect(events(reader) == (POLLIN | POLLHUP)) &&
+	       expect(read(reader, buf, sizeof(buf)) == 17) &&
+	       expect(memcmp(buf, "seventeen bytes!!", 17) == 0) &&
+	       expect(read(reader, buf, 1) == 0) && expect(events(writer) & POLLERR) &&
+	       expect(write(writer, "x", 1) == -1) && expect(errno == EPIPE) &&
+	       expect(events(empty) == POLLHUP) && expect(read(empty, buf, 1) == 0);
 }
 
 VICTIM(make, same)

@@ -16,7 +16,8 @@ static bool make(void)
 	static uint32_t buf[PAGE / 4];
 	uint32_t i, j;
 
-	if (!expect(pipe2(large, O_NONBLOCK) == 0) || !expect(fcntl(large[1], F_SETPIPE_SZ, SIZE) == SIZE))
+	if (!expect(pipe2(large, O_NONBLOCK) == 0) ||
+	    !expect(fcntl(large[1], F_SETPIPE_SZ, SIZE) == SIZE))
 		return false;
 	for (i = 0; i < SIZE / PAGE; i++) {
 		for (j = 0; j < PAGE / 4; j++)

@@ -17,7 +17,8 @@ static bool got(int fd, size_t size, const char *want)
 {
 	char buf[64] = { 0 };
 
-	return expect(read(fd, buf, size) == (ssize_t)strlen(want)) && expect(strcmp(buf, want) == 0);
+	return expect(read(fd, buf, size) == (ssize_t)strlen(want)) &&
+	       expect(strcmp(buf, want) == 0);
 }
 
 static bool make_mixed(void)
@@ -26,15 +27,16 @@ static bool make_mixed(void)
 
 	return expect(pipe(mixed) == 0) && expect(put(mixed[1], "first", O_DIRECT)) &&
 	       expect(put(mixed[1], "", 0)) && expect(write(mixed[1], stream, STREAM) == STREAM) &&
-	       expect(put(mixed[1], "packet too long", O_DIRECT)) && expect(put(mixed[1], "p", O_DIRECT)) &&
-	       expect(put(mixed[1], "behind", 0));
+	       expect(put(mixed[1], "packet too long", O_DIRECT)) &&
+	       expect(put(mixed[1], "p", O_DIRECT)) && expect(put(mixed[1], "behind", 0));
 }
 
 static bool make(void)
 {
 	return expect(pipe2(packets, O_DIRECT) == 0) && expect(write(packets[1], "one", 3) == 3) &&
-	       expect(write(packets[1], "2", 1) == 1) && expect(write(packets[1], "three", 5) == 5) &&
-	       make_mixed() && expect(pipe(last) == 0) && expect(put(last[1], "end", O_DIRECT)) &&
+	       expect(write(packets[1], "2", 1) == 1) &&
+	       expect(write(packets[1], "three", 5) == 5) && make_mixed() &&
+	       expect(pipe(last) == 0) && expect(put(last[1], "end", O_DIRECT)) &&
 	       expect(fcntl(last[1], F_SETFL, 0) == 0);
 }
 
@@ -42,11 +44,13 @@ static bool same_packets(void)
 {
 	int n;
 
-	return expect(fcntl(packets[1], F_GETFL) & O_DIRECT) && expect(ioctl(packets[0], FIONREAD, &n) == 0) &&
-	       expect(n == 9) && got(packets[0], 60, "one") && got(packets[0], 60, "2") &&
+	return expect(fcntl(packets[1], F_GETFL) & O_DIRECT) &&
+	       expect(ioctl(packets[0], FIONREAD, &n) == 0) && expect(n == 9) &&
+	       got(packets[0], 60, "one") && got(packets[0], 60, "2") &&
 	       got(packets[0], 2, "th") && /* the rest of a packet is lost */
-	       expect(write(packets[1], "four", 4) == 4) && expect(write(packets[1], "5", 1) == 1) &&
-	       got(packets[0], 60, "four") && got(packets[0], 60, "5");
+	       expect(write(packets[1], "four", 4) == 4) &&
+	       expect(write(packets[1], "5", 1) == 1) && got(packets[0], 60, "four") &&
+	       got(packets[0], 60, "5");
 }
 
 static bool same_mixed(void)

@@ -2,23 +2,28 @@
 /* an open directory goes on where it was being read */
 #include <dirent.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "victim.h"
 
-enum { FILES = 57, READ = 23 };
+enum { FILES = 57 };
 
-static DIR *dir;
+static int fd;
 static char seen[FILES];
 
-/* getdents() fetches many at once, so the offset is set to what has been used. */
-static bool read_some(int n)
+/* A buffer for few entries, so that the kernel keeps the place. */
+static int read_some(void)
 {
-	struct dirent *e;
+	char buf[200];
+	long n = syscall(SYS_getdents64, fd, buf, sizeof(buf));
 
-	while (n-- && (e = readdir(dir)))
+	for (long at = 0; at < n; at += ((struct dirent *)(buf + at))->d_reclen) {
+		const struct dirent *e = (struct dirent *)(buf + at);
+
 		if (strncmp(e->d_name, "file", 4) == 0)
 			seen[atoi(e->d_name + 4)]++;
-	return expect(lseek(dirfd(dir), telldir(dir), SEEK_SET) >= 0);
+	}
+	return (int)n;
 }
 
 static bool make(void)
@@ -32,16 +37,14 @@ static bool make(void)
 		if (!expect(close(open(name, O_WRONLY | O_CREAT, 0600)) == 0))
 			return false;
 	}
-	return expect((dir = opendir("many"))) && read_some(READ);
+	return expect((fd = open("many", O_RDONLY | O_DIRECTORY)) >= 0) && expect(read_some() > 0) &&
+	       expect(read_some() > 0);
 }
 
 static bool same(void)
 {
-	long at = telldir(dir);
-
-	if (!expect(lseek(dirfd(dir), 0, SEEK_CUR) == at))
-		return false;
-	read_some(FILES + 2);
+	while (read_some() > 0)
+		;
 	for (int i = 0; i < FILES; i++)
 		if (!expect(seen[i] == 1))
 			return false;

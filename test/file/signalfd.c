@@ -27,8 +27,8 @@ static bool holds(int sig, int value)
 {
 	struct signalfd_siginfo info;
 
-	return expect(read(fd, &info, sizeof(info)) == sizeof(info)) && expect((int)info.ssi_signo == sig) &&
-	       expect(info.ssi_int == value);
+	return expect(read(fd, &info, sizeof(info)) == sizeof(info)) &&
+	       expect((int)info.ssi_signo == sig) && expect(info.ssi_int == value);
 }
 
 static bool same(void)
@@ -37,10 +37,10 @@ static bool same(void)
 	union sigval v = { .sival_int = 55 };
 
 	return expect(fcntl(fd, F_GETFD) == FD_CLOEXEC) && expect(raise(SIGUSR1) == 0) &&
-	       expect(sigqueue(getpid(), SIGRTMAX, v) == 0) && expect(kill(getpid(), SIGUSR2) == 0) &&
-	       holds(SIGUSR2, 0) && holds(SIGRTMAX, 55) && expect(read(fd, &info, sizeof(info)) == -1) &&
-	       expect(errno == EAGAIN) && expect(read(none, &info, sizeof(info)) == -1) &&
-	       expect(errno == EAGAIN);
+	       expect(sigqueue(getpid(), SIGRTMAX, v) == 0) &&
+	       expect(kill(getpid(), SIGUSR2) == 0) && holds(SIGUSR2, 0) && holds(SIGRTMAX, 55) &&
+	       expect(read(fd, &info, sizeof(info)) == -1) && expect(errno == EAGAIN) &&
+	       expect(read(none, &info, sizeof(info)) == -1) && expect(errno == EAGAIN);
 }
 
 VICTIM(make, same)

@@ -4,8 +4,8 @@
 
 #include "victim.h"
 
-static const clockid_t clocks[] = { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_REALTIME_ALARM,
-				    CLOCK_BOOTTIME_ALARM };
+static const clockid_t clocks[] = { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME,
+				    CLOCK_REALTIME_ALARM, CLOCK_BOOTTIME_ALARM };
 enum { CLOCKS = sizeof(clocks) / sizeof(clocks[0]), LEFT = 1000, INTERVAL = 77 };
 
 static int running[CLOCKS], oneshot, disarmed, interval_only, absolute;
@@ -32,7 +32,8 @@ static bool make(void)
 	if (!expect((oneshot = timer(CLOCK_MONOTONIC, 0, soon)) >= 0) ||
 	    !expect((disarmed = timer(CLOCK_BOOTTIME, 0, none)) >= 0) ||
 	    !expect((interval_only = timer(CLOCK_MONOTONIC, 0, it)) >= 0) ||
-	    !expect((absolute = timer(CLOCK_REALTIME, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, at)) >= 0))
+	    !expect((absolute = timer(CLOCK_REALTIME, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET,
+				      at)) >= 0))
 		return false;
 	victim_sleep(2);
 	return true;
@@ -53,7 +54,8 @@ static bool is_disarmed(int fd, time_t interval)
 	struct itimerspec it;
 	uint64_t n;
 
-	return expect(timerfd_gettime(fd, &it) == 0) && expect(!it.it_value.tv_sec && !it.it_value.tv_nsec) &&
+	return expect(timerfd_gettime(fd, &it) == 0) &&
+	       expect(!it.it_value.tv_sec && !it.it_value.tv_nsec) &&
 	       expect(it.it_interval.tv_sec == interval) && expect(read(fd, &n, sizeof(n)) == -1) &&
 	       expect(errno == EAGAIN);
 }
@@ -67,8 +69,9 @@ static bool same(void)
 	for (i = 0; i < CLOCKS; i++)
 		if (!is_left(running[i], LEFT, &interval))
 			return false;
-	return expect(read(oneshot, &n, sizeof(n)) == sizeof(n)) && expect(n == 1) && is_disarmed(oneshot, 0) &&
-	       is_disarmed(disarmed, 0) && is_disarmed(interval_only, INTERVAL) && is_left(absolute, LEFT, &none);
+	return expect(read(oneshot, &n, sizeof(n)) == sizeof(n)) && expect(n == 1) &&
+	       is_disarmed(oneshot, 0) && is_disarmed(disarmed, 0) &&
+	       is_disarmed(interval_only, INTERVAL) && is_left(absolute, LEFT, &none);
 }
 
 VICTIM(make, same)

@@ -45,7 +45,8 @@ static bool goes_on(int fd, long ms, uint64_t least)
 	uint64_t n;
 
 	return expect(read(fd, &n, sizeof(n)) == sizeof(n)) && expect(n >= least) &&
-	       expect((long)n <= ms_since(&begin) / ms + 2) && expect(poll(&p, 1, (int)ms + 100) == 1) &&
+	       expect((long)n <= ms_since(&begin) / ms + 2) &&
+	       expect(poll(&p, 1, (int)ms + 100) == 1) &&
 	       expect(read(fd, &n, sizeof(n)) == sizeof(n)) && expect(n >= 1) &&
 	       expect(poll(&p, 1, (int)ms + 100) == 1);
 }

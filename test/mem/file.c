@@ -7,7 +7,7 @@
 
 enum { PAGE = 4096, SIZE = 9 * PAGE + 123 };
 
-static char *private, *shared, *deleted, *may_write;
+static char *private, *shared, *deleted, *may_write, *zero;
 
 static char *map(const char *name, int prot, int flags, bool unlinked)
 {
@@ -33,6 +33,11 @@ static bool make(void)
 	if (!expect(private && shared && deleted && may_write))
 		return false;
 
+	/* the old way to anonymous memory */
+	zero = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE, open("/dev/zero", O_RDWR | O_CLOEXEC), 0);
+	if (!expect(zero != MAP_FAILED))
+		return false;
+	zero[PAGE + 1] = 'Z';
 	private[3 * PAGE + 7] = 'P';
 	private[7 * PAGE + 1] = 'Q';
 	shared[5 * PAGE + 3] = 'S';
@@ -67,6 +72,9 @@ static bool same(void)
 	if (!same_but(private, 3 * PAGE + 7, 'P', 7 * PAGE + 1, 'Q') ||
 	    !same_but(shared, 5 * PAGE + 3, 'S', -1, 0) || !same_but(deleted, 2 * PAGE + 9, 'D', -1, 0) ||
 	    !same_but(may_write, -1, 0, -1, 0))
+		return false;
+
+	if (!expect(zero[PAGE + 1] == 'Z' && !zero[PAGE + 2] && !zero[4 * PAGE]))
 		return false;
 
 	/* private stays private, shared is shared */

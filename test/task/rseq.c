@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* restartable sequences: still registered, the kernel still writes the number of the CPU */
-#define _GNU_SOURCE
 #include <linux/rseq.h>
 #include <pthread.h>
 #include <sched.h>

@@ -1,24 +1,33 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* policies, priorities and niceness of threads */
-#include <linux/sched.h>
-#include <linux/sched/types.h>
 #include <pthread.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
 #include "victim.h"
 
+/* libc and the kernel's headers cannot both be included */
+struct sched_attr {
+	uint32_t size, sched_policy;
+	uint64_t sched_flags;
+	int32_t sched_nice;
+	uint32_t sched_priority;
+	uint64_t sched_runtime, sched_deadline, sched_period;
+};
+
+enum { RESET_ON_FORK = 1 };
+
 static const struct wish {
 	uint32_t policy, priority;
 	int32_t nice;
 	bool reset;
 } wishes[] = {
-	{ SCHED_NORMAL, 0, 3, false },
+	{ SCHED_OTHER, 0, 3, false },
 	{ SCHED_BATCH, 0, 7, true },
 	{ SCHED_IDLE, 0, 11, false },
 	{ SCHED_RR, 13, 0, true },
 	{ SCHED_FIFO, 2, 0, false },
-	{ SCHED_NORMAL, 0, -9, false },
+	{ SCHED_OTHER, 0, -9, false },
 };
 
 enum { NR = sizeof(wishes) / sizeof(wishes[0]) };
@@ -35,6 +44,7 @@ static void *run(void *arg)
 	pthread_barrier_wait(&barrier);
 	for (;;)
 		pause();
+	return NULL;
 }
 
 static bool get(int i, struct sched_attr *attr)
@@ -60,7 +70,7 @@ static bool make(void)
 			.sched_policy = wishes[i].policy,
 			.sched_nice = wishes[i].nice,
 			.sched_priority = wishes[i].priority,
-			.sched_flags = wishes[i].reset ? SCHED_FLAG_RESET_ON_FORK : 0,
+			.sched_flags = wishes[i].reset ? RESET_ON_FORK : 0,
 		};
 
 		/* real-time policies may be forbidden by the cgroup */

@@ -10,11 +10,13 @@
 static pthread_t thread;
 static int to[2], from[2];
 static volatile int strict;
+static volatile long tid;
 
 static void *run(void *arg)
 {
 	char c;
 
+	tid = syscall(SYS_gettid);
 	strict = prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) == 0 ? 1 : -1;
 	while (read(to[0], &c, 1) == 1) {
 		c++;
@@ -39,7 +41,6 @@ static bool same(void)
 	char path[64], line[256];
 	int mode = -1;
 	char c = 'x';
-	long tid = getpid() + 1;
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/self/task/%ld/status", tid);

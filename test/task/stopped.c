@@ -1,11 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* a stopped child stays stopped, by the same signal, and goes on where it was */
+/* stopped children stay stopped, their parent is not told once more, and they go on where they were */
 #include <sys/wait.h>
 
 #include "victim.h"
 
-static pid_t child;
+enum { NR = 3 };
+
+static const int signals[NR] = { SIGSTOP, SIGTSTP, SIGTTIN };
+static pid_t children[NR];
 static int fds[2];
+static volatile int told;
+
+static void child_changed(int sig)
+{
+	told++;
+}
 
 static bool state_is(pid_t pid, char wanted)
 {
@@ -22,36 +31,55 @@ static bool state_is(pid_t pid, char wanted)
 	return n && strrchr(text, ')')[2] == wanted;
 }
 
+static pid_t make_child(int sig)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	setpgid(0, 0); /* the group of its parent is orphaned: terminal stops do not work there */
+	raise(sig);
+	if (write(fds[1], "x", 1) != 1)
+		_exit(1);
+	for (;;)
+		pause();
+}
+
 static bool make(void)
 {
 	int status;
 
 	if (pipe(fds))
 		return false;
-	child = fork();
-	if (child == 0) {
-		raise(SIGSTOP);
-		if (write(fds[1], "x", 1) != 1)
-			_exit(1);
-		for (;;)
-			pause();
+	for (int i = 0; i < NR; i++) {
+		children[i] = make_child(signals[i]);
+		if (!expect(waitpid(children[i], &status, WUNTRACED) == children[i]) ||
+		    !expect(WIFSTOPPED(status)) || !expect(WSTOPSIG(status) == signals[i]))
+			return false;
 	}
-	return expect(waitpid(child, &status, WUNTRACED) == child) && expect(WIFSTOPPED(status));
+	signal(SIGCHLD, child_changed);
+	return true;
 }
 
-static bool same(void)
+static bool goes_on(pid_t child)
 {
 	char c = 0;
 	int status;
 
-	for (int i = 0; i < 2000 && !state_is(child, 'T'); i++)
-		victim_sleep(1);
-	if (!expect(state_is(child, 'T')) || !expect(kill(child, SIGCONT) == 0))
+	return expect(state_is(child, 'T')) && expect(kill(child, SIGCONT) == 0) &&
+	       expect(read(fds[0], &c, 1) == 1) && expect(c == 'x') && expect(kill(child, SIGKILL) == 0) &&
+	       expect(waitpid(child, &status, 0) == child) && expect(WTERMSIG(status) == SIGKILL);
+}
+
+static bool same(void)
+{
+	victim_sleep(20);
+	if (!expect(told == 0) || !expect(waitpid(-1, NULL, WNOHANG | WUNTRACED) == 0))
 		return false;
-	if (!expect(read(fds[0], &c, 1) == 1) || !expect(c == 'x'))
-		return false;
-	kill(child, SIGKILL);
-	return expect(waitpid(child, &status, 0) == child) && expect(WTERMSIG(status) == SIGKILL);
+	for (int i = 0; i < NR; i++)
+		if (!goes_on(children[i]))
+			return false;
+	return true;
 }
 
 VICTIM(make, same)

@@ -14,6 +14,7 @@
 enum {
 	SLEEP_MS = 617,
 	SLACK_MS = 80,
+	KILLS = 200,
 };
 
 /* -- victims --------------------------------------------------------------------- */
@@ -118,6 +119,7 @@ struct host {
 	struct compel_task *task;
 	struct err err;
 	int pipe_fds[2];
+	volatile long *busy; /* set when the work begins */
 };
 
 static void die(void)
@@ -195,9 +197,9 @@ static const struct moment {
 	{ "cured", host_cured },
 };
 
-static pid_t start_host(pid_t victim, const struct moment *m)
+static pid_t start_host(const struct victim *v, const struct moment *m)
 {
-	struct host h = { 0 };
+	struct host h = { .busy = &v->s->more[10] };
 	pid_t pid;
 
 	fflush(stdout);
@@ -205,7 +207,7 @@ static pid_t start_host(pid_t victim, const struct moment *m)
 	if (pid)
 		return pid;
 	if (pipe2(h.pipe_fds, O_CLOEXEC) == 0 &&
-	    fine(compel_seize(victim, 1000, &h.task, &h.err), &h.err))
+	    fine(compel_seize(v->pid, 1000, &h.task, &h.err), &h.err))
 		m->host(&h);
 	_exit(1);
 }
@@ -230,7 +232,7 @@ static void test_sleepers(const char *name, void (*run)(struct shared *s))
 	for (i = 0; i < NR; i++)
 		v[i] = victim_start(run);
 	for (i = 0; i < NR; i++)
-		host[i] = start_host(v[i].pid, &moments[i]);
+		host[i] = start_host(&v[i], &moments[i]);
 	for (i = 0; i < NR; i++) {
 		bool killed = host_was_killed(host[i]);
 
@@ -246,7 +248,7 @@ static void test_sleepers(const char *name, void (*run)(struct shared *s))
 static void test_spinner(const struct moment *m)
 {
 	struct victim v = victim_start(run_spin);
-	bool killed = host_was_killed(start_host(v.pid, m));
+	bool killed = host_was_killed(start_host(&v, m));
 	long before = v.s->more[8];
 
 	sleep_ms(50);
@@ -278,7 +280,7 @@ static void test_again(void)
 {
 	struct victim v = victim_start(run_spin);
 
-	ok(host_was_killed(start_host(v.pid, &moments[2])) && round_trip(v.pid),
+	ok(host_was_killed(start_host(&v, &moments[2])) && round_trip(v.pid),
 	   "taken over again after a host was killed");
 	v.s->more[9] = 1;
 	victim_until(&v, &v.s->result);
@@ -286,22 +288,26 @@ static void test_again(void)
 	victim_kill(&v);
 }
 
-/* At odd moments of the calls, when everything is in place. */
-static void host_calling(struct host *h)
+/* At any moment, once the work has begun. */
+static void host_cycling(struct host *h)
 {
-	inject(h->task, &h->err);
-	for (;;)
-		call_all(h->task, &h->err);
+	for (;;) {
+		*h->busy = 1;
+		if (!inject(h->task, &h->err) || !call_all(h->task, &h->err) ||
+		    compel_cure(h->task, &h->err) < 0)
+			break;
+	}
 }
 
 static void host_syscalling(struct host *h)
 {
 	long ret;
 
-	inject(h->task, &h->err);
-	for (;;)
+	for (;;) {
+		*h->busy = 1;
 		compel_syscall(h->task, &h->task->threads[0], SYS_getpid, (unsigned long[6]){ 0 }, &ret,
 			       &h->err);
+	}
 }
 
 static void test_odd_moments(const char *name, void (*host)(struct host *h))
@@ -309,16 +315,22 @@ static void test_odd_moments(const char *name, void (*host)(struct host *h))
 	const struct moment m = { name, host };
 	struct victim v = victim_start(run_spin);
 	struct timespec odd = { 0, 0 };
+	double deadline = now_ms() + 20000;
 	bool alive = true;
 	int i;
 
-	for (i = 0; i < 60 && alive; i++) {
-		pid_t pid = start_host(v.pid, &m);
+	for (i = 0; i < KILLS && alive; i++) {
+		pid_t pid;
 
-		odd.tv_nsec = 3000000 + i * 7919;
+		v.s->more[10] = 0;
+		pid = start_host(&v, &m);
+		while (!v.s->more[10] && alive && now_ms() < deadline)
+			usleep(100);
+		odd.tv_nsec = 100000 + i * 7919;
 		nanosleep(&odd, NULL);
 		kill(pid, SIGKILL);
 		host_was_killed(pid);
+		sleep_ms(1); /* it has to get out of our code on its own */
 		alive = waitpid(v.pid, NULL, WNOHANG) == 0;
 	}
 	v.s->more[9] = 1;
@@ -337,7 +349,7 @@ int main(void)
 		test_spinner(&moments[i]);
 	test_spinner_alive();
 	test_again();
-	test_odd_moments("they call", host_calling);
+	test_odd_moments("they inject, call and cure", host_cycling);
 	test_odd_moments("they make system calls", host_syscalling);
 	return tap_done();
 }

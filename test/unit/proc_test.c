@@ -44,7 +44,7 @@ static void test_stat(void)
 	ok(proc_read_stat(proc, getpid(), getpid(), &st, &err) == 0 && st.ppid == getppid(),
 	   "stat of the leader as a thread");
 
-	ok(proc_read_stat(proc, 0x3fffffff, 0, &st, &err) == -ENOENT && err.code == ENOENT &&
+	ok(proc_read_stat(proc, 0x3fffffff, 0, &st, &err) == -ESRCH && err.code == ESRCH &&
 		   err.hint[0],
 	   "stat of nobody is an error with a hint");
 }

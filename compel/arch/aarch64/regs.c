@@ -11,6 +11,7 @@
  *		relative nanosleep() begins anew
  *		-EINTR that our stop caused: x0 is overwritten and ptrace does
  *		not show the kernel's copy, so it cannot be entered again
+ * not done	a stub, see remote.c
  */
 #include <elf.h>
 #include <string.h>
@@ -88,4 +89,9 @@ void arch_resume(const struct compel_regs *regs, uint64_t *resume)
 	resume[RESUME_FLAGS] = regs->gp.pstate & ~(unsigned long)FLAGS_KEPT & 0xffffffff;
 	for (i = 0; i < 31; i++)
 		resume[RESUME_X(i)] = regs->gp.regs[i];
+}
+
+size_t arch_stub(const struct compel_thread *t, void *buf, size_t max)
+{
+	return 0;
 }

@@ -34,10 +34,15 @@ compel_head:
 	mov	%rsp, %rdi
 	call	compel_close
 3:
+	/* The stack is his own again before a signal can need it. */
+	lea	FROM(RESUME_RFLAGS), %rsp
+	popfq
+	mov	FROM(RESUME_RSP), %rsp
+
 	mov	$__NR_rt_sigprocmask, %eax
 	mov	$2, %edi			/* SIG_SETMASK */
 	lea	compel_control+CONTROL_SIGMASK(%rip), %rsi
-	xor	%edx, %edx
+	mov	$0, %edx
 	mov	$8, %r10d
 	syscall
 
@@ -56,14 +61,6 @@ compel_head:
 	mov	FROM(RESUME_R13), %r13
 	mov	FROM(RESUME_R14), %r14
 	mov	FROM(RESUME_R15), %r15
-
-	/*
-	 * The flags are the first word of the control block: a signal frame
-	 * pushed between the next instructions lies below and in that word.
-	 */
-	lea	FROM(RESUME_RFLAGS), %rsp
-	popfq
-	mov	FROM(RESUME_RSP), %rsp
 	jmp	*FROM(RESUME_RIP)
 
 	.section .note.GNU-stack, "", @progbits

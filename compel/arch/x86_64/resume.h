@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The order of compel_control.resume, between regs.c and head.S. */
+/* The order of compel_control.resume, between regs.c, stub.c and head.S. */
 #ifndef COMPEL_RESUME_H
 #define COMPEL_RESUME_H
 
-#define RESUME_RFLAGS 0 /* the first, see head.S */
+#define RESUME_RFLAGS 0 /* the first: popfq reads it */
 #define RESUME_RIP    1
 #define RESUME_RSP    2
 #define RESUME_RAX    3
@@ -21,5 +21,6 @@
 #define RESUME_R13    15
 #define RESUME_R14    16
 #define RESUME_R15    17
+#define RESUME_NR     18
 
 #endif

@@ -187,6 +187,24 @@ void arch_core_set_eintr(CoreEntry *core)
 {
 }
 
+bool arch_core_call(const CoreEntry *core, long *nr_ret, unsigned long args_ret[6])
+{
+	return false;
+}
+
+void arch_regs_set_call(struct compel_regs *regs, long nr)
+{
+}
+
+long arch_number_loaded(const unsigned char *code, size_t len)
+{
+	return -1;
+}
+
+void arch_regs_set_result(struct compel_regs *regs, long result)
+{
+}
+
 /* ---- restore ---- */
 
 static int damaged(struct err *err)

@@ -34,6 +34,9 @@ enum {
 	USER_DS = 0x2b,
 	FLAGS_FIXED = 0x202,
 	NOTE_SHSTK = 0x204,
+	ERESTARTSYS = 512, /* the first of the ERESTART codes, and the last */
+	ERESTARTNOHAND = 514,
+	ERESTART_RESTARTBLOCK = 516,
 };
 
 static const unsigned long long task_size = (1ull << 47) - 4096;
@@ -227,6 +230,46 @@ int arch_core_from_regs(CoreEntry *core, const struct compel_regs *regs, uint64_
 	return 0;
 }
 
+static bool is_reissued(const UserX86RegsEntry *e)
+{
+	return (long)e->orig_ax < 0;
+}
+
+bool arch_core_call(const CoreEntry *core, long *nr_ret, unsigned long args_ret[6])
+{
+	const UserX86RegsEntry *e = core->thread_info->gpregs;
+
+	if (!core->thread_core->interrupted)
+		return false;
+	*nr_ret = (long)(is_reissued(e) ? e->ax : e->orig_ax);
+	args_ret[0] = e->di;
+	args_ret[1] = e->si;
+	args_ret[2] = e->dx;
+	args_ret[3] = e->r10;
+	args_ret[4] = e->r8;
+	args_ret[5] = e->r9;
+	return true;
+}
+
+void arch_regs_set_call(struct compel_regs *regs, long nr)
+{
+	regs->gp.orig_rax = (unsigned long)nr;
+}
+
+/* mov $NR, %eax */
+long arch_number_loaded(const unsigned char *code, size_t len)
+{
+	enum { MOV_EAX = 0xb8, MOV_SIZE = 5, NR_MAX = 1024 };
+	uint32_t nr;
+
+	for (size_t at = len - SYSCALL_SIZE - MOV_SIZE + 1; at-- > 0;) {
+		memcpy(&nr, code + at + 1, sizeof(nr));
+		if (code[at] == MOV_EAX && nr < NR_MAX)
+			return nr;
+	}
+	return -1;
+}
+
 void arch_core_set_eintr(CoreEntry *core)
 {
 	UserX86RegsEntry *e = core->thread_info->gpregs;
@@ -292,11 +335,22 @@ static void regs_from_image(const UserX86RegsEntry *e, struct user_regs_struct *
 /* Back into the system call, as the kernel had it when it stopped. */
 static void regs_interrupt(const UserX86RegsEntry *e, long result, struct user_regs_struct *r)
 {
-	bool reissued = (long)e->orig_ax < 0;
+	bool reissued = is_reissued(e);
 
+	/* There is no restart block unless the call is entered again, see core/wait.h. */
+	if (result == -ERESTART_RESTARTBLOCK)
+		result = -ERESTARTNOHAND;
 	r->orig_rax = reissued ? e->ax : e->orig_ax;
 	r->rip = e->ip + (reissued ? SYSCALL_SIZE : 0);
 	r->rax = (unsigned long)result;
+}
+
+void arch_regs_set_result(struct compel_regs *regs, long result)
+{
+	regs->gp.rax = (unsigned long)result;
+	/* the kernel looks at the number only if there is something to restart */
+	if (result > -ERESTARTSYS || result < -ERESTART_RESTARTBLOCK)
+		regs->gp.orig_rax = (unsigned long)-1;
 }
 
 int arch_regs_from_core(const CoreEntry *core, struct compel_regs *regs_ret, void *xstate_ret,

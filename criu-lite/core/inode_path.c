@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * inode_path - from an inode to its path, and back
+ *
+ * The handle of an inode is opened, and /proc says what that is.  File systems
+ * that cannot do so (overlayfs) are searched for the inode.
+ *
+ * Everything is opened with O_PATH only, which nobody who watches is told of.
+ * A search has to open directories.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <fts.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/text.h"
+#include "core/inode_path.h"
+#include "core/task.h"
+
+/* ---- mounts ---- */
+
+/* "\040" is a blank. */
+static void unescape(char *s)
+{
+	char *to = s;
+
+	while (*s) {
+		char octal[4] = { 0 };
+
+		if (*s != '\\') {
+			*to++ = *s++;
+			continue;
+		}
+		memcpy(octal, s + 1, strnlen(s + 1, 3));
+		*to++ = (char)strtoul(octal, NULL, 8);
+		s += 1 + strlen(octal);
+	}
+	*to = '\0';
+}
+
+/* "36 35 98:0 /root /mnt/point rw ..." */
+static bool parse_mount(struct arena *a, struct text line, struct mount_point *m)
+{
+	uint64_t n, major_nr, minor_nr;
+	struct slice root, path;
+	char *s;
+
+	if (!text_u64(&line, &n) || !text_u64(&line, &n) || !text_u64(&line, &major_nr) ||
+	    !text_lit(&line, ":") || !text_u64(&line, &minor_nr) || !text_word(&line, &root) ||
+	    !text_word(&line, &path))
+		return false;
+	s = arena_alloc(a, path.n + 1);
+	memcpy(s, path.p, path.n);
+	unescape(s);
+	m->path = s;
+	m->dev = (uint32_t)(major_nr << 20 | minor_nr);
+	return true;
+}
+
+static int know_mounts(int proc, struct arena *a, struct mount_list *list, struct err *err)
+{
+	struct text rest, line;
+	char *text;
+	size_t len;
+	int ret;
+
+	if (list->known)
+		return 0;
+	ret = io_slurp_at(proc, "self/mountinfo", a, &text, &len);
+	if (ret < 0)
+		return err_set(err, -ret, "cannot read /proc/self/mountinfo");
+	rest = text_of(text, len);
+	while (text_line(&rest, &line)) {
+		struct mount_point m;
+
+		if (parse_mount(a, line, &m))
+			*vec_add(a, &list->points) = m;
+	}
+	list->known = true;
+	return 0;
+}
+
+/* ---- from handle to file ---- */
+
+/*
+ * Open (O_PATH) what @fh is in the file system of directory @dir.  The system
+ * call does not take an O_PATH descriptor for that, and opening a directory in
+ * another way would be seen by who watches it; but the working directory will do.
+ */
+static int open_handle(int dir, const FhEntry *fh)
+{
+	struct {
+		struct file_handle head;
+		uint8_t bytes[HANDLE_WORDS * sizeof(uint64_t)];
+	} h = { .head = { .handle_bytes = fh->bytes, .handle_type = (int)fh->type } };
+	scoped_fd cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd;
+
+	if (cwd < 0 || !fh->bytes)
+		return -1;
+	memcpy(h.bytes, fh->handle, fh->bytes);
+	if (fchdir(dir) < 0)
+		return -1;
+	fd = open_by_handle_at(AT_FDCWD, &h.head, O_PATH | O_CLOEXEC);
+	return fchdir(cwd) < 0 ? -1 : fd;
+}
+
+static bool has_ino(int fd, uint64_t ino)
+{
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 && st.st_ino == ino;
+}
+
+/* Through any mount of its file system; -1: not found so. */
+static int find_by_handle(const struct mount_list *list, const struct inode_path *i)
+{
+	const struct mount_point *m;
+
+	vec_for_each(m, &list->points) {
+		scoped_fd at = -1;
+		int fd;
+
+		if (m->dev != i->dev)
+			continue;
+		at = open(m->path, O_PATH | O_CLOEXEC);
+		if (has_ino(at, i->ino))
+			return take_fd(&at); /* a file may be a mount point too */
+		fd = at < 0 ? -1 : open_handle(at, i->handle);
+		if (fd >= 0)
+			return fd;
+	}
+	return -1;
+}
+
+/* ---- dump: by searching ---- */
+
+/* Is @fd the inode?  A watch of our own shows it with the same numbers, whatever stat() says. */
+static bool is_inode(struct dump *d, int fd, const struct inode_path *i)
+{
+	scoped_fd in = inotify_init1(IN_CLOEXEC);
+	char path[64], *fdinfo, *line;
+	uint64_t ino;
+	uint32_t dev;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (in < 0 || inotify_add_watch(in, path, IN_DELETE_SELF) < 0)
+		return false;
+	snprintf(path, sizeof(path), "self/fdinfo/%d", in);
+	if (io_slurp_at(d->proc, path, d->arena, &fdinfo, NULL) < 0)
+		return false;
+	line = strstr(fdinfo, "inotify wd:");
+	return line &&
+	       sscanf(line, "inotify wd:%*x ino:%" SCNx64 " sdev:%" SCNx32, &ino, &dev) == 2 &&
+	       ino == i->ino && dev == i->dev;
+}
+
+/* Look for it below @dir, on this file system. */
+static const char *search(struct dump *d, const char *dir, const struct inode_path *i)
+{
+	char *roots[] = { (char *)dir, NULL };
+	const char *found = NULL;
+	FTS *fts = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL);
+	FTSENT *at;
+
+	while (fts && !found && (at = fts_read(fts))) {
+		scoped_fd fd = -1;
+
+		if (at->fts_info == FTS_DP || !at->fts_statp || at->fts_statp->st_ino != i->ino)
+			continue;
+		fd = open(at->fts_path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		if (fd >= 0 && is_inode(d, fd, i))
+			found = arena_strdup(d->arena, at->fts_path);
+	}
+	if (fts)
+		fts_close(fts);
+	return found;
+}
+
+static const char *search_all(struct dump *d, const struct mount_list *list,
+			      const struct inode_path *i)
+{
+	const char *const *dir, *found;
+	const struct mount_point *m;
+
+	vec_for_each(dir, &d->opts->irmap_scan_paths) {
+		found = search(d, *dir, i);
+		if (found)
+			return found;
+	}
+	vec_for_each(m, &list->points)
+		if (m->dev == i->dev) {
+			found = search(d, m->path, i);
+			if (found)
+				return found;
+		}
+	return NULL;
+}
+
+/* ---- dump ---- */
+
+static const char *path_of(struct dump *d, int fd)
+{
+	char ref[32], path[PATH_MAX + 16];
+	ssize_t n;
+
+	snprintf(ref, sizeof(ref), "self/fd/%d", fd);
+	n = readlinkat(d->proc, ref, path, sizeof(path) - 1);
+	if (n < 0)
+		return "?";
+	path[n] = '\0';
+	return arena_strdup(d->arena, path);
+}
+
+static bool is_at(const char *path, const struct stat *st)
+{
+	struct stat there;
+
+	return lstat(path, &there) == 0 && there.st_dev == st->st_dev && there.st_ino == st->st_ino;
+}
+
+/* A file that the tree has open is there again after restore, with or without a name. */
+static const struct file *find_open(struct dump *d, const struct inode_path *i)
+{
+	const struct file *f;
+	char path[64];
+
+	for_each_file(f, d->files) {
+		scoped_fd fd = -1;
+
+		if (f->fd < 0)
+			continue;
+		snprintf(path, sizeof(path), "%d/fd/%d", f->task->host_pid, f->fd);
+		fd = openat(d->proc, path, O_PATH | O_CLOEXEC);
+		if (has_ino(fd, i->ino) && is_inode(d, fd, i))
+			return f;
+	}
+	return NULL;
+}
+
+/* The path of @fd, if it is still there. */
+static const char *name_of_fd(struct dump *d, int fd)
+{
+	const char *path = path_of(d, fd);
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && is_at(path, &st) ? path : NULL;
+}
+
+int inode_path_find(struct dump *d, struct mount_list *m, const struct inode_path *i,
+		    const struct file **file_ret, struct err *err)
+{
+	scoped_fd fd = -1;
+	const char *path;
+	const struct file *f;
+
+	if (know_mounts(d->proc, d->arena, m, err) < 0)
+		return -err->code;
+	if (!d->opts->force_irmap)
+		fd = find_by_handle(m, i);
+	path = fd >= 0 ? name_of_fd(d, fd) : search_all(d, m, i);
+	f = path ? NULL : find_open(d, i);
+	if (path || f) {
+		i->handle->path = (char *)path;
+		*file_ret = f;
+		return 0;
+	}
+	if (fd >= 0) {
+		err_set(err, ENOENT, "cannot dump a watch on %s, which nobody in the tree has open",
+			path_of(d, fd));
+		return err_hint(err, "remove the watch, or close the file where it is open");
+	}
+	err_set(err, ENOENT,
+		"cannot dump a watch on inode %" PRIu64 " of device %u:%u: cannot find its path",
+		i->ino, i->dev >> 20, i->dev & 0xfffff);
+	return err_hint(err, "name its directory with --irmap-scan-path");
+}
+
+/* ---- restore ---- */
+
+/* The directory of @path that is still there. */
+static int open_ancestor(const char *path)
+{
+	char dir[PATH_MAX];
+	char *slash;
+	int fd = -1;
+
+	snprintf(dir, sizeof(dir), "%s", path);
+	while (fd < 0 && (slash = strrchr(dir, '/'))) {
+		slash[slash == dir] = '\0';
+		fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (slash == dir)
+			break;
+	}
+	return fd;
+}
+
+static int open_moved(const char *path, const struct inode_path *i)
+{
+	scoped_fd dir = open_ancestor(path);
+	scoped_fd fd = dir < 0 ? -1 : open_handle(dir, i->handle);
+
+	return has_ino(fd, i->ino) ? take_fd(&fd) : -1;
+}
+
+int inode_path_open(struct restore *r, struct mount_list *m, const struct inode_path *i,
+		    struct err *err)
+{
+	const char *path = i->handle->path;
+	scoped_fd at = -1;
+	int fd;
+
+	if (!path) {
+		if (know_mounts(r->proc, r->arena, m, err) < 0)
+			return -err->code;
+		fd = find_by_handle(m, i);
+		return fd < 0 ? err_set(err, ESTALE,
+					"cannot find inode %" PRIu64 ", which is watched", i->ino)
+			      : fd;
+	}
+	at = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (has_ino(at, i->ino))
+		return take_fd(&at);
+	fd = open_moved(path, i);
+	if (fd >= 0)
+		return fd;
+	if (at >= 0)
+		return take_fd(&at);
+	err_set(err, ENOENT, "cannot find %s, which is watched", path);
+	return err_hint(err, "put it back where it was at the dump");
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef SOCK_INET_H
+#define SOCK_INET_H
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "core/kind.h"
+#include "images/sk-inet.pb-c.h"
+
+/*
+ * What the files of this kind share: inet.c (the kind: addresses, names, IP),
+ * inet_tcp.c, inet_udp.c (what only these have), inet_port.c (is a port free?).
+ */
+
+/* As in inet_sk_entry: the states of TCP, which UDP uses too. */
+enum { INET_ESTABLISHED = 1, INET_CLOSED = 7, INET_LISTEN = 10 };
+
+/* An address of a record. */
+union inet_addr {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+static inline bool inet_is_tcp(const InetSkEntry *e)
+{
+	return e->proto == IPPROTO_TCP;
+}
+
+/* "127.0.0.1:53", for messages. */
+const char *inet_addr_text(struct arena *a, const union inet_addr *addr);
+
+/* The address that the socket is bound to, or connected to. */
+int inet_addr_src(const InetSkEntry *e, union inet_addr *addr_ret, socklen_t *len_ret, struct err *err);
+int inet_addr_dst(const InetSkEntry *e, union inet_addr *addr_ret, socklen_t *len_ret, struct err *err);
+
+/* @fresh is a new socket of the same sort, to see what differs. */
+int inet_tcp_collect(struct dump *d, int fd, int fresh, InetSkEntry *e, struct err *err);
+int inet_tcp_open(int fd, const InetSkEntry *e, struct err *err);
+
+int inet_udp_collect(struct dump *d, int fd, InetSkEntry *e, struct err *err);
+int inet_udp_open(int fd, const InetSkEntry *e, struct err *err);
+
+/* Plan: refuse an address that another program has. */
+int inet_port_plan(struct restore *r, const InetSkEntry *e, struct err *err);
+
+#endif

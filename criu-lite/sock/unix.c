@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * unix - sockets of AF_UNIX: stream, datagram and seqpacket
+ *
+ * collect   through our copy: options, name, what sock_diag says
+ * drain     what is in the queue, with descriptors in flight; when all sockets
+ *           are known, also those in flight: who is connected to whom
+ * restore   unix_plan.c decides how each is made, unix_make.c and unix_dgram.c
+ *           make it
+ *
+ * A connection that nobody has accepted yet is known by its client only; in the
+ * image the client's peer is then the listener.
+ *
+ * not kept  SO_PEERCRED: it is taken anew from the task that makes a connection
+ *           again, which for a pair is the first of its owners, and the listener
+ *           for those whose client is gone.  A pending ECONNRESET: the survivor
+ *           reads end of file.  The order of connections that wait
+ *
+ * refused   peers outside of the tree, if they are not named by --ext-unix-sk or
+ *           --external unix[INODE]: a datagram socket is connected by name again,
+ *           a stream named by its inode is cut and reads end of file; connections
+ *           that carry data before they are accepted, which nobody can look at;
+ *           out-of-band bytes
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "core/external.h"
+#include "core/sockopt.h"
+#include "sock/unix.h"
+
+static bool match_unix(const struct fd_probe *p)
+{
+	int domain;
+
+	return S_ISSOCK(p->st.st_mode) && !(p->flags & O_PATH) &&
+	       sockopt_get_int(p->own, SOL_SOCKET, SO_DOMAIN, &domain) == 0 && domain == AF_UNIX;
+}
+
+/* ---- collect ---- */
+
+static int check_urgent(const struct fd_probe *p, struct err *err)
+{
+	struct pollfd pfd = { .fd = p->own, .events = POLLPRI };
+
+	if (poll(&pfd, 1, 0) <= 0 || !(pfd.revents & POLLPRI))
+		return 0;
+	err_set(err, EOPNOTSUPP, "cannot dump a socket with an out-of-band byte (MSG_OOB) in its queue");
+	return err_hint(err, "dump again when the program has read it");
+}
+
+static int collect_unix(struct dump *d, const struct fd_probe *p, FileEntry *fe, struct err *err)
+{
+	struct unix_state *s = kind_state(d->kinds, &unix_kind);
+	struct unix_sk *sk = arena_new(d->arena, struct unix_sk);
+	UnixSkEntry *e = record_new(d, unix_sk_entry);
+
+	sk->e = fe->usk = e;
+	e->ino = (uint32_t)p->st.st_ino;
+	e->flags = p->flags;
+	if (sockopt_check_netns(d, p->own, err) < 0 || check_urgent(p, err) < 0 ||
+	    unix_diag_collect(d, s, sk, err) < 0 || unix_path_collect(d, p, e, err) < 0 ||
+	    sockopt_collect(d, p->own, &e->opts, err) < 0)
+		return -err->code;
+
+	e->has_ns_id = d->our_ids->has_net_ns_id;
+	e->ns_id = d->our_ids->net_ns_id;
+	*vec_add(d->arena, &s->all) = sk;
+	s->is_sorted = false;
+	return 0;
+}
+
+static int drain_unix(struct dump *d, struct file *f, struct err *err)
+{
+	struct unix_state *s = kind_state(d->kinds, &unix_kind);
+
+	if (f->image->usk->state == UNIX_LISTEN)
+		return 0;
+	return unix_queue_drain(d, s, f, f->image->usk, err);
+}
+
+/* ---- dump: who is connected to whom ---- */
+
+static int refuse_waiting(struct dump *d, const struct unix_sk *listener, const char *why, struct err *err)
+{
+	err_set(err, EOPNOTSUPP, "cannot dump a connection that waits to be accepted at socket %s",
+		unix_name_text(d->arena, listener->e));
+	err_why(err, "%s", why);
+	return err_hint(err, "dump again when the program has accepted it, or give --skip-in-flight");
+}
+
+static int take_icon(struct dump *d, struct unix_state *s, struct unix_sk *listener, uint32_t ino,
+		     struct err *err)
+{
+	struct unix_sk *client = ino ? unix_find(s, ino) : NULL;
+	const char *why = NULL;
+
+	if (!client)
+		why = ino ? "its client is outside of the tree" : "its client has gone already";
+	else if (client->e->backlog)
+		why = "it carries data that only accept() can get at";
+	if (why && !d->opts->skip_in_flight)
+		return refuse_waiting(d, listener, why, err);
+	if (why)
+		log_warn("a connection that waits at socket %u is left out: %s", listener->e->ino, why);
+	if (!client)
+		return 0;
+
+	client->is_waiting = true;
+	if (!why)
+		client->e->peer = listener->e->ino;
+	return 0;
+}
+
+static int take_icons(struct dump *d, struct unix_state *s, struct err *err)
+{
+	size_t i, k;
+
+	for (i = 0; i < s->all.n; i++) {
+		struct unix_sk *sk = s->all.items[i];
+
+		for (k = 0; k < sk->nr_icons; k++)
+			if (take_icon(d, s, sk, sk->icons[k], err) < 0)
+				return -err->code;
+	}
+	return 0;
+}
+
+static int refuse_outside(struct dump *d, const struct unix_sk *sk, const UnixSkEntry *peer, struct err *err)
+{
+	err_set(err, EOPNOTSUPP, "cannot dump the unix socket %s, inode %u: its peer is outside of the tree",
+		unix_name_text(d->arena, sk->e), sk->e->ino);
+	err_why(err, "inode %u (%s) belongs to %s", peer->ino, unix_name_text(d->arena, peer),
+		sock_holder(d->arena, d->proc, peer->ino));
+	if (sk->e->type == SOCK_DGRAM && peer->name.len)
+		return err_hint(err, "--ext-unix-sk connects it to that name again at restore");
+	return err_hint(err, "dump both processes together, or cut the connection by --external unix[%u]",
+			peer->ino);
+}
+
+/* Its name stands in a record of its own, which is no file of anybody. */
+static void add_outside(struct dump *d, struct unix_state *s, UnixSkEntry *peer, const SkOptsEntry *opts)
+{
+	struct unix_sk *sk = arena_new(d->arena, struct unix_sk);
+	FileEntry *fe = record_new(d, file_entry);
+
+	peer->state = UNIX_LISTEN;
+	peer->uflags = UNIX_EXTERN;
+	peer->opts = (SkOptsEntry *)opts;
+	fe->type = FD_TYPES__UNIXSK;
+	fe->usk = peer;
+	file_add_record(d, fe);
+
+	sk->e = peer;
+	*vec_add(d->arena, &s->all) = sk;
+	s->is_sorted = false;
+}
+
+/* Named by its own inode, not just allowed by -x. */
+static bool is_listed(const struct dump *d, uint32_t ino)
+{
+	const struct common_opts *o = &d->opts->common;
+	const char *inode = arena_printf(d->arena, "%u", ino);
+	const char *key = arena_printf(d->arena, "unix[%u]", ino);
+	const char **item;
+
+	vec_for_each(item, &o->ext_unix_peers)
+		if (strcmp(*item, inode) == 0)
+			return true;
+	vec_for_each(item, &o->external)
+		if (strcmp(*item, key) == 0)
+			return true;
+	return false;
+}
+
+static int take_outside(struct dump *d, struct unix_state *s, struct unix_sk *sk, struct err *err)
+{
+	UnixSkEntry *peer;
+
+	if (unix_diag_outside(d, s, sk->e->peer, &peer, err) < 0)
+		return -err->code;
+	if (sk->e->type == SOCK_DGRAM && peer->name.len && external_unix(d, peer->ino)) {
+		add_outside(d, s, peer, sk->e->opts);
+		return 0;
+	}
+	if (!is_listed(d, peer->ino) && !is_listed(d, sk->e->ino))
+		return refuse_outside(d, sk, peer, err);
+	log_warn("unix socket %u is cut off from its peer %u outside of the tree", sk->e->ino, peer->ino);
+	sk->e->peer = 0;
+	return 0;
+}
+
+/* A peer without an inode is closed, or has not been accepted. */
+static int check_gone(struct dump *d, const struct unix_sk *sk, struct err *err)
+{
+	if (!sk->has_peer || sk->is_waiting || sk->e->type == SOCK_DGRAM ||
+	    (sk->e->has_shutdown && sk->e->shutdown == SK_SHUTDOWN__BOTH))
+		return 0;
+	err_set(err, EOPNOTSUPP, "cannot dump the unix socket %s, inode %u", unix_name_text(d->arena, sk->e),
+		sk->e->ino);
+	err_why(err, "its connection waits to be accepted by a process outside of the tree");
+	return err_hint(err, "dump both processes together");
+}
+
+static int take_peer(struct dump *d, struct unix_state *s, struct unix_sk *sk, struct err *err)
+{
+	if (sk->e->uflags & UNIX_EXTERN)
+		return 0;
+	if (!sk->e->peer)
+		return check_gone(d, sk, err);
+	return unix_find(s, sk->e->peer) ? 0 : take_outside(d, s, sk, err);
+}
+
+static int drain_end_unix(struct dump *d, struct err *err)
+{
+	struct unix_state *s = kind_state(d->kinds, &unix_kind);
+	sk_list all = { 0 };
+	struct unix_sk **sk;
+
+	unix_sort(s);
+	if (take_icons(d, s, err) < 0)
+		return -err->code;
+	/* a copy: outside peers are added on the way, and looking for one sorts */
+	vec_for_each(sk, &s->all)
+		*vec_add(d->arena, &all) = *sk;
+	vec_for_each(sk, &all)
+		if (take_peer(d, s, *sk, err) < 0)
+			return -err->code;
+	return s->queues ? image_close(take_ptr(s->queues), err) : 0;
+}
+
+static void dump_end_unix(struct dump *d, bool ok)
+{
+	struct unix_state *s = kind_state(d->kinds, &unix_kind);
+
+	if (s->queues)
+		image_abandon(take_ptr(s->queues));
+	if (s->diag)
+		close(s->diag);
+	s->diag = 0;
+}
+
+/* ---- restore ---- */
+
+static int read_begin_unix(struct restore *r, struct err *err)
+{
+	return unix_queue_read(r, kind_state(r->kinds, &unix_kind), err);
+}
+
+static int read_unix(struct restore *r, struct file *f, struct err *err)
+{
+	struct unix_state *s = kind_state(r->kinds, &unix_kind);
+	struct unix_sk *sk = arena_new(r->arena, struct unix_sk);
+	const UnixSkEntry *e = f->image->usk;
+
+	if ((e->type != SOCK_STREAM && e->type != SOCK_DGRAM && e->type != SOCK_SEQPACKET) ||
+	    e->name.len > sizeof(((struct sockaddr_un *)0)->sun_path) + 1)
+		return err_set(err, EBADMSG, "cannot restore a unix socket of type %u, name of %zu bytes", e->type,
+			       e->name.len);
+	if (e->uflags & ~(uint32_t)UNIX_EXTERN) {
+		err_set(err, EOPNOTSUPP, "cannot restore a unix socket with flags %#x", e->uflags);
+		return err_hint(err, "it was made by a plugin or by the caller of CRIU, restore it with CRIU");
+	}
+	sk->e = f->image->usk;
+	sk->f = f;
+	sk->id = f->id;
+	sk->other = -1;
+	f->data = sk;
+	*vec_add(r->arena, &s->all) = sk;
+	return 0;
+}
+
+/* Servers have their name from the listener; who is outside has it already. */
+static bool makes_name(const struct unix_sk *sk)
+{
+	if (sk->e->uflags & UNIX_EXTERN || sk->role == UNIX_SERVER || sk->role == UNIX_ALONE)
+		return false;
+	return sk->role != UNIX_PAIR || sk->e->type == SOCK_DGRAM;
+}
+
+static int plan_unix(struct restore *r, struct file *f, struct err *err)
+{
+	struct unix_state *s = kind_state(r->kinds, &unix_kind);
+	struct unix_sk *sk = f->data;
+
+	if (!s->is_planned) {
+		s->is_planned = true;
+		if (unix_plan_all(r, s, err) < 0)
+			return -err->code;
+	}
+	if (sockopt_check(sk->e->opts, err) < 0)
+		return -err->code;
+	return makes_name(sk) ? unix_path_plan(r, sk->e, err) : 0;
+}
+
+const struct file_kind unix_kind = {
+	.name = "unix socket",
+	.type = FD_TYPES__UNIXSK,
+	.match = match_unix,
+	.state_size = sizeof(struct unix_state),
+	.collect = collect_unix,
+	.drain = drain_unix,
+	.drain_end = drain_end_unix,
+	.dump_end = dump_end_unix,
+	.read_begin = read_begin_unix,
+	.read = read_unix,
+	.plan = plan_unix,
+	.open = unix_open,
+	.link = unix_link,
+};

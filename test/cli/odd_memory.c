@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* odd_memory DIR WHAT: memory that cannot be kept, for test/mem/refused.bats */
+#include <linux/aio_abi.h>
+#include <linux/userfaultfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/shm.h>
+#include <sys/syscall.h>
+
+#include "victim.h"
+
+enum { SIZE = 3 * 4096, NR_MSEAL = 462, NR_MEMFD_SECRET = 447 };
+
+static const char *what;
+
+static bool make_sysv(void *p)
+{
+	int id = shmget(IPC_PRIVATE, SIZE, IPC_CREAT | 0600);
+	bool ok = id >= 0 && shmat(id, NULL, 0) != (void *)-1;
+
+	shmctl(id, IPC_RMID, NULL);
+	return ok;
+}
+
+static bool make_sealed(void *p)
+{
+	return syscall(NR_MSEAL, p, SIZE, 0) == 0;
+}
+
+static bool make_secret(void *p)
+{
+	int fd = (int)syscall(NR_MEMFD_SECRET, 0);
+
+	return fd >= 0 && ftruncate(fd, SIZE) == 0 &&
+	       mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) != MAP_FAILED && close(fd) == 0;
+}
+
+static bool make_aio(void *p)
+{
+	aio_context_t ctx = 0;
+
+	return syscall(SYS_io_setup, 5, &ctx) == 0;
+}
+
+static bool make_uffd(void *p)
+{
+	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = {
+		.range = { (uintptr_t)p, SIZE }, .mode = UFFDIO_REGISTER_MODE_MISSING
+	};
+
+	return fd >= 0 && ioctl(fd, UFFDIO_API, &api) == 0 && ioctl(fd, UFFDIO_REGISTER, &reg) == 0;
+}
+
+static const struct {
+	const char *name;
+	bool (*make)(void *p);
+} makers[] = {
+	{ "sysv", make_sysv }, { "sealed", make_sealed }, { "secret", make_secret },
+	{ "aio", make_aio },   { "uffd", make_uffd },
+};
+
+static bool make(void)
+{
+	char *p = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	for (size_t i = 0; i < sizeof(makers) / sizeof(makers[0]); i++)
+		if (strcmp(makers[i].name, what) == 0)
+			return makers[i].make(p);
+	return false;
+}
+
+static bool same(void)
+{
+	return true;
+}
+
+int main(int argc, char **argv)
+{
+	what = argv[2];
+	return victim_main(argc, argv, make, same);
+}

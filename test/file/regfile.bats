@@ -1,0 +1,152 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only
+# files that are not there any more, or not the same
+
+load ../helpers
+
+# any program that has the file $1 open and waits
+hold()
+{
+	launch sh -c 'exec 3<"$1"; : >held; exec sleep 1000' sh "$1"
+	wait_for 5 test -e "$place/held"
+}
+
+@test "a file that has changed is refused, with both sizes" {
+	echo 12345 >"$work/data"
+	hold "$work/data"
+	dump
+	echo 1234567 >"$work/data"
+	run restore
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"cannot use $work/data: it has 8 bytes, and had 6"* ]]
+	[[ "$output" == *"do:  put back the file"* ]]
+}
+
+@test "a file with another mode is refused, unless --skip-file-rwx-check" {
+	echo 12345 >"$work/data"
+	chmod 640 "$work/data"
+	hold "$work/data"
+	dump
+	chmod 604 "$work/data"
+	run restore
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"cannot use $work/data: its mode is 100604, and was 100640"* ]]
+	[[ "$output" == *"--skip-file-rwx-check"* ]]
+	restore --skip-file-rwx-check
+	kill -0 "$pid"
+}
+
+@test "a missing file is named, also by --dry-run, and nothing is made" {
+	echo 12345 >"$work/data"
+	hold "$work/data"
+	dump
+	mv "$work/data" "$work/moved"
+	run restore --dry-run
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"cannot find $work/data"* ]]
+	is_gone "$pid"
+	mv "$work/moved" "$work/data"
+	restore
+	kill -0 "$pid"
+}
+
+@test "another build of a program is refused, unless only sizes are compared" {
+	cp "$(command -v sleep)" "$work/program"
+	launch "$work/program" 1000
+	dump
+	# one byte of the build id
+	offset=$(LC_ALL=C grep -obUaP 'GNU\x00' "$work/program" | sed -n '2s/:.*//p')
+	[ -n "$offset" ] || offset=$(LC_ALL=C grep -obUaP 'GNU\x00' "$work/program" | sed -n '1s/:.*//p')
+	id=$(readelf -n "$work/program" | sed -n 's/.*Build ID: \(..\).*/\1/p')
+	[ -n "$id" ] || skip "this machine's sleep has no build id"
+	for at in $(LC_ALL=C grep -obUaP 'GNU\x00\x'"$id" "$work/program" | sed 's/:.*//'); do
+		printf '\xff' | dd of="$work/program" bs=1 seek=$((at + 4)) conv=notrunc status=none
+	done
+	run restore
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"cannot use $work/program: it is another build"* ]]
+	restore --file-validation filesize
+}
+
+@test "a file that lost its name but has another needs --link-remap" {
+	echo 12345 >"$work/old"
+	hold "$work/old"
+	ln "$work/old" "$work/new"
+	rm "$work/old"
+	run dump
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"cannot dump"*"$work/old"* ]]
+	[[ "$output" == *"do:  use --link-remap"* ]]
+	kill -0 "$pid"
+}
+
+@test "the link goes again if the dump fails or the program runs on, and after the restore" {
+	echo 12345 >"$work/old"
+	hold "$work/old"
+	ln "$work/old" "$work/new"
+	rm "$work/old"
+	dump --link-remap -R
+	! compgen -G "$work/link_remap.*"
+	dump --link-remap
+	compgen -G "$work/link_remap.*"
+	restore
+	! compgen -G "$work/link_remap.*"
+	[ ! -e "$work/old" ]
+	[[ $(readlink "/proc/$pid/fd/3") == "$work/old (deleted)" ]]
+}
+
+@test "a deleted file over the limit says which limit would do" {
+	head -c 3000000 /dev/urandom >"$work/big"
+	hold "$work/big"
+	rm "$work/big"
+	run dump
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"cannot carry along the deleted file $work/big"* ]]
+	[[ "$output" == *"do:  raise it: --ghost-limit 3M"* ]]
+	dump --ghost-limit 3M
+	restore
+	[ "$(wc -c <"/proc/$pid/fd/3")" -eq 3000000 ]
+}
+
+@test "a file below a mount is refused by name" {
+	mkdir "$work/dir"
+	echo 12345 >"$work/dir/data"
+	hold "$work/dir/data"
+	mount -t tmpfs none "$work/dir"
+	run dump
+	umount "$work/dir"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"cannot dump $work/dir/data: that name leads to another file, or nowhere"* ]]
+}
+
+@test "a file of a process that has gone is refused" {
+	sleep 1000 3>&- &
+	other=$!
+	hold "/proc/$other/stat"
+	kill "$other"
+	wait "$other" || :
+	run dump
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"cannot dump /proc/$other/stat: its process has gone"* ]]
+}
+
+@test "a device that keeps something is refused by number" {
+	[ -e /dev/loop-control ] || skip "this machine has no /dev/loop-control"
+	hold /dev/loop-control
+	run dump
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"cannot dump /dev/loop-control: character device 10:237"* ]]
+}
+
+@test "a file can be left outside and given at restore" {
+	echo 12345 >"$work/data"
+	echo substitute >"$work/other"
+	hold "$work/data"
+	key="file[$(printf %x "$(sed -n 's/^mnt_id:[[:space:]]*//p' "/proc/$pid/fdinfo/3")"):$(printf %x "$(stat -c %i "$work/data")")]"
+	dump --external "$key"
+	run restore
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"--inherit-fd fd[N]:$key"* ]]
+	"$CRIU_LITE" restore -d -D "$images" --inherit-fd "fd[7]:$key" 7<"$work/other" </dev/null 3>&- 4>&-
+	[ "$(cat "/proc/$pid/fd/3")" = substitute ]
+}

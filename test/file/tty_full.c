@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* more unread bytes than a terminal itself holds, and output that was stopped */
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+
+#include "victim.h"
+
+enum { INPUT = 11501, OUTPUT = 20011, PIECE = 499 };
+
+static int master, slave, paused, paused_slave;
+
+static int open_raw_pair(int *slave_ret, bool raw)
+{
+	int fd = posix_openpt(O_RDWR | O_NOCTTY), unlocked = 0;
+	struct termios t;
+
+	if (fd < 0 || ioctl(fd, TIOCSPTLCK, &unlocked) < 0)
+		return -1;
+	*slave_ret = ioctl(fd, TIOCGPTPEER, O_RDWR | O_NOCTTY);
+	if (*slave_ret < 0 || tcgetattr(*slave_ret, &t) < 0)
+		return -1;
+	if (raw)
+		cfmakeraw(&t);
+	t.c_cc[VMIN] = 200;
+	return tcsetattr(*slave_ret, TCSANOW, &t) < 0 ? -1 : fd;
+}
+
+static char pattern(int i)
+{
+	return (char)(i * 7 + i / 251);
+}
+
+static bool put(int fd, int n)
+{
+	static char buf[OUTPUT];
+
+	for (int i = 0; i < n; i++)
+		buf[i] = pattern(i);
+	for (int i = 0; i < n; i += PIECE) {
+		size_t len = n - i < PIECE ? (size_t)(n - i) : PIECE;
+
+		if (!expect(write(fd, buf + i, len) == (ssize_t)len))
+			return false;
+	}
+	return true;
+}
+
+static bool make(void)
+{
+	return expect((master = open_raw_pair(&slave, true)) >= 0) && put(master, INPUT) && put(slave, OUTPUT) &&
+	       expect((paused = open_raw_pair(&paused_slave, false)) >= 0) &&
+	       expect(write(paused_slave, "seen", 4) == 4) && expect(write(paused, "\023", 1) == 1);
+}
+
+static bool get(int fd, int n)
+{
+	char buf[64];
+
+	for (int i = 0; i < n;) {
+		ssize_t got = read(fd, buf, n - i < 64 ? (size_t)(n - i) : sizeof(buf));
+
+		if (!expect(got > 0))
+			return false;
+		for (int k = 0; k < got; k++, i++)
+			if (!expect(buf[k] == pattern(i)))
+				return false;
+	}
+	return true;
+}
+
+static bool is_ready(int fd, short events)
+{
+	struct pollfd p = { .fd = fd, .events = events };
+
+	return poll(&p, 1, 0) > 0 && (p.revents & events);
+}
+
+static bool same(void)
+{
+	struct termios t;
+	char buf[64];
+
+	return expect(tcgetattr(slave, &t) == 0) && expect(t.c_cc[VMIN] == 200) &&
+	       expect((t.c_cc[VMIN] = 1) && tcsetattr(slave, TCSANOW, &t) == 0) && get(slave, INPUT) &&
+	       expect(!is_ready(slave, POLLIN)) && get(master, OUTPUT) && expect(!is_ready(master, POLLIN)) &&
+	       expect(read(paused, buf, sizeof(buf)) == 4) && expect(!is_ready(paused_slave, POLLOUT)) &&
+	       expect(write(paused, "\021", 1) == 1) && (victim_sleep(20), true) &&
+	       expect(is_ready(paused_slave, POLLOUT)) && expect(write(paused_slave, "more", 4) == 4) &&
+	       expect(read(paused, buf, sizeof(buf)) == 4);
+}
+
+VICTIM(make, same)

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0-only
+load ../helpers
+
+# refused WHAT WORDS: the dump says why not, and the victim goes on
+refused()
+{
+	start cli/odd_memory "$1" || skip "this kernel has no such memory: $1"
+	run dump
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"cannot dump"* ]]
+	[[ "$output" == *"$2"* ]]
+	[[ "$output" == *"do:  "* ]]
+	same
+}
+
+@test "a System V segment is refused by name" {
+	refused sysv "/SYSV"
+}
+
+@test "a sealed area is refused by name" {
+	refused sealed "sealed (mseal)"
+}
+
+@test "secret memory is refused by name" {
+	refused secret "/secretmem"
+}
+
+@test "an AIO ring is refused by name" {
+	refused aio "/[aio]"
+}
+
+@test "memory that a userfaultfd serves is refused by name" {
+	refused uffd "userfaultfd"
+}
