@@ -37,6 +37,7 @@
 	X(rseq) \
 	X(seccomp) \
 	X(memfd_seals) \
+	X(shmem) \
 	X(tty_session) \
 	X(lock) \
 	X(fs)

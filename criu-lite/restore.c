@@ -33,6 +33,7 @@
 #include "core/shared.h"
 #include "core/stage.h"
 #include "core/stats.h"
+#include "core/stopped.h"
 #include "core/wait.h"
 #include "core/worker.h"
 #include "kinds.h"
@@ -116,6 +117,7 @@ static int restore_fork(void *run, struct err *err)
 static int restore_end(void *run, bool ok, struct err *err)
 {
 	const struct file_kind *const *k;
+	const struct task_kind *const *tk;
 	struct restore *r = run;
 
 	if (!ok && r->barrier && !r->resumed)
@@ -123,6 +125,9 @@ static int restore_end(void *run, bool ok, struct err *err)
 	for (k = all_kinds.files; *k; k++)
 		if ((*k)->restore_end)
 			(*k)->restore_end(r, ok || r->resumed);
+	for (tk = all_kinds.tasks; *tk; tk++)
+		if ((*tk)->restore_end)
+			(*tk)->restore_end(r, ok || r->resumed);
 	return 0;
 }
 
@@ -191,25 +196,12 @@ static int finish_task(struct restore *r, struct task *t, struct err *err)
 {
 	size_t i;
 
-	if (waits_enter(r, t, err) < 0 || unmap_region(r, t, err) < 0)
+	if (stopped_forget(r, t, err) < 0 || waits_enter(r, t, err) < 0 || unmap_region(r, t, err) < 0)
 		return -err->code;
 	for (i = 0; i < t->nr_threads; i++)
 		if (set_registers(&t->threads[i], err) < 0)
 			return err_in(err, "thread %d", t->threads[i].tid);
 	return 0;
-}
-
-/* A task that was stopped gets the signal that stopped it, before it can run. */
-static void stop_task(struct restore *r, const struct task *t)
-{
-	int sig = 0;
-
-	if (t->state == TASK_STOPPED)
-		sig = t->core->tc->has_stop_signo ? (int)t->core->tc->stop_signo : SIGSTOP;
-	else if (r->opts->common.leave_stopped)
-		sig = SIGSTOP;
-	if (sig)
-		kill(t->host_pid, sig);
 }
 
 static void let_go(struct restore *r, const struct task *t)
@@ -227,6 +219,8 @@ static int restore_resume(void *run, struct err *err)
 	struct restore *r = run;
 	struct task *t;
 
+	if (stopped_stop(r, err) < 0)
+		return -err->code;
 	for_each_alive(t, r->tree)
 		if (finish_task(r, t, err) < 0)
 			return err_in(err, "task %d", t->pid);
@@ -240,7 +234,8 @@ static int restore_resume(void *run, struct err *err)
 
 	r->resumed = true;
 	for_each_alive(t, r->tree)
-		stop_task(r, t);
+		if (r->opts->common.leave_stopped && t->state != TASK_STOPPED)
+			kill(t->host_pid, SIGSTOP);
 	for_each_alive(t, r->tree)
 		let_go(r, t);
 	/* they run: what a script says now cannot undo it */

@@ -117,25 +117,27 @@ static bool is_zero(const unsigned char *p, size_t n)
 	return n == 0 || (p[0] == 0 && memcmp(p, p + 1, n - 1) == 0);
 }
 
-static bool somebody_is_at(const struct compel_task *task, unsigned long at)
+static bool somebody_is_between(const struct compel_task *task, unsigned long start, unsigned long end)
 {
 	size_t i;
 
 	for (i = 0; i < task->nr_threads; i++)
-		if (!task->threads[i].dead && arch_ip(&task->threads[i].regs) - at < STUB_MAX)
+		if (!task->threads[i].dead && arch_ip(&task->threads[i].regs) - start < end - start)
 			return true;
 	return false;
 }
 
 /*
  * A piece of @start to @end that is 0.  A host that died during a call has left
- * its stub behind; that is used again only when there is nothing else, and if
- * no thread is still on its way through it.
+ * its stub behind; that is used again only when there is nothing else, and no
+ * thread is still on its way through one of them, from where it may go on to
+ * the next.
  */
 static unsigned long find_room(const struct compel_task *task, const unsigned char *code, unsigned long start,
 			       unsigned long end)
 {
-	unsigned long at, used = 0;
+	bool in_use = somebody_is_between(task, start, end);
+	unsigned long at, left_behind = 0;
 	unsigned char there[STUB_MAX];
 
 	for (at = end - STUB_MAX; at >= start; at -= STUB_MAX) {
@@ -143,10 +145,10 @@ static unsigned long find_room(const struct compel_task *task, const unsigned ch
 			return 0;
 		if (is_zero(there, sizeof(there)))
 			return at;
-		if (memcmp(there, code, STUB_MAGIC) == 0 && !somebody_is_at(task, at))
-			used = at;
+		if (!in_use && memcmp(there, code, STUB_MAGIC) == 0)
+			left_behind = at;
 	}
-	return used;
+	return left_behind;
 }
 
 /* The section headers are the last thing in the vdso; from there to the end of the page it is 0. */

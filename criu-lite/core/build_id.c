@@ -38,7 +38,8 @@ static bool header_32(int fd, const Elf32_Ehdr *e, unsigned int i, struct progra
 {
 	Elf32_Phdr p;
 
-	if (i >= e->e_phnum || !read_at(fd, &p, sizeof(p), (uint64_t)e->e_phoff + (uint64_t)i * sizeof(p)))
+	if (i >= e->e_phnum ||
+	    !read_at(fd, &p, sizeof(p), (uint64_t)e->e_phoff + (uint64_t)i * sizeof(p)))
 		return false;
 	*ret = (struct program_header){ p.p_type, p.p_offset, p.p_filesz };
 	return true;
@@ -60,8 +61,8 @@ static size_t find_in_notes(const char *notes, size_t len, uint32_t words[BUILD_
 		desc = ((size_t)n.n_descsz + 3) & ~(size_t)3;
 		if (name + desc > len - at)
 			return 0;
-		if (n.n_type == NT_GNU_BUILD_ID && n.n_namesz == 4 && memcmp(notes + at, "GNU", 4) == 0 &&
-		    n.n_descsz && desc <= BUILD_ID_WORDS * 4) {
+		if (n.n_type == NT_GNU_BUILD_ID && n.n_namesz == 4 &&
+		    memcmp(notes + at, "GNU", 4) == 0 && n.n_descsz && desc <= BUILD_ID_WORDS * 4) {
 			memset(words, 0, BUILD_ID_WORDS * 4);
 			memcpy(words, notes + at + name, n.n_descsz);
 			return desc / 4;
@@ -84,8 +85,8 @@ size_t build_id_read(int fd, uint32_t words[BUILD_ID_WORDS])
 
 	if (!read_at(fd, &head, sizeof(head), 0) || memcmp(head.ident, ELFMAG, SELFMAG) != 0)
 		return 0;
-	for (i = 0; head.ident[EI_CLASS] == ELFCLASS64 ? header_64(fd, &head.e64, i, &p) :
-							 header_32(fd, &head.e32, i, &p);
+	for (i = 0; head.ident[EI_CLASS] == ELFCLASS64 ? header_64(fd, &head.e64, i, &p)
+						       : header_32(fd, &head.e32, i, &p);
 	     i++) {
 		size_t len = p.size < sizeof(notes) ? (size_t)p.size : sizeof(notes);
 		size_t n;

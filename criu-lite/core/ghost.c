@@ -37,7 +37,8 @@ static int check_limit(struct dump *d, const struct fd_probe *p, struct err *err
 
 	if (size <= d->opts->ghost_limit)
 		return 0;
-	err_set(err, EFBIG, "cannot carry along the deleted file %s: it has %" PRIu64 " KiB of data", p->link,
+	err_set(err, EFBIG,
+		"cannot carry along the deleted file %s: it has %" PRIu64 " KiB of data", p->link,
 		size / 1024);
 	err_why(err, "the limit is %" PRIu64 " KiB", d->opts->ghost_limit / 1024);
 	return err_hint(err, "raise it: --ghost-limit %" PRIu64 "M", (size >> 20) + 1);
@@ -53,10 +54,14 @@ static int check_attributes(struct dump *d, const struct fd_probe *p, struct err
 	for (const char *s = names; n > 0 && s < names + n; s += strlen(s) + 1) {
 		if (strncmp(s, "user.", 5) != 0 && strncmp(s, "system.posix_acl", 16) != 0)
 			continue;
-		err_set(err, EOPNOTSUPP, "cannot carry along the deleted file %s: it has the attribute %s", p->link,
+		err_set(err, EOPNOTSUPP,
+			"cannot carry along the deleted file %s: it has the attribute %s", p->link,
 			s);
-		return err_hint(err, "images have no place for it; have the program close the file, or remove it "
-				     "from /proc/%s", p->proc_ref);
+		return err_hint(
+			err,
+			"images have no place for it; have the program close the file, or remove it "
+			"from /proc/%s",
+			p->proc_ref);
 	}
 	return 0;
 }
@@ -115,7 +120,8 @@ static int write_content(struct image *img, int fd, uint64_t off, uint64_t len, 
 	if (lseek(fd, (off_t)off, SEEK_SET) < 0)
 		return err_sys(err, "cannot seek in a deleted file");
 	ret = io_copy(fd, to, len);
-	return ret < 0 ? err_set(err, -ret, "cannot copy a deleted file into %s", image_name(img)) : 0;
+	return ret < 0 ? err_set(err, -ret, "cannot copy a deleted file into %s", image_name(img))
+		       : 0;
 }
 
 static int write_chunks(struct image *img, int fd, uint64_t size, struct err *err)
@@ -132,7 +138,8 @@ static int write_chunks(struct image *img, int fd, uint64_t size, struct err *er
 			end = (off_t)size;
 		chunk.off = (uint64_t)data;
 		chunk.len = (uint64_t)(end - data);
-		if (image_put(img, &chunk.base, err) < 0 || write_content(img, fd, chunk.off, chunk.len, err) < 0)
+		if (image_put(img, &chunk.base, err) < 0 ||
+		    write_content(img, fd, chunk.off, chunk.len, err) < 0)
 			return -err->code;
 	}
 	if (data < 0 && errno != ENXIO)
@@ -153,8 +160,8 @@ static int open_content(struct dump *d, const struct fd_probe *p, struct err *er
 	return fd;
 }
 
-static int write_file(struct dump *d, const struct fd_probe *p, struct image *img, GhostFileEntry *e,
-		      struct err *err)
+static int write_file(struct dump *d, const struct fd_probe *p, struct image *img,
+		      GhostFileEntry *e, struct err *err)
 {
 	scoped_fd fd = open_content(d, p, err);
 	uint64_t size = (uint64_t)p->st.st_size;
@@ -174,11 +181,13 @@ int ghost_write(struct dump *d, const struct fd_probe *p, uint32_t id, struct er
 	scoped_image *img = NULL;
 	int ret;
 
-	if (check_limit(d, p, err) < 0 || check_attributes(d, p, err) < 0 || fill_entry(d, p, e, err) < 0)
+	if (check_limit(d, p, err) < 0 || check_attributes(d, p, err) < 0 ||
+	    fill_entry(d, p, e, err) < 0)
 		return -err->code;
 	if (image_create_now(d->store, IMAGE_GHOST_FILE, id, &img, err) < 0)
 		return -err->code;
-	ret = S_ISREG(p->st.st_mode) ? write_file(d, p, img, e, err) : image_put(img, &e->base, err);
+	ret = S_ISREG(p->st.st_mode) ? write_file(d, p, img, e, err)
+				     : image_put(img, &e->base, err);
 	if (ret < 0)
 		return err_in(err, "%s", p->link);
 	return image_close(take_ptr(img), err);
@@ -186,8 +195,8 @@ int ghost_write(struct dump *d, const struct fd_probe *p, uint32_t id, struct er
 
 /* ---- restore ---- */
 
-static int open_image(struct restore *r, uint32_t id, struct image **img_ret, GhostFileEntry **ghost_ret,
-		      struct err *err)
+static int open_image(struct restore *r, uint32_t id, struct image **img_ret,
+		      GhostFileEntry **ghost_ret, struct err *err)
 {
 	scoped_image *img = NULL;
 	bool found;
@@ -201,7 +210,8 @@ static int open_image(struct restore *r, uint32_t id, struct image **img_ret, Gh
 		return ret;
 	if (ret == 0) {
 		err_set(err, ENOENT, "cannot read the deleted file in ghost-file-%x.img", id);
-		return err_hint(err, "the checkpoint is damaged or was not finished; take it again");
+		return err_hint(err,
+				"the checkpoint is damaged or was not finished; take it again");
 	}
 	*img_ret = take_ptr(img);
 	*ghost_ret = msg;
@@ -231,7 +241,8 @@ int ghost_read(struct restore *r, uint32_t id, GhostFileEntry **ghost_ret, struc
 		known = S_ISDIR(g->mode) || S_ISFIFO(g->mode) || S_ISSOCK(g->mode);
 	}
 	if (!known) {
-		err_set(err, EBADMSG, "cannot use %s: it does not describe a file", image_name(img));
+		err_set(err, EBADMSG, "cannot use %s: it does not describe a file",
+			image_name(img));
 		return err_hint(err, "the checkpoint is damaged; take it again");
 	}
 	*ghost_ret = g;
@@ -268,7 +279,8 @@ static int read_chunks(struct image *img, int fd, uint64_t size, struct err *err
 		const GhostChunkEntry *chunk = msg;
 
 		if (chunk->off > size || chunk->len > size - chunk->off)
-			return err_set(err, EBADMSG, "cannot use %s: data behind the end of the file",
+			return err_set(err, EBADMSG,
+				       "cannot use %s: data behind the end of the file",
 				       image_name(img));
 		if (read_content(img, fd, chunk->off, chunk->len, err) < 0)
 			return -err->code;
@@ -293,7 +305,8 @@ static int fill_file(struct restore *r, uint32_t id, int fd, struct err *err)
 
 	if (open_image(r, id, &img, &g, err) < 0)
 		return -err->code;
-	return g->has_chunks && g->chunks ? read_chunks(img, fd, g->size, err) : read_whole(img, fd, err);
+	return g->has_chunks && g->chunks ? read_chunks(img, fd, g->size, err)
+					  : read_whole(img, fd, err);
 }
 
 /* ---- making ---- */
@@ -324,7 +337,8 @@ static int set_mode(struct restore *r, int fd, unsigned int mode)
 static int set_attributes(struct restore *r, int fd, const GhostFileEntry *g, struct err *err)
 {
 	if (fchownat(fd, "", g->uid, g->gid, AT_EMPTY_PATH) < 0)
-		return err_sys(err, "cannot give a deleted file to user %u, group %u", g->uid, g->gid);
+		return err_sys(err, "cannot give a deleted file to user %u, group %u", g->uid,
+			       g->gid);
 	if (!S_ISLNK(g->mode) && set_mode(r, fd, g->mode & 07777) < 0)
 		return err_sys(err, "cannot set the mode of a deleted file");
 	ghost_set_times(fd, g);
@@ -332,7 +346,8 @@ static int set_attributes(struct restore *r, int fd, const GhostFileEntry *g, st
 }
 
 /* Its content comes through @fd, then its attributes; the result is an O_PATH descriptor. */
-static int finish_file(struct restore *r, uint32_t id, const GhostFileEntry *g, int fd, struct err *err)
+static int finish_file(struct restore *r, uint32_t id, const GhostFileEntry *g, int fd,
+		       struct err *err)
 {
 	char path[32];
 
@@ -347,7 +362,8 @@ static int finish_file(struct restore *r, uint32_t id, const GhostFileEntry *g, 
 	return take_fd(&at);
 }
 
-static int make_file(struct restore *r, uint32_t id, const GhostFileEntry *g, const char *path, struct err *err)
+static int make_file(struct restore *r, uint32_t id, const GhostFileEntry *g, const char *path,
+		     struct err *err)
 {
 	scoped_fd fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	int at;
@@ -369,7 +385,8 @@ static int make_special(const GhostFileEntry *g, const char *path)
 	return mknod(path, (g->mode & S_IFMT) | 0600, g->has_rdev ? g->rdev : 0);
 }
 
-int ghost_make(struct restore *r, uint32_t id, const GhostFileEntry *g, const char *path, struct err *err)
+int ghost_make(struct restore *r, uint32_t id, const GhostFileEntry *g, const char *path,
+	       struct err *err)
 {
 	if (S_ISREG(g->mode))
 		return make_file(r, id, g, path, err);

@@ -85,6 +85,7 @@ struct task_kind {
 	int (*born)(struct restore *r, struct task *t, struct err *err); /* all tasks exist; before files */
 	int (*open)(struct restore *r, struct task *t, struct err *err); /* its descriptors are in place */
 	int (*map)(struct restore *r, struct task *t, struct err *err);	 /* pack for the restorer */
+	void (*restore_end)(struct restore *r, bool ok); /* once, in the coordinator, in any case: @ok, the tasks run */
 };
 
 /* What happens to one namespace (arrives with the namespaces). */

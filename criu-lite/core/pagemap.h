@@ -36,6 +36,12 @@ void pagemap_out_abandon(struct pagemap_out *o);
 
 #define scoped_pagemap_out __attribute__((cleanup(pagemap_out_abandon))) struct pagemap_out
 
+/*
+ * Dump: the content of a file that is memory (tmpfs, hugetlbfs), without holes,
+ * into IMAGE_SHMEM_PAGEMAP @id.  @fd is read, from wherever it is to its end.
+ */
+int pagemap_save_file(struct dump *d, uint32_t id, int fd, struct err *err);
+
 /* Restore: @len bytes of memory at @addr, and where they are. */
 struct pagemap_run {
 	uint64_t addr, len;
@@ -55,5 +61,9 @@ int pagemap_read(struct restore *r, enum image_type type, unsigned long id, page
 
 /* Restore: the file @run is in; the caller owns the descriptor. */
 int pagemap_open_pages(struct restore *r, const struct pagemap_run *run, struct err *err);
+
+/* Restore: the pages of @runs into a file of @size bytes, or into memory of that size. */
+int pagemap_fill_file(struct restore *r, const pagemap_runs *runs, int fd, uint64_t size, struct err *err);
+int pagemap_fill_memory(struct restore *r, const pagemap_runs *runs, char *memory, uint64_t size, struct err *err);
 
 #endif

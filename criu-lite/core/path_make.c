@@ -26,7 +26,7 @@
 /* A directory that goes again at the end. */
 struct made_dir {
 	const char *path;
-	int fd;			     /* of a deleted directory, -1: only on the way to something */
+	int fd; /* of a deleted directory, -1: only on the way to something */
 	const GhostFileEntry *ghost;
 };
 
@@ -49,7 +49,8 @@ static bool same_file(const struct path_remap *a, const struct path_remap *b)
 /* Directories first, outer ones before inner ones; then all names of a file together. */
 static int compare_order(const void *pa, const void *pb)
 {
-	const struct path_remap *a = *(struct path_remap *const *)pa, *b = *(struct path_remap *const *)pb;
+	const struct path_remap *a = *(struct path_remap *const *)pa,
+				*b = *(struct path_remap *const *)pb;
 	int names = strcmp(a->reg->name, b->reg->name);
 
 	if (is_dir(a) != is_dir(b))
@@ -95,7 +96,8 @@ static const char *other_name(struct maker *mk, const struct path_remap *m)
 }
 
 /* Make the file under @path: from its image, or as one more link to @from. */
-static int make_at(struct maker *mk, const struct path_remap *m, const char *from, const char *path, struct err *err)
+static int make_at(struct maker *mk, const struct path_remap *m, const char *from, const char *path,
+		   struct err *err)
 {
 	if (!from)
 		return ghost_make(mk->r, m->id, m->ghost, path, err);
@@ -126,7 +128,9 @@ static int make_name(struct maker *mk, struct path_remap *m, const char *from, s
 		m->fd = make_at(mk, m, from, path, err);
 	}
 	if (m->fd < 0)
-		return err_hint(err, "the directory must be writable for a moment; see whether it is as at the dump");
+		return err_hint(
+			err,
+			"the directory must be writable for a moment; see whether it is as at the dump");
 	*vec_add(mk->r->arena, &mk->names) = path;
 	log_debug("made %s for a moment", path);
 	return 0;
@@ -148,7 +152,8 @@ static bool is_unnamed(const struct path_remap *m)
 static int make_unnamed(struct maker *mk, struct path_remap *m, struct err *err)
 {
 	const char *slash = strrchr(m->reg->name, '/');
-	const char *dir = arena_printf(mk->r->arena, "%.*s", (int)(slash - m->reg->name) + 1, m->reg->name);
+	const char *dir =
+		arena_printf(mk->r->arena, "%.*s", (int)(slash - m->reg->name) + 1, m->reg->name);
 
 	return ghost_make_unnamed(mk->r, m->id, m->ghost, dir, err);
 }
@@ -189,8 +194,7 @@ static void remove_names(struct maker *mk, const struct path_remap *m)
 {
 	const char **name;
 
-	vec_for_each(name, &mk->names)
-	{
+	vec_for_each(name, &mk->names) {
 		if (is_dir(m)) {
 			struct made_dir *dir = vec_add(mk->r->arena, &mk->dirs);
 

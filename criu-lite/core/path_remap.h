@@ -2,6 +2,8 @@
 #ifndef CORE_PATH_REMAP_H
 #define CORE_PATH_REMAP_H
 
+#include <stdbool.h>
+
 #include "base/vec.h"
 #include "core/context.h"
 #include "images/ghost-file.pb-c.h"
@@ -9,8 +11,8 @@
 #include "images/remap-file-path.pb-c.h"
 
 /*
- * Files that cannot simply be opened by their name: what path_ref.c and
- * path_make.c share.  Kinds use core/path_ref.h.
+ * Files that cannot simply be opened by their name: what path_collect.c,
+ * path_ref.c and path_make.c share.  Kinds use core/path_ref.h.
  */
 struct path_remap {
 	const RegFileEntry *reg; /* the record whose name does not lead to the file */
@@ -18,7 +20,7 @@ struct path_remap {
 	uint32_t id;		  /* of the ghost, or of the record that names the link */
 	const RegFileEntry *link; /* LINKED: that record */
 	GhostFileEntry *ghost;	  /* GHOST, restore */
-	int fd;			  /* restore, from fork on: the coordinator's O_PATH descriptor of it */
+	int fd; /* restore, from fork on: the coordinator's O_PATH descriptor of it */
 };
 
 /* Dump: an inode that has a ghost or a link already. */
@@ -36,6 +38,9 @@ struct path_refs {
 
 /* Make the names of all remaps for a moment, and keep a descriptor opened through each. */
 int path_make_all(struct restore *r, struct path_refs *refs, struct err *err);
+
+/* The directory of @path becomes @path; false at the top. */
+bool path_cut_last(char *path);
 
 /* Open a file for reading, without a trace in its access time if possible; -1 with errno. */
 int path_open_quietly(int dirfd, const char *path);

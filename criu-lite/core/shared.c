@@ -91,6 +91,8 @@ static const char *op_text(enum restorer_op op)
 		return "cannot guard memory at %#llx";
 	case RST_FILE_LOCK:
 		return "cannot lock the file at descriptor %llu again";
+	case RST_SHM:
+		return "cannot attach System V segment %llu";
 	case RST_SEAL:
 		return "cannot seal memory (%#llx)";
 	}

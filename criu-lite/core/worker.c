@@ -8,6 +8,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -176,14 +177,28 @@ static int stage_map(struct restore *r, struct err *err)
 	return 0;
 }
 
+/* A file of its own with --log-pid and -o; else its lines say whose they are. */
+static void begin_log(const struct restore *r, const struct task *t)
+{
+	const struct common_opts *o = &r->opts->common;
+	int fd = -1;
+
+	if (o->log_pid && o->log_file && strcmp(o->log_file, "-") != 0)
+		fd = open(arena_printf(r->arena, "%s.%d", o->log_file, t->pid),
+			  O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		log_set_fd(fd);
+	else
+		log_set_pid(t->pid);
+}
+
 void worker_main(struct restore *r, struct task *t)
 {
 	struct err err = { 0 };
 	sigset_t all;
 
 	r->self = t;
-	if (r->opts->common.log_pid || log_wants(LOG_INFO))
-		log_set_pid(t->pid);
+	begin_log(r, t);
 	sigfillset(&all);
 	sigdelset(&all, SIGTRAP);
 	sigprocmask(SIG_SETMASK, &all, NULL);

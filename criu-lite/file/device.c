@@ -17,15 +17,22 @@
 #include "core/external.h"
 #include "core/kind.h"
 #include "core/path_ref.h"
-#include "file/tty.h"
 
 enum { MEM_MAJOR = 1, KMSG_MINOR = 11, MISC_MAJOR = 10, AUTOFS_MINOR = 235 };
+enum { TTY_MAJOR = 4, TTY_AUX_MAJOR = 5, PTY_MAJOR = 136, PTY_MAJOR_LAST = 143 };
+
+static bool is_terminal(dev_t rdev)
+{
+	unsigned int m = major(rdev);
+
+	return m == TTY_MAJOR || m == TTY_AUX_MAJOR || (m >= PTY_MAJOR && m <= PTY_MAJOR_LAST);
+}
 
 static bool match_device(const struct fd_probe *p)
 {
 	if (p->flags & O_PATH)
 		return false;
-	return S_ISBLK(p->st.st_mode) || (S_ISCHR(p->st.st_mode) && !is_tty_device(&p->st));
+	return S_ISBLK(p->st.st_mode) || (S_ISCHR(p->st.st_mode) && !is_terminal(p->st.st_rdev));
 }
 
 static bool keeps_nothing(const struct stat *st)
@@ -49,7 +56,8 @@ static int check_kmsg(const struct fd_probe *p, RegFileEntry *reg, struct err *e
 	reg->pos = UINT64_MAX;
 	if ((p->flags & O_ACCMODE) == O_WRONLY || p->fd < 0 || !has_unread(p->own))
 		return 0;
-	err_set(err, EOPNOTSUPP, "cannot dump %s: nobody can tell how far it has been read", p->link);
+	err_set(err, EOPNOTSUPP, "cannot dump %s: nobody can tell how far it has been read",
+		p->link);
 	return err_hint(err, "try again when the program has read it to the end");
 }
 
@@ -59,7 +67,8 @@ static int collect_device(struct dump *d, const struct fd_probe *p, FileEntry *f
 
 	if (!keeps_nothing(st) && !external_file(d, p->mnt_id, st->st_ino)) {
 		err_set(err, EOPNOTSUPP, "cannot dump %s: %s device %u:%u", p->link,
-			S_ISBLK(st->st_mode) ? "block" : "character", major(st->st_rdev), minor(st->st_rdev));
+			S_ISBLK(st->st_mode) ? "block" : "character", major(st->st_rdev),
+			minor(st->st_rdev));
 		err_why(err, "images have no place for the state of that device");
 		return err_hint(err, "close it, or leave it outside: --external %s",
 				external_file_key(d->arena, p->mnt_id, st->st_ino));

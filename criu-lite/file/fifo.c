@@ -108,7 +108,8 @@ static struct fifo *fifo_of_inode(struct dump *d, const struct stat *st)
 	return f;
 }
 
-static int collect_name(struct dump *d, const struct fd_probe *p, FifoEntry *e, RegFileEntry *reg, struct err *err)
+static int collect_name(struct dump *d, const struct fd_probe *p, FifoEntry *e, RegFileEntry *reg,
+			struct err *err)
 {
 	FileEntry *fe = record_new(d, file_entry);
 
@@ -259,7 +260,8 @@ static int put_content(const struct fifo *f, int fd, struct err *err)
 
 	if (!e)
 		return 0;
-	if (e->has_size && fcntl(fd, F_GETPIPE_SZ) != (int)e->size && pipe_set_size(fd, e->size, err) < 0)
+	if (e->has_size && fcntl(fd, F_GETPIPE_SZ) != (int)e->size &&
+	    pipe_set_size(fd, e->size, err) < 0)
 		return -err->code;
 	inside = pipe_inside(fd, err);
 	if (inside < 0)

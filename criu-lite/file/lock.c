@@ -302,7 +302,7 @@ static int plan_locks(struct restore *r, struct task *t, struct err *err)
 	size_t first, n;
 
 	locks_of_task(s, t, &first, &n);
-	t->region_room += n * sizeof(struct restorer_lock);
+	t->region_room += n * sizeof(struct restorer_lock) + 16;
 	for (size_t i = first; i < first + n; i++) {
 		const FileLockEntry *e = s->entries.items[i];
 

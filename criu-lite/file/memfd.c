@@ -22,15 +22,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/shm.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/io.h"
 #include "core/kind.h"
 #include "core/pagemap.h"
 #include "core/region.h"
-#include "core/stats.h"
 #include "images/memfd.pb-c.h"
 
 enum { BUCKETS = 64 };
@@ -89,6 +88,14 @@ static uint32_t hugetlb_flag(int fd)
 	return MFD_HUGETLB | (uint32_t)__builtin_ctzl((unsigned long)fs.f_bsize) << MFD_HUGE_SHIFT;
 }
 
+/* The number of its pagemap, which may not be that of a System V segment too. */
+static uint32_t content_id(uint32_t ino)
+{
+	struct shmid_ds ds;
+
+	return shmctl((int)ino, IPC_STAT, &ds) < 0 && errno == EINVAL ? ino : ino | 1u << 31;
+}
+
 static int describe(struct dump *d, const struct fd_probe *p, MemfdInodeEntry *e, struct err *err)
 {
 	scoped_fd fd = openat(d->proc, p->proc_ref, O_RDONLY | O_CLOEXEC);
@@ -100,7 +107,7 @@ static int describe(struct dump *d, const struct fd_probe *p, MemfdInodeEntry *e
 	e->uid = p->st.st_uid;
 	e->gid = p->st.st_gid;
 	e->size = (uint64_t)p->st.st_size;
-	e->shmid = (uint32_t)p->st.st_ino;
+	e->shmid = content_id((uint32_t)p->st.st_ino);
 	e->seals = (uint32_t)seals;
 	e->has_mode = true;
 	e->mode = p->st.st_mode & 07777;
@@ -146,72 +153,6 @@ static int collect_memfd(struct dump *d, const struct fd_probe *p, FileEntry *fe
 
 /* ---- drain ---- */
 
-/* One piece without holes, from @start to @end; pages are saved whole. */
-static int save_piece(struct pagemap_out *out, int fd, uint64_t start, uint64_t end, struct err *err)
-{
-	static const char zeros[PAGE_BYTES];
-	uint64_t rest = -end % PAGE_BYTES;
-	int ret;
-
-	if (pagemap_out_add(out, start, end - start + rest, err) < 0)
-		return -err->code;
-	if (lseek(fd, (off_t)start, SEEK_SET) < 0)
-		return err_sys(err, "cannot go to %#" PRIx64 " in shared memory", start);
-	ret = io_copy(fd, out->fd, end - start);
-	if (ret == 0)
-		ret = io_write(out->fd, zeros, rest);
-	return ret < 0 ? err_set(err, -ret, "cannot save shared memory at %#" PRIx64, start) : 0;
-}
-
-static int save_pieces(struct pagemap_out *out, int fd, struct err *err)
-{
-	off_t start = 0, end;
-
-	while ((start = lseek(fd, start, SEEK_DATA)) >= 0) {
-		end = lseek(fd, start, SEEK_HOLE);
-		if (end < 0)
-			return err_sys(err, "cannot look for holes in shared memory");
-		if (save_piece(out, fd, (uint64_t)start, (uint64_t)end, err) < 0)
-			return -err->code;
-		start = end;
-	}
-	return errno == ENXIO ? 0 : err_sys(err, "cannot look for data in shared memory");
-}
-
-/* Files of huge pages know nothing of holes or splicing: what is zero is left out. */
-static int save_huge_pieces(struct pagemap_out *out, int fd, uint64_t size, struct err *err)
-{
-	enum { PIECE = 64 * 1024 };
-	scoped_ptr char *buf = malloc(PIECE);
-	uint64_t at;
-	int ret = buf ? 0 : -ENOMEM;
-
-	for (at = 0; ret == 0 && at < size; at += PIECE) {
-		ret = io_pread(fd, buf, PIECE, (off_t)at);
-		if (ret < 0 || (!buf[0] && memcmp(buf, buf + 1, PIECE - 1) == 0))
-			continue;
-		if (pagemap_out_add(out, at, PIECE, err) < 0)
-			return -err->code;
-		ret = io_write(out->fd, buf, PIECE);
-	}
-	return ret < 0 ? err_set(err, -ret, "cannot save shared huge pages") : 0;
-}
-
-static int save_pages(struct dump *d, const struct memfd_inode *i, int fd, struct err *err)
-{
-	scoped_pagemap_out out = { 0 };
-	int ret;
-
-	if (pagemap_out_open(d, IMAGE_SHMEM_PAGEMAP, i->e->shmid, &out, err) < 0)
-		return -err->code;
-	ret = i->e->hugetlb_flag ? save_huge_pieces(&out, fd, i->e->size, err) : save_pieces(&out, fd, err);
-	if (ret < 0)
-		return ret;
-	stats_add(d->stats, STAT_SHPAGES_SCANNED, i->e->size / PAGE_BYTES);
-	stats_add(d->stats, STAT_SHPAGES_WRITTEN, out.nr_pages);
-	return pagemap_out_close(&out, err);
-}
-
 static int drain_inode(struct dump *d, struct memfd_inode *i, struct err *err)
 {
 	scoped_fd fd = -1;
@@ -222,7 +163,7 @@ static int drain_inode(struct dump *d, struct memfd_inode *i, struct err *err)
 	fd = openat(d->proc, i->proc_ref, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(err, "cannot open /proc/%s", i->proc_ref);
-	return save_pages(d, i, fd, err);
+	return pagemap_save_file(d, i->e->shmid, fd, err);
 }
 
 static int drain_end_memfd(struct dump *d, struct err *err)
@@ -368,37 +309,6 @@ static int make_object(struct restore *r, const MemfdInodeEntry *e, struct err *
 	return take_fd(&fd);
 }
 
-/* Files of huge pages cannot be written to. */
-static int fill_huge_run(const struct memfd_inode *i, const struct pagemap_run *run, uint64_t len, int pages, int fd,
-			 struct err *err)
-{
-	char *p = mmap(NULL, i->e->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	int ret;
-
-	if (p == MAP_FAILED)
-		return err_sys(err, "cannot map memfd \"%s\"", i->e->name);
-	ret = io_pread(pages, p + run->addr, len, (off_t)run->off);
-	munmap(p, i->e->size);
-	return ret < 0 ? err_set(err, -ret, "cannot fill memfd \"%s\"", i->e->name) : 0;
-}
-
-static int fill_run(struct restore *r, const struct memfd_inode *i, const struct pagemap_run *run, int fd,
-		    struct err *err)
-{
-	uint64_t len = i->e->size - run->addr < run->len ? i->e->size - run->addr : run->len;
-	scoped_fd pages = pagemap_open_pages(r, run, err);
-	int ret;
-
-	if (pages < 0)
-		return pages;
-	if (i->e->hugetlb_flag)
-		return fill_huge_run(i, run, len, pages, fd, err);
-	if (lseek(pages, (off_t)run->off, SEEK_SET) < 0 || lseek(fd, (off_t)run->addr, SEEK_SET) < 0)
-		return err_sys(err, "cannot go to %#" PRIx64 " in memfd \"%s\"", run->addr, i->e->name);
-	ret = io_copy(pages, fd, len);
-	return ret < 0 ? err_set(err, -ret, "cannot fill memfd \"%s\"", i->e->name) : 0;
-}
-
 static int add_seals(const MemfdInodeEntry *e, int fd, struct err *err)
 {
 	int has = fcntl(fd, F_GET_SEALS);
@@ -411,13 +321,11 @@ static int add_seals(const MemfdInodeEntry *e, int fd, struct err *err)
 static int make_inode(struct restore *r, const struct memfd_inode *i, struct err *err)
 {
 	scoped_fd fd = make_object(r, i->e, err);
-	const struct pagemap_run *run;
 
 	if (fd < 0)
 		return fd;
-	vec_for_each(run, &i->pages)
-		if (fill_run(r, i, run, fd, err) < 0)
-			return -err->code;
+	if (pagemap_fill_file(r, &i->pages, fd, i->e->size, err) < 0)
+		return err_in(err, "memfd \"%s\"", i->e->name);
 	if (!i->sealer && add_seals(i->e, fd, err) < 0)
 		return -err->code;
 	return take_fd(&fd);

@@ -55,7 +55,8 @@ static bool is_namespace(const struct fd_probe *p)
 {
 	struct statfs fs;
 
-	return major(p->st.st_dev) == 0 && !p->st.st_size && fstatfs(p->own, &fs) == 0 && fs.f_type == NSFS_MAGIC;
+	return major(p->st.st_dev) == 0 && !p->st.st_size && fstatfs(p->own, &fs) == 0 &&
+	       fs.f_type == NSFS_MAGIC;
 }
 
 static bool match_regfile(const struct fd_probe *p)

@@ -3,9 +3,8 @@
 #define FILE_TTY_H
 
 /*
- * What the parts of one kind share: tty.c (which terminals there are),
- * tty_state.c (settings), tty_data.c (unread bytes), pty.c (making pairs), and
- * device.c, which takes the devices that are no terminals.
+ * What the parts of one kind share: tty.c (dump, and the tables), tty_restore.c,
+ * tty_state.c (settings), tty_data.c (unread bytes) and tty_pty.c (making pairs).
  */
 
 #include <stdbool.h>
@@ -35,25 +34,28 @@ static inline bool is_slave_device(dev_t rdev)
 	return major(rdev) >= SLAVE_MAJOR && major(rdev) <= SLAVE_MAJOR_LAST;
 }
 
-static inline bool is_tty_device(const struct stat *st)
-{
-	return S_ISCHR(st->st_mode) && (major(st->st_rdev) == VT_MAJOR || major(st->st_rdev) == AUX_MAJOR ||
-					is_slave_device(st->st_rdev));
-}
-
 /* A terminal: what one tty_info_entry describes.  A pty has one for each end that is open. */
 struct tty {
 	struct tty *next;
 	TtyInfoEntry *info;
-	struct file *file;	/* somebody who has it, NULL: it is only somebody's other end */
-	bool hung_up;		/* its master has gone */
+	struct file *file; /* somebody who has it, NULL: it is only somebody's other end */
+	bool hung_up;	   /* its master has gone */
 
-	struct pty *pty;	/* restore, for either end of one */
-	uint64_t instance;	/* dump: which devpts a pty lives in */
-	uint32_t device;	/* dump: what it really is (TIOCGDEV), as in /proc/PID/stat */
-	TtyDataEntry *data;	/* what has not been read at this end */
+	struct pty *pty;	 /* restore, for either end of one */
+	uint64_t instance;	 /* dump: which devpts a pty lives in */
+	uint32_t device;	 /* dump: what it really is (TIOCGDEV), as in /proc/PID/stat */
+	TtyDataEntry *data;	 /* what has not been read at this end */
 	const RegFileEntry *reg; /* restore: the name of one who has it, NULL: none */
 };
+
+/* All terminals of the run, in the memory of the kind. */
+struct tty_state {
+	struct tty *ttys;
+	struct pty *ptys; /* restore */
+};
+
+struct tty *tty_by_id(const struct tty_state *s, uint32_t id);
+struct tty *tty_add(struct arena *a, struct tty_state *s, TtyInfoEntry *info);
 
 static inline bool tty_is_master(const TtyInfoEntry *info)
 {
@@ -65,13 +67,27 @@ static inline bool tty_is_slave(const TtyInfoEntry *info)
 	return info->type == TTY_TYPE__PTY && info->id % 2 == 0;
 }
 
+/* ---- tty_restore.c: what the tables need ---- */
+
+int read_begin_tty(struct restore *r, struct err *err);
+int read_tty(struct restore *r, struct file *f, struct err *err);
+int plan_tty(struct restore *r, struct file *f, struct err *err);
+int before_tty(struct restore *r, struct err *err);
+int open_tty(struct restore *r, struct file *f, struct err *err);
+int after_tty(struct restore *r, struct err *err);
+
+int fork_tty_session(struct restore *r, struct task *t, struct err *err);
+int born_tty_session(struct restore *r, struct task *t, struct err *err);
+int open_tty_session(struct restore *r, struct task *t, struct err *err);
+
 /* ---- tty_state.c ---- */
 
 /*
  * Fill what @own tells of itself.  *@hung_up_ret: it is a slave whose master
  * has gone, and tells nothing any more.
  */
-int tty_collect_state(struct dump *d, int own, TtyInfoEntry *info, bool *hung_up_ret, struct err *err);
+int tty_collect_state(struct dump *d, int own, TtyInfoEntry *info, bool *hung_up_ret,
+		      struct err *err);
 
 /* Termios (also what is locked) and, if @size, the window size. */
 int tty_set_state(int fd, const TtyInfoEntry *info, bool size, struct err *err);
@@ -88,12 +104,14 @@ struct pty_data {
 };
 
 /* Take all of it, and put it back at once.  Both descriptors must not wait (O_NONBLOCK, for the slave). */
-int pty_copy_data(struct dump *d, int master, int slave, struct pty_data *data_ret, struct err *err);
+int pty_copy_data(struct dump *d, int master, int slave, struct pty_data *data_ret,
+		  struct err *err);
 
 /* Put it into a new pair that is set up already; @slave -1: it has not been opened. */
-int pty_put_data(struct restore *r, int master, int slave, const struct pty_data *data, struct err *err);
+int pty_put_data(struct restore *r, int master, int slave, const struct pty_data *data,
+		 struct err *err);
 
-/* ---- pty.c ---- */
+/* ---- tty_pty.c ---- */
 
 /* A pair to be made: either end may be missing among the files. */
 struct pty {
@@ -101,7 +119,8 @@ struct pty {
 	uint32_t index;
 	struct tty *master, *slave;
 	struct pty_data data;
-	int master_fd, slave_fd; /* in the coordinator, from stage fork to the end of open; else -1 */
+	int master_fd,
+		slave_fd; /* in the coordinator, from stage fork to the end of open; else -1 */
 };
 
 /* A slave without a master is either an outside terminal (--shell-job), or its master has gone. */

@@ -22,7 +22,7 @@
 #include "core/kind.h"
 #include "file/tty.h"
 
-enum { DISCIPLINE_HOLDS = 4095, SOME = 8192, SMALL_WRITE = 256, LARGE_WRITE = 2048 };
+enum { DISCIPLINE_HOLDS = 4095, SOME = 8192, SMALL_WRITE = 256, LARGE_WRITE = 1792 };
 
 struct bytes {
 	struct arena *arena;
@@ -76,7 +76,8 @@ static int settings_end(const struct settings *s, struct err *err)
 {
 	if (settings_set(s, &s->now, err) < 0)
 		return -err->code;
-	return ioctl(s->fd, TIOCSLCKTRMIOS, &s->locked) < 0 ? failed(err, "lock the settings of") : 0;
+	return ioctl(s->fd, TIOCSLCKTRMIOS, &s->locked) < 0 ? failed(err, "lock the settings of")
+							    : 0;
 }
 
 static bool has_lines(const struct termios2 *t)
@@ -136,7 +137,8 @@ static int take_input(const struct settings *s, struct bytes *b, struct err *err
 	struct termios2 t = settings_for_taking(&s->now), lines = t;
 
 	lines.c_lflag |= ICANON;
-	if (has_lines(&s->now) && (settings_set(s, &lines, err) < 0 || take_lines(s->fd, &lines, b, err) < 0))
+	if (has_lines(&s->now) &&
+	    (settings_set(s, &lines, err) < 0 || take_lines(s->fd, &lines, b, err) < 0))
 		return -err->code;
 	if (settings_set(s, &t, err) < 0)
 		return -err->code;
@@ -154,7 +156,8 @@ static int take_output(int master, struct bytes *b, struct err *err)
 		ssize_t n;
 
 		if (is_ready(master, POLLPRI)) {
-			err_set(err, EAGAIN, "cannot take unread output of a terminal: its status has not been read");
+			err_set(err, EAGAIN,
+				"cannot take unread output of a terminal: its status has not been read");
 			return err_hint(err, "try again in a moment");
 		}
 		n = read(master, buf, sizeof(buf));
@@ -176,9 +179,10 @@ static int push(int fd, const uint8_t *p, size_t n, struct err *err)
 }
 
 /*
- * The kernel keeps what waits in buffers that are as large as a write was, and
- * has a limit for their sum, which the last one may exceed.  Small writes leave
- * no gaps, and large ones come last: so what has been there fits again.
+ * The kernel keeps what waits in buffers, each for two writes as large as the one
+ * it was made for (256 to 1792 bytes).  Their sum has a limit, which the last one
+ * may exceed.  So small writes leave no gaps, and large ones come last: what has
+ * been there fits again.
  */
 static bool write_pieces(int fd, const uint8_t *p, size_t n)
 {
@@ -220,7 +224,8 @@ static bool write_filler(int fd)
 	return true;
 }
 
-static int renew_input_buffers(struct arena *a, int master, const struct settings *s, struct err *err)
+static int renew_input_buffers(struct arena *a, int master, const struct settings *s,
+			       struct err *err)
 {
 	struct termios2 t = settings_for_taking(&s->now);
 	struct bytes scratch = { .arena = a };
@@ -232,7 +237,8 @@ static int renew_input_buffers(struct arena *a, int master, const struct setting
 	return take_rest(s->fd, &scratch, err);
 }
 
-static int renew_output_buffers(struct arena *a, int master, const struct settings *s, struct err *err)
+static int renew_output_buffers(struct arena *a, int master, const struct settings *s,
+				struct err *err)
 {
 	struct bytes scratch = { .arena = a };
 
@@ -284,7 +290,8 @@ static size_t type_bytes(const TtyDataEntry *e, uint8_t eof, uint8_t eof_later, 
 	return n;
 }
 
-static int put_input(struct arena *a, int master, const struct settings *s, const TtyDataEntry *e, struct err *err)
+static int put_input(struct arena *a, int master, const struct settings *s, const TtyDataEntry *e,
+		     struct err *err)
 {
 	uint8_t *typed = arena_alloc(a, e->data.len + e->n_ends);
 	uint8_t eof = unused_byte(e, &s->now);
@@ -294,7 +301,8 @@ static int put_input(struct arena *a, int master, const struct settings *s, cons
 
 	if (n > now && renew_input_buffers(a, master, s, err) < 0)
 		return -err->code;
-	if (settings_set(s, &t, err) < 0 || push(s->fd, typed, now, err) < 0 || settings_set(s, &s->now, err) < 0)
+	if (settings_set(s, &t, err) < 0 || push(s->fd, typed, now, err) < 0 ||
+	    settings_set(s, &s->now, err) < 0)
 		return -err->code;
 	return n > now ? write_rest(master, typed + now, n - now, err) : 0;
 }
@@ -316,8 +324,8 @@ static void start_output(int slave)
 }
 
 /* Output comes from the slave once more, ready made, as far as the discipline of the master does not hold it. */
-static int put_much_output(struct arena *a, int master, const struct settings *s, const TtyDataEntry *e,
-			   struct err *err)
+static int put_much_output(struct arena *a, int master, const struct settings *s,
+			   const TtyDataEntry *e, struct err *err)
 {
 	struct termios2 t = s->now;
 
@@ -326,12 +334,15 @@ static int put_much_output(struct arena *a, int master, const struct settings *s
 		return -err->code;
 	if (!is_ready(s->fd, POLLOUT))
 		start_output(s->fd);
-	if (renew_output_buffers(a, master, s, err) < 0 || push(master, e->data.data, DISCIPLINE_HOLDS, err) < 0)
+	if (renew_output_buffers(a, master, s, err) < 0 ||
+	    push(master, e->data.data, DISCIPLINE_HOLDS, err) < 0)
 		return -err->code;
-	return write_rest(s->fd, e->data.data + DISCIPLINE_HOLDS, e->data.len - DISCIPLINE_HOLDS, err);
+	return write_rest(s->fd, e->data.data + DISCIPLINE_HOLDS, e->data.len - DISCIPLINE_HOLDS,
+			  err);
 }
 
-static int put_output(struct arena *a, int master, const struct settings *s, const TtyDataEntry *e, struct err *err)
+static int put_output(struct arena *a, int master, const struct settings *s, const TtyDataEntry *e,
+		      struct err *err)
 {
 	if (e->data.len > DISCIPLINE_HOLDS)
 		return put_much_output(a, master, s, e, err);
@@ -340,7 +351,8 @@ static int put_output(struct arena *a, int master, const struct settings *s, con
 
 /* ---- both ---- */
 
-static int put_all(struct arena *a, int master, const struct settings *s, const struct pty_data *data, struct err *err)
+static int put_all(struct arena *a, int master, const struct settings *s,
+		   const struct pty_data *data, struct err *err)
 {
 	if (data->slave && put_input(a, master, s, data->slave, err) < 0)
 		return -err->code;
@@ -353,12 +365,15 @@ static int put_all(struct arena *a, int master, const struct settings *s, const 
 	return 0;
 }
 
-int pty_put_data(struct restore *r, int master, int slave, const struct pty_data *data, struct err *err)
+int pty_put_data(struct restore *r, int master, int slave, const struct pty_data *data,
+		 struct err *err)
 {
 	struct settings s;
 
 	if (slave < 0)
-		return data->master ? push(master, data->master->data.data, data->master->data.len, err) : 0;
+		return data->master
+			       ? push(master, data->master->data.data, data->master->data.len, err)
+			       : 0;
 	if (settings_begin(&s, slave, err) < 0)
 		return -err->code;
 	return put_all(r->arena, master, &s, data, err);

@@ -14,7 +14,9 @@
 #include "core/kind.h"
 #include "file/tty.h"
 
-enum { CC_WORDS = 19 }; /* as many words as there are characters, of which only the first five are used */
+enum {
+	CC_WORDS = 19
+}; /* as many words as there are characters, of which only the first five are used */
 
 /* ---- dump ---- */
 
@@ -75,10 +77,13 @@ static int check_discipline(int own, struct err *err)
 	if (ldisc == N_TTY)
 		return 0;
 	err_set(err, EOPNOTSUPP, "cannot dump a terminal with line discipline %d", ldisc);
-	return err_hint(err, "only the usual one (N_TTY) can be restored; end what uses this terminal as a line");
+	return err_hint(
+		err,
+		"only the usual one (N_TTY) can be restored; end what uses this terminal as a line");
 }
 
-int tty_collect_state(struct dump *d, int own, TtyInfoEntry *info, bool *hung_up_ret, struct err *err)
+int tty_collect_state(struct dump *d, int own, TtyInfoEntry *info, bool *hung_up_ret,
+		      struct err *err)
 {
 	struct termios2 t;
 	int exclusive, locked = 0, packet = 0;
@@ -91,7 +96,8 @@ int tty_collect_state(struct dump *d, int own, TtyInfoEntry *info, bool *hung_up
 		return -err->code;
 	if (ioctl(own, TIOCGEXCL, &exclusive) < 0)
 		return err_sys(err, "cannot ask whether a terminal is exclusive");
-	if (tty_is_master(info) && (ioctl(own, TIOCGPTLCK, &locked) < 0 || ioctl(own, TIOCGPKT, &packet) < 0))
+	if (tty_is_master(info) &&
+	    (ioctl(own, TIOCGPTLCK, &locked) < 0 || ioctl(own, TIOCGPKT, &packet) < 0))
 		return err_sys(err, "cannot ask a pty whether it is locked");
 	info->exclusive = exclusive;
 	info->locked = locked;
@@ -107,8 +113,10 @@ int tty_check_state(const TtyInfoEntry *info, struct err *err)
 
 	for (size_t i = 0; i < 2; i++)
 		if (all[i] && all[i]->n_c_cc * sizeof(uint32_t) < NCCS)
-			return err_set(err, EBADMSG, "cannot use tty-info.img: terminal %u has too few characters",
-				       info->id);
+			return err_set(
+				err, EBADMSG,
+				"cannot use tty-info.img: terminal %u has too few characters",
+				info->id);
 	return 0;
 }
 

@@ -10,8 +10,7 @@
  * not kept  names of anonymous areas (PR_SET_VMA_ANON_NAME), that an area is
  *           locked only where it has pages (MLOCK_ONFAULT): the record has no
  *           place for either
- * refused   devices, AIO rings, System V segments, shadow stacks, userfaultfd,
- *           sealed areas (mseal)
+ * refused   devices, AIO rings, shadow stacks, userfaultfd, sealed areas (mseal)
  */
 #include <assert.h>
 #include <errno.h>
@@ -21,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/shm.h>
 #include <sys/vfs.h>
 
 #include "arch/arch.h"
@@ -32,7 +32,8 @@ enum {
 	MAP_KNOWN = MAP_SHARED | MAP_PRIVATE | VMA_MAP_DROPPABLE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_LOCKED |
 		    MAP_NORESERVE | MAP_HUGETLB,
 	STATUS_KNOWN = VMA_REGULAR | VMA_STACK | VMA_VSYSCALL | VMA_VDSO | VMA_HEAP | VMA_FILE_PRIVATE |
-		       VMA_FILE_SHARED | VMA_ANON_PRIVATE | VMA_VVAR | VMA_MEMFD | VMA_GUARD,
+		       VMA_FILE_SHARED | VMA_ANON_SHARED | VMA_ANON_PRIVATE | VMA_SYSVIPC | VMA_VVAR | VMA_MEMFD |
+		       VMA_GUARD,
 };
 
 /* Of vma_entry.flags: the size of huge pages as a power of two. */
@@ -207,7 +208,7 @@ static int collect_file(struct dump *d, struct task *t, const struct proc_vma *v
 	struct file *f;
 	char link[64];
 
-	if (v->deleted && (strncmp(v->name, "/SYSV", 5) == 0 || strncmp(v->name, "/[aio]", 6) == 0 ||
+	if (v->deleted && (strncmp(v->name, "/[aio]", 6) == 0 ||
 			   strcmp(v->name, "/secretmem") == 0))
 		return refuse(t, v, "this sort of memory is not supported yet", err);
 
@@ -237,6 +238,23 @@ static int collect_anonymous(struct dump *d, struct task *t, const struct proc_v
 	return collect_flags(d, t, v, e, err);
 }
 
+/* A System V segment: its number is that of its inode. */
+static bool is_segment(const struct proc_vma *v)
+{
+	return v->deleted && v->prot[3] == 's' && strncmp(v->name, "/SYSV", 5) == 0;
+}
+
+static int collect_segment(struct dump *d, struct task *t, const struct proc_vma *v, VmaEntry *e, struct err *err)
+{
+	e->shmid = v->ino;
+	e->pgoff = v->pgoff;
+	e->status = VMA_REGULAR | VMA_ANON_SHARED | VMA_SYSVIPC;
+	e->flags = MAP_SHARED | MAP_ANONYMOUS;
+	e->has_fdflags = true;
+	e->fdflags = has_flag(v, "mw") ? O_RDWR : O_RDONLY;
+	return collect_flags(d, t, v, e, err);
+}
+
 static int collect_vma(struct dump *d, struct task *t, const struct proc_vma *v, const struct proc_vma *before,
 		       VmaEntry *e, struct err *err)
 {
@@ -250,6 +268,8 @@ static int collect_vma(struct dump *d, struct task *t, const struct proc_vma *v,
 		return 0;
 	if (is_anonymous(v))
 		return collect_anonymous(d, t, v, e, err);
+	if (is_segment(v))
+		return collect_segment(d, t, v, e, err);
 	if (!v->ino || v->name[0] == '[')
 		return refuse(t, v, "this sort of memory is not known", err);
 
@@ -333,7 +353,7 @@ bool vma_has_pages(const VmaEntry *e)
 static const char *vma_problem(const VmaEntry *e, uint64_t last_end)
 {
 	uint64_t task_size = arch_task_size();
-	uint32_t sort = e->status & (VMA_FILE_PRIVATE | VMA_FILE_SHARED | VMA_ANON_PRIVATE);
+	uint32_t sort = e->status & (VMA_FILE_PRIVATE | VMA_FILE_SHARED | VMA_ANON_SHARED | VMA_ANON_PRIVATE);
 
 	if (e->start % PAGE_BYTES || e->end % PAGE_BYTES || e->start >= e->end)
 		return "its address is impossible";
@@ -354,8 +374,10 @@ static const char *vma_problem(const VmaEntry *e, uint64_t last_end)
 	if (e->flags & ~(MAP_KNOWN | HUGE_SIZE) || (!(e->flags & MAP_HUGETLB) && e->flags & HUGE_SIZE) ||
 	    !(e->flags & (MAP_SHARED | MAP_PRIVATE | VMA_MAP_DROPPABLE)))
 		return "its flags are not known";
-	if (!!(e->flags & MAP_ANONYMOUS) != !!(e->status & VMA_ANON_PRIVATE) ||
-	    !!(e->flags & MAP_SHARED) != !!(e->status & VMA_FILE_SHARED))
+	if (!(e->status & VMA_ANON_SHARED) != !(e->status & VMA_SYSVIPC))
+		return "shared anonymous memory of this form is not supported";
+	if (!(e->flags & MAP_ANONYMOUS) != !(e->status & (VMA_ANON_PRIVATE | VMA_ANON_SHARED)) ||
+	    !(e->flags & MAP_SHARED) != !(e->status & (VMA_FILE_SHARED | VMA_ANON_SHARED)))
 		return "its flags contradict its status";
 	if (e->has_madv && e->madv >> 32)
 		return "its advice is not known";
@@ -482,6 +504,22 @@ static int map_guards(struct restore *r, const MmEntry *mm, struct err *err)
 	return 0;
 }
 
+static int map_segment(const VmaEntry *e, struct restorer_vma *v, struct err *err)
+{
+	struct shmid_ds ds;
+
+	if (shmctl((int)e->shmid, IPC_STAT, &ds) < 0)
+		return err_sys(err, "cannot look at System V segment %" PRIu64, e->shmid);
+	v->shm = (int32_t)e->shmid;
+	v->shm_len = ((uint64_t)ds.shm_segsz + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+	v->shm_flags = e->has_fdflags && (e->fdflags & O_ACCMODE) == O_RDONLY ? SHM_RDONLY : 0;
+	v->pgoff = e->pgoff;
+	v->prot = e->prot;
+	if (e->pgoff > v->shm_len || v->len > v->shm_len - e->pgoff)
+		return err_set(err, EBADMSG, "cannot map System V segment %" PRIu64 " behind its end", e->shmid);
+	return 0;
+}
+
 int vma_map(struct restore *r, struct task *t, const struct mem_task *m, struct err *err)
 {
 	struct restorer_mm *out = &r->region->args->mm;
@@ -506,7 +544,10 @@ int vma_map(struct restore *r, struct task *t, const struct mem_task *m, struct 
 			.flags = e->flags,
 			.fd = m->files[i] ? m->files[i]->fd : -1,
 			.fill = is_filled(e, &m->pages, &at),
+			.shm = -1,
 		};
+		if (e->status & VMA_SYSVIPC && map_segment(e, &v[out->nr_vmas - 1], err) < 0)
+			return -err->code;
 	}
 	return map_guards(r, mm, err);
 }

@@ -19,6 +19,7 @@ enum parasite_cmd {
 	PARASITE_THREAD,      /* struct parasite_thread, in each thread */
 	PARASITE_TIMERS,      /* struct parasite_timers */
 	PARASITE_WRITE_PAGES, /* struct parasite_write */
+	PARASITE_STOP_SEEN,   /* struct parasite_stop, in the parent of a stopped task */
 };
 
 enum { PARASITE_ARGS_SIZE = 64 * 1024 };
@@ -49,6 +50,12 @@ struct parasite_thread {
 	uint32_t pdeath_sig;
 	uint32_t securebits;
 	uint32_t pad;
+};
+
+/* Has it asked for the stop of its child? */
+struct parasite_stop {
+	int32_t pid;	/* in */
+	int32_t unseen; /* out */
 };
 
 struct parasite_timer {
@@ -116,6 +123,7 @@ enum restorer_op {
 	RST_LOCK,      /* arg: address */
 	RST_GUARD,     /* arg: address */
 	RST_SEAL,      /* arg: seals */
+	RST_SHM,       /* arg: number of the segment */
 	RST_FILE_LOCK, /* arg: descriptor */
 };
 
@@ -130,6 +138,9 @@ struct restorer_vma {
 	uint32_t flags; /* MAP_*, as given to mmap, without MAP_FIXED */
 	int32_t fd;	/* -1: none */
 	uint32_t fill;	/* pages are read into it before it gets its protection */
+	int32_t shm;	/* System V segment, -1: none */
+	uint32_t shm_flags;
+	uint64_t shm_len; /* of the segment, whole pages */
 };
 
 /* A piece of memory; laid out like struct iovec. */
@@ -173,6 +184,7 @@ struct restorer_mm {
 	uint64_t membarrier;	/* registrations to repeat */
 	uint64_t guards, nr_guards; /* struct restorer_iov[]: lightweight guard pages */
 	uint64_t seals, nr_seals;   /* struct restorer_seal[] */
+	uint64_t shm_removes, nr_shm_removes; /* int32_t[]: segments that go with their last user */
 	uint64_t filler_stacks;	    /* RESTORER_STACK bytes each */
 };
 

@@ -13,6 +13,7 @@ long pie_command(uint32_t cmd, void *args);
 long parasite_task(struct parasite_task *p);
 long parasite_thread(struct parasite_thread *p);
 long parasite_timers(struct parasite_timers *p);
+long parasite_stop_seen(struct parasite_stop *p);
 
 enum { EINTR_ = 4, EFAULT_ = 14, ENOSYS_ = 38, IOV_MAX_ = 1024 };
 
@@ -63,6 +64,8 @@ long pie_command(uint32_t cmd, void *args)
 		return parasite_thread(args);
 	case PARASITE_TIMERS:
 		return parasite_timers(args);
+	case PARASITE_STOP_SEEN:
+		return parasite_stop_seen(args);
 	case PARASITE_WRITE_PAGES:
 		return write_pages(args);
 	}

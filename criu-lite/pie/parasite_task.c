@@ -7,6 +7,7 @@
 #include <asm/unistd.h>
 #include <linux/membarrier.h>
 #include <linux/prctl.h>
+#include <linux/wait.h>
 
 #include "pie/abi.h"
 #include "sys.h"
@@ -14,6 +15,7 @@
 long parasite_task(struct parasite_task *t);
 long parasite_thread(struct parasite_thread *t);
 long parasite_timers(struct parasite_timers *ts);
+long parasite_stop_seen(struct parasite_stop *s);
 
 enum {
 	SIGSET_SIZE = 8,
@@ -108,6 +110,16 @@ long parasite_thread(struct parasite_thread *t)
 	ret = sys5(__NR_prctl, PR_GET_SECUREBITS, 0, 0, 0, 0);
 	t->securebits = (uint32_t)ret;
 	return ret < 0 ? ret : 0;
+}
+
+/* A look that changes nothing; siginfo_t has the pid as its fourth number, which stays 0 if there is no news. */
+long parasite_stop_seen(struct parasite_stop *s)
+{
+	int32_t info[32] = { 0 };
+	long ret = sys5(__NR_waitid, P_PID, s->pid, (long)info, WSTOPPED | WNOHANG | WNOWAIT, 0);
+
+	s->unseen = info[3] != 0;
+	return ret;
 }
 
 long parasite_timers(struct parasite_timers *ts)

@@ -16,7 +16,12 @@ enum {
 	ENODATA_ = 61,
 	ECHILD_ = 10,
 	EINVAL_ = 22,
+	PROT_READ_ = 1,
 	PROT_WRITE_ = 2,
+	SHM_RDONLY_ = 010000,
+	SHM_REMAP_ = 040000,
+	MREMAP_MAYMOVE_ = 1,
+	MREMAP_FIXED_ = 2,
 	MAP_FIXED_NOREPLACE_ = 0x100000,
 	MAP_LOCKED_ = 0x2000,
 	MADV_POPULATE_WRITE_ = 23,
@@ -35,6 +40,7 @@ static void unmap_range(struct restorer_args *args, uint64_t start, uint64_t end
 		restorer_check(args, sys2(__NR_munmap, (long)start, (long)(end - start)), RST_UNMAP, start);
 }
 
+/* A System V segment for now is a place that is taken; see attach_vma(). */
 static void map_vma(struct restorer_args *args, const struct restorer_vma *v)
 {
 	uint32_t prot = v->fill ? v->prot | PROT_WRITE_ : v->prot;
@@ -44,6 +50,37 @@ static void map_vma(struct restorer_args *args, const struct restorer_vma *v)
 	restorer_check(args, ret, RST_MMAP, v->start);
 	if ((uint64_t)ret != v->start)
 		restorer_fail(args, RST_MMAP, -EINVAL_, v->start);
+}
+
+/*
+ * A segment can only be attached whole. If that is not what the area was, it is
+ * attached where there is room, which the kernel knows best now that everything
+ * else is in place, and cut to size.
+ */
+static void attach_vma(struct restorer_args *args, const struct restorer_vma *v)
+{
+	bool whole = v->pgoff == 0 && v->len == v->shm_len;
+	uint32_t prot = v->shm_flags & SHM_RDONLY_ ? PROT_READ_ : PROT_READ_ | PROT_WRITE_;
+	long p;
+
+	if (v->shm < 0)
+		return;
+	p = whole ? sys3(__NR_shmat, v->shm, (long)v->start, v->shm_flags | SHM_REMAP_) :
+		    sys3(__NR_shmat, v->shm, 0, v->shm_flags);
+	restorer_check(args, p, RST_SHM, (uint64_t)v->shm);
+	if (!whole) {
+		uint64_t from = (uint64_t)p + v->pgoff;
+
+		restorer_check(args,
+			       sys5(__NR_mremap, (long)from, (long)v->len, (long)v->len, MREMAP_MAYMOVE_ | MREMAP_FIXED_,
+				    (long)v->start),
+			       RST_SHM, (uint64_t)v->shm);
+		unmap_range(args, (uint64_t)p, from);
+		unmap_range(args, from + v->len, (uint64_t)p + v->shm_len);
+	}
+	if (v->prot != prot)
+		restorer_check(args, sys3(__NR_mprotect, (long)v->start, (long)v->len, v->prot), RST_PROTECT,
+			       v->start);
 }
 
 /* Fault memory in in large steps. It is only a matter of speed, so it may fail. */
@@ -198,6 +235,8 @@ int restore_memory(struct restorer_args *args)
 		restorer_check(args, restorer_map_vdso(mm->vdso), RST_VDSO, mm->vdso);
 	for (i = 0; i < mm->nr_vmas; i++)
 		map_vma(args, &vmas[i]);
+	for (i = 0; i < mm->nr_vmas; i++)
+		attach_vma(args, &vmas[i]);
 	/* Before pages: whether they are huge is decided when memory is faulted in. */
 	restorer_check(args, sys5(__NR_prctl, PR_SET_THP_DISABLE_, mm->thp_disabled, 0, 0, 0), RST_PRCTL,
 		       PR_SET_THP_DISABLE_);

@@ -27,7 +27,8 @@ struct fs_state {
 
 extern const struct task_kind fs_kind;
 
-static struct fs *fs_of(struct arena *a, struct kinds *kinds, const struct tree *tree, const struct task *t)
+static struct fs *fs_of(struct arena *a, struct kinds *kinds, const struct tree *tree,
+			const struct task *t)
 {
 	struct fs_state *s = kind_state(kinds, &fs_kind);
 
@@ -74,22 +75,26 @@ static int read_fs(struct restore *r, struct task *t, struct err *err)
 
 	if (t->state == TASK_DEAD)
 		return 0;
-	if (image_get_one(r->store, IMAGE_FS, (unsigned long)t->pid, r->arena, &msg, &found, err) < 0)
+	if (image_get_one(r->store, IMAGE_FS, (unsigned long)t->pid, r->arena, &msg, &found, err) <
+	    0)
 		return -err->code;
 	if (!found) {
 		err_set(err, ENOENT, "cannot read fs-%d.img: there is no such image", t->pid);
-		return err_hint(err, "the checkpoint is damaged or was not finished; take it again");
+		return err_hint(err,
+				"the checkpoint is damaged or was not finished; take it again");
 	}
 	fs->entry = msg;
 	return 0;
 }
 
-static int need_dir(struct restore *r, struct task *t, uint32_t id, struct file_need **need_ret, struct err *err)
+static int need_dir(struct restore *r, struct task *t, uint32_t id, struct file_need **need_ret,
+		    struct err *err)
 {
 	struct file *f = file_by_id(r, id);
 
 	if (!f || !f->image->reg)
-		return err_set(err, EBADMSG, "cannot use fs-%d.img: there is no directory %u", t->pid, id);
+		return err_set(err, EBADMSG, "cannot use fs-%d.img: there is no directory %u",
+			       t->pid, id);
 	*need_ret = file_need(r, t, f, -1);
 	return 0;
 }
@@ -116,9 +121,11 @@ static int map_fs(struct restore *r, struct task *t, struct err *err)
 	const struct fs *fs = fs_of(r->arena, r->kinds, r->tree, t);
 
 	if (!is_our_root(fs->root->fd) && (fchdir(fs->root->fd) < 0 || chroot(".") < 0))
-		return err_sys(err, "cannot make %s the root directory", fs->root->file->image->reg->name);
+		return err_sys(err, "cannot make %s the root directory",
+			       fs->root->file->image->reg->name);
 	if (fchdir(fs->cwd->fd) < 0)
-		return err_sys(err, "cannot make %s the working directory", fs->cwd->file->image->reg->name);
+		return err_sys(err, "cannot make %s the working directory",
+			       fs->cwd->file->image->reg->name);
 	if (fs->entry->has_umask)
 		umask(fs->entry->umask);
 	return 0;

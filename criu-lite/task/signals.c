@@ -71,6 +71,20 @@ static void drain_actions(struct dump *d, struct task *t)
 	}
 }
 
+/* The parent may not have asked for the stop yet, and must find it when it does. */
+static int drain_stop(struct task *t, struct err *err)
+{
+	struct parasite_stop stop = { .pid = t->pid };
+
+	if (t->state != TASK_STOPPED || !t->parent)
+		return 0;
+	if (task_call(t->parent, PARASITE_STOP_SEEN, &stop, sizeof(stop), err) < 0)
+		return -err->code;
+	t->core->tc->has_stop_unseen = stop.unseen;
+	t->core->tc->stop_unseen = stop.unseen;
+	return 0;
+}
+
 static int drain_signals(struct dump *d, struct task *t, struct err *err)
 {
 	if (t->state == TASK_DEAD)
@@ -86,7 +100,7 @@ static int drain_signals(struct dump *d, struct task *t, struct err *err)
 		e->ss_flags = inside->sas_flags;
 		t->threads[i].core->thread_core->sas = e;
 	}
-	return 0;
+	return drain_stop(t, err);
 }
 
 /* ---- restore ---- */

@@ -97,3 +97,15 @@ load ../helpers
 	[ "$status" -eq 1 ]
 	[[ "$output" == "Running as non-root requires '--unprivileged'"* ]]
 }
+
+@test "--log-pid: every task of a restore has its own log" {
+	start task/zombies
+	dump
+	restore --log-pid
+	[ -s "$images/restore.log.$pid" ]
+	grep -q "stage fork" "$images/restore.log"
+	[ "$(stat -c %a "$images/restore.log.$pid")" = 600 ]
+	run grep -c "$pid: " "$images/restore.log.$pid"
+	[ "$output" = 0 ]
+	same
+}

@@ -14,7 +14,8 @@ static bool make(void)
 	       expect((zero = open("/dev/zero", O_RDWR)) >= 0) &&
 	       expect((full = open("/dev/full", O_RDWR | O_NONBLOCK)) >= 0) &&
 	       expect((urandom = open("/dev/urandom", O_RDONLY)) >= 0) &&
-	       expect(mknod("mine", S_IFCHR | 0620, makedev(1, 5)) == 0) && expect(chmod("mine", 0620) == 0) &&
+	       expect(mknod("mine", S_IFCHR | 0620, makedev(1, 5)) == 0) &&
+	       expect(chmod("mine", 0620) == 0) &&
 	       expect((deleted = open("mine", O_RDONLY)) >= 0) && expect(unlink("mine") == 0);
 }
 
@@ -25,11 +26,13 @@ static bool same(void)
 
 	return expect(write(null, buf, 7) == 7) && expect(fcntl(null, F_GETFL) & O_APPEND) &&
 	       expect(read(zero, buf, 7) == 7) && expect(memcmp(buf, "\0\0\0\0\0\0\0", 7) == 0) &&
-	       expect(write(full, buf, 7) == -1 && errno == ENOSPC) && expect(fcntl(full, F_GETFL) & O_NONBLOCK) &&
-	       expect(read(urandom, buf, 7) == 7 && read(urandom, more, 7) == 7) && expect(memcmp(buf, more, 7)) &&
-	       expect(fstat(deleted, &st) == 0) && expect(st.st_rdev == makedev(1, 5)) &&
-	       expect((st.st_mode & 0777) == 0620) && expect(read(deleted, buf, 7) == 7) &&
-	       expect(buf[3] == 0) && expect(kmsg < 0 || fcntl(kmsg, F_GETFL) >= 0);
+	       expect(write(full, buf, 7) == -1 && errno == ENOSPC) &&
+	       expect(fcntl(full, F_GETFL) & O_NONBLOCK) &&
+	       expect(read(urandom, buf, 7) == 7 && read(urandom, more, 7) == 7) &&
+	       expect(memcmp(buf, more, 7)) && expect(fstat(deleted, &st) == 0) &&
+	       expect(st.st_rdev == makedev(1, 5)) && expect((st.st_mode & 0777) == 0620) &&
+	       expect(read(deleted, buf, 7) == 7) && expect(buf[3] == 0) &&
+	       expect(kmsg < 0 || fcntl(kmsg, F_GETFL) >= 0);
 }
 
 VICTIM(make, same)

@@ -54,14 +54,11 @@ hold()
 	cp "$(command -v sleep)" "$work/program"
 	launch "$work/program" 1000
 	dump
-	# one byte of the build id
-	offset=$(LC_ALL=C grep -obUaP 'GNU\x00' "$work/program" | sed -n '2s/:.*//p')
-	[ -n "$offset" ] || offset=$(LC_ALL=C grep -obUaP 'GNU\x00' "$work/program" | sed -n '1s/:.*//p')
 	id=$(readelf -n "$work/program" | sed -n 's/.*Build ID: \(..\).*/\1/p')
 	[ -n "$id" ] || skip "this machine's sleep has no build id"
-	for at in $(LC_ALL=C grep -obUaP 'GNU\x00\x'"$id" "$work/program" | sed 's/:.*//'); do
-		printf '\xff' | dd of="$work/program" bs=1 seek=$((at + 4)) conv=notrunc status=none
-	done
+	# the first byte of the id, behind the name of its note
+	at=$(LC_ALL=C grep -obUaP "\x03\x00\x00\x00GNU\x00\x$id" "$work/program" | LC_ALL=C cut -d: -f1 | head -n 1)
+	printf '\xff\xfe' | dd of="$work/program" bs=1 seek=$((at + 8)) conv=notrunc status=none
 	run restore
 	[ "$status" -eq 1 ]
 	[[ "$output" == *"cannot use $work/program: it is another build"* ]]

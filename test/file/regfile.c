@@ -44,7 +44,8 @@ static int new_file(const char *name, const char *text)
 {
 	int fd = open(name, O_RDWR | O_CREAT | O_EXCL, 0640);
 
-	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text) || lseek(fd, 0, SEEK_SET) < 0)
+	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text) ||
+	    lseek(fd, 0, SEEK_SET) < 0)
 		return -1;
 	return fd;
 }
@@ -55,11 +56,14 @@ static bool make(void)
 
 	return expect((half_read = new_file("read", "first second")) >= 0) &&
 	       expect(read(half_read, buf, 5) == 5) &&
-	       expect((half_written = open("written", O_WRONLY | O_CREAT | O_CLOEXEC, 0604)) >= 0) &&
+	       expect((half_written = open("written", O_WRONLY | O_CREAT | O_CLOEXEC, 0604)) >=
+		      0) &&
 	       expect(write(half_written, "abc", 3) == 3) &&
 	       expect((appended = open("log", O_WRONLY | O_CREAT | O_APPEND, 0600)) >= 0) &&
-	       expect(write(appended, "1\n", 2) == 2) && expect((twice = new_file("twice", "0123456789")) >= 0) &&
-	       expect((copy = dup(twice)) >= 0) && expect(lseek(twice, 3, SEEK_SET) == 3) && make_child();
+	       expect(write(appended, "1\n", 2) == 2) &&
+	       expect((twice = new_file("twice", "0123456789")) >= 0) &&
+	       expect((copy = dup(twice)) >= 0) && expect(lseek(twice, 3, SEEK_SET) == 3) &&
+	       make_child();
 }
 
 static bool content_is(const char *name, const char *want)
@@ -89,8 +93,9 @@ static bool same(void)
 	/* somebody else writes to the log meanwhile */
 	int other = open("log", O_WRONLY | O_APPEND);
 
-	return expect(read(half_read, buf, sizeof(buf)) == 7) && expect(strcmp(buf, " second") == 0) &&
-	       expect(write(half_read, "!", 1) == 1) && content_is("read", "first second!") &&
+	return expect(read(half_read, buf, sizeof(buf)) == 7) &&
+	       expect(strcmp(buf, " second") == 0) && expect(write(half_read, "!", 1) == 1) &&
+	       content_is("read", "first second!") &&
 	       expect(fcntl(half_written, F_GETFD) == FD_CLOEXEC) &&
 	       expect(read(half_written, buf, 1) == -1 && errno == EBADF) &&
 	       expect(write(half_written, "def", 3) == 3) && content_is("written", "abcdef") &&

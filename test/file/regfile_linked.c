@@ -14,8 +14,9 @@ static int by_old, by_old_too;
 static bool make(void)
 {
 	return expect((by_old = open("old", O_RDWR | O_CREAT | O_EXCL, 0600)) >= 0) &&
-	       expect((by_old_too = open("old", O_RDONLY)) >= 0) && expect(write(by_old, "content", 7) == 7) &&
-	       expect(link("old", "new") == 0) && expect(unlink("old") == 0);
+	       expect((by_old_too = open("old", O_RDONLY)) >= 0) &&
+	       expect(write(by_old, "content", 7) == 7) && expect(link("old", "new") == 0) &&
+	       expect(unlink("old") == 0);
 }
 
 /* Nothing of ours is left in the directory. */
@@ -37,9 +38,11 @@ static bool same(void)
 	struct stat a, b, c;
 	char buf[8] = "";
 
-	return expect(fstat(by_old, &a) == 0) && expect(stat("new", &b) == 0) && expect(a.st_ino == b.st_ino) &&
-	       expect(fstat(by_old_too, &c) == 0) && expect(a.st_ino == c.st_ino) && expect(a.st_nlink == 1) &&
-	       expect(read(by_old_too, buf, 7) == 7) && expect(strcmp(buf, "content") == 0) && is_tidy();
+	return expect(fstat(by_old, &a) == 0) && expect(stat("new", &b) == 0) &&
+	       expect(a.st_ino == b.st_ino) && expect(fstat(by_old_too, &c) == 0) &&
+	       expect(a.st_ino == c.st_ino) && expect(a.st_nlink == 1) &&
+	       expect(read(by_old_too, buf, 7) == 7) && expect(strcmp(buf, "content") == 0) &&
+	       is_tidy();
 }
 
 VICTIM(make, same)

@@ -13,9 +13,11 @@ static bool make(void)
 	return expect(fd >= 0) && expect(close(fd) == 0) && expect(mkdir("dir", 0700) == 0) &&
 	       expect(symlink("target", "link") == 0) && expect(symlink("lost", "gone") == 0) &&
 	       expect(mkfifo("fifo", 0600) == 0) && expect((file = open("file", O_PATH)) >= 0) &&
-	       expect((dir = open("dir", O_PATH | O_DIRECTORY)) >= 0) && expect((fifo = open("fifo", O_PATH)) >= 0) &&
+	       expect((dir = open("dir", O_PATH | O_DIRECTORY)) >= 0) &&
+	       expect((fifo = open("fifo", O_PATH)) >= 0) &&
 	       expect((to_link = open("link", O_PATH | O_NOFOLLOW)) >= 0) &&
-	       expect((gone_link = open("gone", O_PATH | O_NOFOLLOW)) >= 0) && expect(unlink("gone") == 0);
+	       expect((gone_link = open("gone", O_PATH | O_NOFOLLOW)) >= 0) &&
+	       expect(unlink("gone") == 0);
 }
 
 static bool leads_to(int fd, const char *want)
@@ -31,9 +33,10 @@ static bool same(void)
 	struct stat st;
 	char c;
 
-	return expect(read(file, &c, 1) == -1 && errno == EBADF) && expect(fcntl(file, F_GETFL) & O_PATH) &&
-	       expect(mkdirat(dir, "inner", 0700) == 0) && expect(access("dir/inner", F_OK) == 0) &&
-	       leads_to(to_link, "target") && leads_to(gone_link, "lost") && expect(fstat(fifo, &st) == 0) &&
+	return expect(read(file, &c, 1) == -1 && errno == EBADF) &&
+	       expect(fcntl(file, F_GETFL) & O_PATH) && expect(mkdirat(dir, "inner", 0700) == 0) &&
+	       expect(access("dir/inner", F_OK) == 0) && leads_to(to_link, "target") &&
+	       leads_to(gone_link, "lost") && expect(fstat(fifo, &st) == 0) &&
 	       expect(S_ISFIFO(st.st_mode)) && expect(access("gone", F_OK) < 0);
 }
 

@@ -33,9 +33,11 @@ static bool same(void)
 {
 	char buf[64] = "", target[4096] = "", want[4096] = "";
 
-	return begins_with(own, getpid()) && begins_with(of_child, child) && expect(read(of_all, buf, 63) == 6) &&
-	       expect(strcmp(buf, "Linux\n") == 0) && expect(readlinkat(exe, "", target, sizeof(target)) > 0) &&
-	       expect(readlink("/proc/self/exe", want, sizeof(want)) > 0) && expect(strcmp(target, want) == 0);
+	return begins_with(own, getpid()) && begins_with(of_child, child) &&
+	       expect(read(of_all, buf, 63) == 6) && expect(strcmp(buf, "Linux\n") == 0) &&
+	       expect(readlinkat(exe, "", target, sizeof(target)) > 0) &&
+	       expect(readlink("/proc/self/exe", want, sizeof(want)) > 0) &&
+	       expect(strcmp(target, want) == 0);
 }
 
 VICTIM(make, same)

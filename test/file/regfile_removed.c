@@ -30,8 +30,10 @@ static bool make(void)
 	       expect((inner = open("outer/inner", O_RDONLY | O_DIRECTORY)) >= 0) &&
 	       expect((file = open("outer/inner/file", O_RDWR | O_CREAT, 0600)) >= 0) &&
 	       expect(write(file, "lost", 4) == 4) && expect(chdir("outer/inner") == 0) &&
-	       expect(unlink("file") == 0) && expect(rmdir("../inner") == 0) && expect(rmdir("../../outer") == 0) &&
-	       (link_of(inner, dir_link, sizeof(dir_link)), link_of(file, file_link, sizeof(file_link)), true);
+	       expect(unlink("file") == 0) && expect(rmdir("../inner") == 0) &&
+	       expect(rmdir("../../outer") == 0) &&
+	       (link_of(inner, dir_link, sizeof(dir_link)),
+		link_of(file, file_link, sizeof(file_link)), true);
 }
 
 static bool same(void)
@@ -46,7 +48,8 @@ static bool same(void)
 	return expect(strcmp(text, file_link) == 0) && expect(pread(file, buf, 4, 0) == 4) &&
 	       expect(strcmp(buf, "lost") == 0) && expect(fstat(outer, &st) == 0) &&
 	       expect(st.st_mode == (S_IFDIR | 0751)) && expect(st.st_nlink == 0) &&
-	       expect(fstat(inner, &st) == 0 && stat(".", &cwd) == 0) && expect(st.st_ino == cwd.st_ino) &&
+	       expect(fstat(inner, &st) == 0 && stat(".", &cwd) == 0) &&
+	       expect(st.st_ino == cwd.st_ino) &&
 	       expect(open("new", O_WRONLY | O_CREAT, 0600) == -1 && errno == ENOENT) &&
 	       expect(!getcwd(text, sizeof(text)) && errno == ENOENT);
 }

@@ -9,6 +9,7 @@ static const clockid_t clocks[] = { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTT
 enum { CLOCKS = sizeof(clocks) / sizeof(clocks[0]), LEFT = 1000, INTERVAL = 77 };
 
 static int running[CLOCKS], oneshot, disarmed, interval_only, absolute;
+static struct timespec wall;
 
 static int timer(clockid_t clock, int flags, struct itimerspec it)
 {
@@ -28,6 +29,7 @@ static bool make(void)
 			return false;
 	clock_gettime(CLOCK_REALTIME, &at.it_value);
 	at.it_value.tv_sec += LEFT;
+	wall = at.it_value;
 	it.it_value = (struct timespec){ 0, 0 };
 	if (!expect((oneshot = timer(CLOCK_MONOTONIC, 0, soon)) >= 0) ||
 	    !expect((disarmed = timer(CLOCK_BOOTTIME, 0, none)) >= 0) ||
@@ -60,6 +62,28 @@ static bool is_disarmed(int fd, time_t interval)
 	       expect(errno == EAGAIN);
 }
 
+/* What is left of it ends at the very time it was set to, whatever happened meanwhile. */
+static bool ends_at(int fd, const struct timespec *t)
+{
+	struct itimerspec it;
+	struct timespec now;
+	int64_t off = 0;
+	int i;
+
+	for (i = 0; i < 50; i++) {
+		if (!expect(timerfd_gettime(fd, &it) == 0) ||
+		    !expect(clock_gettime(CLOCK_REALTIME, &now) == 0))
+			return false;
+		off = (now.tv_sec + it.it_value.tv_sec - t->tv_sec) * 1000000000 + now.tv_nsec +
+		      it.it_value.tv_nsec - t->tv_nsec;
+		if (off > -2000000 && off < 2000000)
+			return true;
+		victim_sleep(1);
+	}
+	fprintf(stderr, "off by %" PRId64 " ns\n", off);
+	return false;
+}
+
 static bool same(void)
 {
 	struct timespec none = { 0 }, interval = { INTERVAL, 999999999 };
@@ -71,7 +95,8 @@ static bool same(void)
 			return false;
 	return expect(read(oneshot, &n, sizeof(n)) == sizeof(n)) && expect(n == 1) &&
 	       is_disarmed(oneshot, 0) && is_disarmed(disarmed, 0) &&
-	       is_disarmed(interval_only, INTERVAL) && is_left(absolute, LEFT, &none);
+	       is_disarmed(interval_only, INTERVAL) && is_left(absolute, LEFT, &none) &&
+	       ends_at(absolute, &wall);
 }
 
 VICTIM(make, same)

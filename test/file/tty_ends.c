@@ -36,12 +36,14 @@ static bool make(void)
 	int master = open_pair(&hung), slave;
 	struct winsize size = { .ws_row = 11, .ws_col = 13 };
 
-	if (!expect(master >= 0) || !expect((hung_too = open(ptsname(master), O_RDONLY | O_NOCTTY)) >= 0) ||
+	if (!expect(master >= 0) ||
+	    !expect((hung_too = open(ptsname(master), O_RDONLY | O_NOCTTY)) >= 0) ||
 	    !expect((closed = open_pair(&slave)) >= 0))
 		return false;
 	close(master);
 	strcpy(hung_link, link_of(hung));
-	return expect(write(slave, "last words", 10) == 10) && expect(write(closed, "too late\n", 9) == 9) &&
+	return expect(write(slave, "last words", 10) == 10) &&
+	       expect(write(closed, "too late\n", 9) == 9) &&
 	       expect(ioctl(closed, TIOCSWINSZ, &size) == 0) && expect(close(slave) == 0) &&
 	       expect((fresh = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK)) >= 0);
 }
@@ -59,7 +61,8 @@ static bool is_hung_up(int fd)
 	char c;
 
 	return expect(read(fd, &c, 1) == 0) && expect(tcgetattr(fd, &t) < 0 && errno == EIO) &&
-	       expect(strcmp(link_of(fd), hung_link) == 0) && expect(strstr(hung_link, " (deleted)"));
+	       expect(strcmp(link_of(fd), hung_link) == 0) &&
+	       expect(strstr(hung_link, " (deleted)"));
 }
 
 static bool same(void)
@@ -68,18 +71,21 @@ static bool same(void)
 	struct winsize size;
 	int slave, locked = 0;
 
-	if (!is_hung_up(hung) || !is_hung_up(hung_too) || !expect(write(hung, "x", 1) < 0 && errno == EIO))
+	if (!is_hung_up(hung) || !is_hung_up(hung_too) ||
+	    !expect(write(hung, "x", 1) < 0 && errno == EIO))
 		return false;
-	if (!expect(events(closed) == (POLLIN | POLLHUP)) || !expect(ioctl(closed, TIOCGWINSZ, &size) == 0) ||
-	    !expect(size.ws_row == 11 && size.ws_col == 13) || !expect(read(closed, buf, sizeof(buf)) == 20) ||
+	if (!expect(events(closed) == (POLLIN | POLLHUP)) ||
+	    !expect(ioctl(closed, TIOCGWINSZ, &size) == 0) ||
+	    !expect(size.ws_row == 11 && size.ws_col == 13) ||
+	    !expect(read(closed, buf, sizeof(buf)) == 20) ||
 	    !expect(memcmp(buf, "last wordstoo late\r\n", 20) == 0) ||
 	    !expect(read(closed, buf, sizeof(buf)) < 0 && errno == EIO))
 		return false;
 	slave = open(ptsname(closed), O_RDWR | O_NOCTTY);
 	return expect(slave >= 0) && expect(read(slave, buf, sizeof(buf)) == 9) &&
 	       expect(memcmp(buf, "too late\n", 9) == 0) && expect(events(fresh) == 0) &&
-	       expect(read(fresh, buf, 1) < 0 && errno == EAGAIN) && expect(ioctl(fresh, TIOCGPTLCK, &locked) == 0) &&
-	       expect(locked);
+	       expect(read(fresh, buf, 1) < 0 && errno == EAGAIN) &&
+	       expect(ioctl(fresh, TIOCGPTLCK, &locked) == 0) && expect(locked);
 }
 
 VICTIM(make, same)

@@ -101,7 +101,8 @@ static bool make(void)
 			return false;
 		if (i == 0 && u.pid != leader)
 			job = u.pid;
-		if (u.pid == leader && !expect(read(answers, (char *)&a + sizeof(pid_t), sizeof(a) - sizeof(pid_t)) > 0))
+		if (u.pid == leader && !expect(read(answers, (char *)&a + sizeof(pid_t),
+						    sizeof(a) - sizeof(pid_t)) > 0))
 			return false;
 		if (u.pid != leader)
 			job = u.pid;
@@ -113,8 +114,8 @@ static bool answered(char who)
 {
 	struct answer a = { 0 };
 
-	return expect(read(answers, &a, sizeof(a)) == sizeof(a)) && expect(a.who == who) && expect(a.sid == leader) &&
-	       expect(a.pgrp == job);
+	return expect(read(answers, &a, sizeof(a)) == sizeof(a)) && expect(a.who == who) &&
+	       expect(a.sid == leader) && expect(a.pgrp == job);
 }
 
 static bool same(void)

@@ -10,8 +10,8 @@ extern const struct file_kind epoll_kind, eventfd_kind, inotify_kind, pidfd_kind
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const struct file_kind *const kinds[] = { &epoll_kind, &eventfd_kind, &inotify_kind, &pidfd_kind,
-						 &signalfd_kind };
+static const struct file_kind *const kinds[] = { &epoll_kind, &eventfd_kind, &inotify_kind,
+						 &pidfd_kind, &signalfd_kind };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -26,7 +26,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	list_init(&tree.tasks);
 	arena_init(&arena);
 	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		struct fd_probe p = { .fd = 3, .own = -1, .fdinfo = text, .link = "", .proc_ref = "" };
+		struct fd_probe p = {
+			.fd = 3, .own = -1, .fdinfo = text, .link = "", .proc_ref = ""
+		};
 		struct err err = { 0 };
 		FileEntry fe = FILE_ENTRY__INIT;
 		int ret = kinds[i]->collect(&d, &p, &fe, &err);

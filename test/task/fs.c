@@ -28,8 +28,8 @@ static bool make(void)
 	if (!expect(realpath(victim_dir, here)))
 		return false;
 	strcpy(victim_dir, here);
-	if (!expect(mkdir("dir", 0700) == 0 && mkdir("dir/marker", 0700) == 0) || !expect(pipe(to) == 0) ||
-	    !expect(pipe(from) == 0))
+	if (!expect(mkdir("dir", 0700) == 0 && mkdir("dir/marker", 0700) == 0) ||
+	    !expect(pipe(to) == 0) || !expect(pipe(from) == 0))
 		return false;
 	if (fork() == 0) {
 		umask(0017);
@@ -50,8 +50,8 @@ static bool same(void)
 	char text[4096], c = 'x';
 
 	return expect(getcwd(text, sizeof(text))) && expect(strcmp(text, victim_dir) == 0) &&
-	       expect(umask(0) == 0053) && expect(write(asks, &c, 1) == 1) && expect(read(says, &c, 1) == 1) &&
-	       expect(c == 0017);
+	       expect(umask(0) == 0053) && expect(write(asks, &c, 1) == 1) &&
+	       expect(read(says, &c, 1) == 1) && expect(c == 0017);
 }
 
 VICTIM(make, same)

@@ -9,7 +9,8 @@ static int inside, outside;
 /* The conversation goes on inside. */
 static bool lead_inside(void)
 {
-	return expect(symlink("jail/ready", "ready") == 0) && expect(symlink("jail/look", "look") == 0) &&
+	return expect(symlink("jail/ready", "ready") == 0) &&
+	       expect(symlink("jail/look", "look") == 0) &&
 	       expect(symlink("jail/verdict", "verdict") == 0);
 }
 
@@ -22,7 +23,8 @@ static bool make(void)
 	if (!expect(chroot("jail") == 0) || !expect(chdir("/cell") == 0))
 		return false;
 	strcpy(victim_dir, "/");
-	return expect((inside = open("/file", O_RDWR | O_CREAT, 0600)) >= 0) && expect(write(inside, "in", 2) == 2);
+	return expect((inside = open("/file", O_RDWR | O_CREAT, 0600)) >= 0) &&
+	       expect(write(inside, "in", 2) == 2);
 }
 
 static bool same(void)
@@ -32,7 +34,8 @@ static bool same(void)
 	return expect(getcwd(text, sizeof(text))) && expect(strcmp(text, "/cell") == 0) &&
 	       expect(access("/file", F_OK) == 0 && access("/jail", F_OK) < 0) &&
 	       expect(pread(inside, buf, 7, 0) == 2) && expect(pread(outside, buf, 7, 0) == 7) &&
-	       expect(strcmp(buf, "outside") == 0) && expect(chdir("/..") == 0 && access("cell", F_OK) == 0);
+	       expect(strcmp(buf, "outside") == 0) &&
+	       expect(chdir("/..") == 0 && access("cell", F_OK) == 0);
 }
 
 VICTIM(make, same)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * pty - pairs of terminals, made again with their old numbers
+ * tty pty - pairs of terminals, made again with their old numbers
  *
  * Programs know their terminal as /dev/pts/N, so N must come true.  The kernel
  * gives the lowest number that is free; so masters are opened, all by the
@@ -49,14 +49,17 @@ static const char *slave_path(struct restore *r, const struct pty *p)
 	const char *below = arena_printf(r->arena, "%s/pts", dir);
 	struct stat st;
 
-	return arena_printf(r->arena, "%s/%u", stat(below, &st) == 0 && S_ISDIR(st.st_mode) ? below : dir, p->index);
+	return arena_printf(r->arena, "%s/%u",
+			    stat(below, &st) == 0 && S_ISDIR(st.st_mode) ? below : dir, p->index);
 }
 
 static int refuse_taken(struct restore *r, const struct pty *p, struct err *err)
 {
 	err_set(err, EEXIST, "cannot make terminal %s again", slave_path(r, p));
 	err_why(err, "another one has that number");
-	return err_hint(err, "close that terminal, or restore where /dev/pts is one of its own (mount -t devpts)");
+	return err_hint(
+		err,
+		"close that terminal, or restore where /dev/pts is one of its own (mount -t devpts)");
 }
 
 int pty_plan(struct restore *r, const struct pty *p, struct err *err)
@@ -70,18 +73,21 @@ int pty_plan(struct restore *r, const struct pty *p, struct err *err)
 
 /* ---- masters ---- */
 
-static struct pty *find_wanted(struct restore *r, struct pty *ptys, const char *ptmx, uint32_t index)
+static struct pty *find_wanted(struct restore *r, struct pty *ptys, const char *ptmx,
+			       uint32_t index)
 {
 	struct pty *p;
 
 	for (p = ptys; p; p = p->next)
-		if (p->index == index && p->master_fd < 0 && pty_is_ours(p) && strcmp(ptmx_of(r, p), ptmx) == 0)
+		if (p->index == index && p->master_fd < 0 && pty_is_ours(p) &&
+		    strcmp(ptmx_of(r, p), ptmx) == 0)
 			return p;
 	return NULL;
 }
 
 /* Open masters until @want has come; others that are wanted may come on the way.  Spares go into @spare. */
-static int open_masters(struct restore *r, struct pty *ptys, struct pty *want, number_list *spare, struct err *err)
+static int open_masters(struct restore *r, struct pty *ptys, struct pty *want, number_list *spare,
+			struct err *err)
 {
 	const char *ptmx = ptmx_of(r, want);
 
@@ -142,9 +148,9 @@ static int open_slave(struct pty *p, struct err *err)
 
 static int set_up(struct restore *r, struct pty *p, struct err *err)
 {
-	const TtyInfoEntry *info = p->slave && p->slave->info->termios ? p->slave->info :
-				   p->master			       ? p->master->info :
-									 p->slave->info;
+	const TtyInfoEntry *info = p->slave && p->slave->info->termios ? p->slave->info
+				   : p->master			       ? p->master->info
+								       : p->slave->info;
 	int packet = p->master && p->master->info->packet_mode;
 
 	if (tty_set_state(p->master_fd, info, true, err) < 0)
@@ -205,7 +211,8 @@ int pty_finish(struct pty *p, struct err *err)
 
 	if (!pty_is_ours(p))
 		return 0;
-	if (make_exclusive(p->slave, p->slave_fd, err) < 0 || make_exclusive(p->master, p->master_fd, err) < 0)
+	if (make_exclusive(p->slave, p->slave_fd, err) < 0 ||
+	    make_exclusive(p->master, p->master_fd, err) < 0)
 		return -err->code;
 	if (p->master && p->master->info->locked && ioctl(p->master_fd, TIOCSPTLCK, &locked) < 0)
 		return err_sys(err, "cannot lock terminal %u", p->index);

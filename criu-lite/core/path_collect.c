@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * path_collect - which name an open file has, if it has one (dump)
+ *
+ * The name is what /proc says; it must still lead to the same inode.  If not:
+ * no link left -> a ghost (ghost.c); linked elsewhere -> a hard link of ours
+ * beside it (--link-remap); hidden below a mount -> refused.
+ *
+ * not done  files of a process that has gone (/proc/PID/...) are refused, and so
+ *           are those of threads, which exist only after files have been opened
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "core/build_id.h"
+#include "core/external.h"
+#include "core/file.h"
+#include "core/ghost.h"
+#include "core/path_ref.h"
+#include "core/path_remap.h"
+
+/* ---- what can be compared later ---- */
+
+static void collect_build_id(struct dump *d, const struct fd_probe *p, RegFileEntry *reg)
+{
+	uint32_t words[BUILD_ID_WORDS];
+	char path[32];
+	size_t n;
+
+	snprintf(path, sizeof(path), "self/fd/%d", p->own);
+
+	scoped_fd fd = path_open_quietly(d->proc, path);
+
+	/* what cannot be read now cannot be compared later */
+	n = fd < 0 ? 0 : build_id_read(fd, words);
+	if (!n)
+		return;
+	reg->n_build_id = n;
+	reg->build_id = arena_dup(d->arena, words, n * sizeof(words[0]));
+}
+
+static void collect_looks(struct dump *d, const struct fd_probe *p, RegFileEntry *reg)
+{
+	reg->has_mode = true;
+	reg->mode = p->st.st_mode;
+	if (!S_ISREG(p->st.st_mode))
+		return;
+	/* a log may grow: whoever only appends does not care how long it is */
+	if ((p->flags & (O_ACCMODE | O_APPEND)) != (O_WRONLY | O_APPEND)) {
+		reg->has_size = true;
+		reg->size = (uint64_t)p->st.st_size;
+	}
+	if (d->opts->validate_build_id && p->st.st_size > 0)
+		collect_build_id(d, p, reg);
+}
+
+/* ---- the name ---- */
+
+static struct path_refs *refs_of(struct dump *d)
+{
+	if (!d->paths)
+		d->paths = arena_new(d->arena, struct path_refs);
+	return d->paths;
+}
+
+static bool leads_to(const char *name, const struct stat *st)
+{
+	struct stat there;
+
+	return fstatat(AT_FDCWD, name, &there, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0 &&
+	       there.st_dev == st->st_dev && there.st_ino == st->st_ino;
+}
+
+static bool is_on_proc(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
+}
+
+/* "/proc/12/task/15/stat": threads are born after files have been opened. */
+static int check_thread(const struct dump *d, const char *name, struct err *err)
+{
+	int pid, tid;
+
+	if (sscanf(name, "/proc/%d/task/%d", &pid, &tid) != 2 || pid == tid)
+		return 0;
+	if (!task_by_host_pid(d->tree, pid))
+		return 0;
+	err_set(err, EOPNOTSUPP, "cannot dump %s: a file of a thread", name);
+	return err_hint(err, "have the program close it, or open it through /proc/%d", pid);
+}
+
+/* Inodes of /proc come and go: a name that exists is the right one. */
+static int collect_proc(const struct fd_probe *p, struct err *err)
+{
+	if (!p->deleted && access(p->link, F_OK) == 0)
+		return 0;
+	err_set(err, EOPNOTSUPP, "cannot dump %s: its process has gone", p->link);
+	return err_hint(err, "have the program close it before the dump");
+}
+
+static void add_remap(struct dump *d, const RegFileEntry *reg, RemapType type,
+		      const struct path_inode *to)
+{
+	struct path_remap *m = vec_add(d->arena, &refs_of(d)->remaps);
+
+	m->reg = reg;
+	m->type = type;
+	m->id = to->id;
+	m->link = to->link;
+}
+
+static struct path_inode *find_inode(struct path_refs *refs, const struct stat *st)
+{
+	struct path_inode *i;
+
+	vec_for_each(i, &refs->inodes)
+		if (i->dev == st->st_dev && i->ino == st->st_ino)
+			return i;
+	return NULL;
+}
+
+static struct path_inode *add_inode(struct dump *d, struct path_refs *refs, const struct stat *st)
+{
+	struct path_inode *i = vec_add(d->arena, &refs->inodes);
+
+	i->dev = st->st_dev;
+	i->ino = st->st_ino;
+	return i;
+}
+
+static int collect_ghost(struct dump *d, const struct fd_probe *p, RegFileEntry *reg,
+			 struct err *err)
+{
+	struct path_refs *refs = refs_of(d);
+	struct path_inode *i = find_inode(refs, &p->st);
+
+	if (!i) {
+		if (ghost_write(d, p, refs->last_ghost + 1, err) < 0)
+			return -err->code;
+		i = add_inode(d, refs, &p->st);
+		i->id = ++refs->last_ghost;
+	}
+	log_debug("%s is deleted: ghost %u", p->link, i->id);
+	add_remap(d, reg, REMAP_TYPE__GHOST, i);
+	return 0;
+}
+
+/* ---- links of ours ---- */
+
+/* In the directory it was in, or, if that has gone too, in the nearest one above. */
+static int link_beside(struct dump *d, const struct fd_probe *p, RegFileEntry *link,
+		       struct err *err)
+{
+	char *dir = arena_strdup(d->arena, p->link);
+	int code = ENOENT;
+
+	while (code == ENOENT && path_cut_last(dir)) {
+		link->name =
+			arena_printf(d->arena, "%s/link_remap.%u", dir[1] ? dir : "", link->id);
+		code = linkat(p->own, "", AT_FDCWD, link->name, AT_EMPTY_PATH) < 0 ? errno : 0;
+	}
+	if (!code)
+		return 0;
+	err_set(err, code, "cannot link the file that was %s to %s", p->link, link->name);
+	return err_hint(err, "have the program close it before the dump");
+}
+
+static int make_link(struct dump *d, const struct fd_probe *p, struct path_inode *to_ret,
+		     struct err *err)
+{
+	FileEntry *fe = record_new(d, file_entry);
+	RegFileEntry *link = record_new(d, reg_file_entry);
+
+	if (!d->opts->link_remap) {
+		err_set(err, EOPNOTSUPP,
+			"cannot dump %s: the file lost this name and is linked elsewhere", p->link);
+		return err_hint(err, "use --link-remap: it gets a name of ours beside the old one");
+	}
+	fe->type = FD_TYPES__REG;
+	fe->reg = link;
+	link->name = "";
+	to_ret->id = file_add_record(d, fe);
+	to_ret->link = link;
+	if (link_beside(d, p, link, err) < 0)
+		return -err->code;
+	collect_looks(d, p, link);
+	log_info("linked %s to %s", p->link, link->name);
+	return 0;
+}
+
+static int collect_link(struct dump *d, const struct fd_probe *p, RegFileEntry *reg,
+			struct err *err)
+{
+	struct path_refs *refs = refs_of(d);
+	struct path_inode *i = find_inode(refs, &p->st);
+	struct path_inode new = { 0 };
+
+	if (!i) {
+		if (make_link(d, p, &new, err) < 0)
+			return -err->code;
+		i = add_inode(d, refs, &p->st);
+		i->id = new.id;
+		i->link = new.link;
+	}
+	add_remap(d, reg, REMAP_TYPE__LINKED, i);
+	return 0;
+}
+
+void path_ref_dump_end(struct dump *d, bool ok)
+{
+	struct path_inode *i;
+
+	if (!d->paths || (ok && !d->opts->leave_running))
+		return;
+	vec_for_each(i, &d->paths->inodes)
+		if (i->link && unlink(i->link->name) < 0)
+			log_warn("cannot remove %s: %s", i->link->name, strerror(errno));
+}
+
+static int refuse_hidden(const struct fd_probe *p, struct err *err)
+{
+	err_set(err, EOPNOTSUPP, "cannot dump %s: that name leads to another file, or nowhere",
+		p->link);
+	err_why(err, "something is mounted over it, or it is on a mount we cannot see");
+	return err_hint(err,
+			"unmount what hides it, or use --external file[%" PRIx64 ":%" PRIx64 "]",
+			p->mnt_id, (uint64_t)p->st.st_ino);
+}
+
+static int collect_name(struct dump *d, const struct fd_probe *p, RegFileEntry *reg,
+			struct err *err)
+{
+	const char *literal;
+
+	reg->name = arena_strdup(d->arena, p->link);
+	if (leads_to(p->link, &p->st))
+		return check_thread(d, p->link, err);
+	if (is_on_proc(p->own))
+		return collect_proc(p, err);
+	if (!p->deleted)
+		return refuse_hidden(p, err);
+
+	literal = arena_printf(d->arena, "%s (deleted)", p->link);
+	if (leads_to(literal, &p->st)) {
+		reg->name = (char *)literal;
+		return 0;
+	}
+	/* not all file systems count the links of directories */
+	if (p->st.st_nlink == 0 || S_ISDIR(p->st.st_mode))
+		return collect_ghost(d, p, reg, err);
+	return collect_link(d, p, reg, err);
+}
+
+int path_ref_collect(struct dump *d, const struct fd_probe *p, RegFileEntry *reg, struct err *err)
+{
+	if (external_file(d, p->mnt_id, p->st.st_ino)) {
+		reg->name = (char *)external_file_key(d->arena, p->mnt_id, p->st.st_ino);
+		reg->has_ext = reg->ext = true;
+		return 0;
+	}
+	collect_looks(d, p, reg);
+	return collect_name(d, p, reg, err);
+}
+
+int path_ref_drain(struct dump *d, struct err *err)
+{
+	scoped_image *img = NULL;
+	struct path_remap *m;
+
+	if (!d->paths)
+		return 0;
+	if (image_create(d->store, IMAGE_REMAP_FPATH, 0, &img, err) < 0)
+		return -err->code;
+	vec_for_each(m, &d->paths->remaps) {
+		RemapFilePathEntry e = REMAP_FILE_PATH_ENTRY__INIT;
+
+		e.orig_id = m->reg->id;
+		e.remap_id = m->id;
+		e.has_remap_type = true;
+		e.remap_type = m->type;
+		if (image_put(img, &e.base, err) < 0)
+			return -err->code;
+	}
+	return image_close(take_ptr(img), err);
+}
