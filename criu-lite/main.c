@@ -134,6 +134,7 @@ static int run_restore(struct options *o, struct err *err)
 	log_info("Restore finished successfully. Tasks resumed.");
 
 	if (r->exec_cmd) {
+		signal(SIGPIPE, SIG_DFL);
 		execvp(r->exec_cmd[0], r->exec_cmd);
 		err_sys(err, "cannot execute %s", r->exec_cmd[0]);
 		return err_hint(err, "the tasks are restored; see whether that command exists");

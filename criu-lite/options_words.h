@@ -41,9 +41,9 @@ extern const struct option_row option_rows[];
 struct option_reader {
 	struct options *o;
 	struct arena *a;
-	opt_strings files;	   /* --config */
-	bool no_default_files;	   /* --no-default-config */
-	opt_strings operands;	   /* what is no option */
+	opt_strings files;     /* --config */
+	bool no_default_files; /* --no-default-config */
+	opt_strings operands;  /* what is no option */
 	vec(const struct option_row *) given;
 };
 

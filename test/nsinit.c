@@ -58,7 +58,8 @@ static void own_proc(void)
 /* Terminals are known by their numbers, so those of tests must not meet. */
 static void own_terminals(void)
 {
-	if (mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620") < 0 &&
+	if (mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC,
+		  "newinstance,ptmxmode=0666,mode=0620") < 0 &&
 	    errno != ENOENT)
 		die("mount /dev/pts");
 }

@@ -22,6 +22,20 @@
  *    those that would have returned EINTR because of our stop (epoll_wait,
  *    semop, sigtimedwait, sockets with timeouts, ...), unless a signal with a
  *    handler is what really ended them.
+ *
+ * Where the promise ends:
+ *  - a timeout that is an argument of such an EINTR call begins anew, because
+ *    the kernel keeps no note of when the call began;
+ *  - if the caller dies, the few pages of the blob stay mapped; and a thread
+ *    that runs it under a seccomp filter needs rt_sigprocmask() and close();
+ *  - not looked after: the shadow stack (CET), syscall user dispatch.
+ *
+ * What it asks of its caller:
+ *  - a tracer is a thread: all calls for a task come from the same one;
+ *  - nobody in the process waits for just any child (waitpid(-1));
+ *  - children that the caller forks while a blob is in a victim exec or exit
+ *    soon: they have a copy of the socket whose end tells the blob to leave;
+ *  - a cgroup that was frozen is thawed before anything is to run in a victim.
  */
 
 struct compel_thread {
@@ -39,17 +53,22 @@ struct compel_task {
 	int mem;	 /* /proc/PID/mem, open for reading and writing */
 
 	/* Private to compel: */
-	struct compel_blob *blob; /* what is injected */
-	unsigned long stub;	  /* room for a little code */
-	bool stub_known, seccomp_in_force;
+	struct compel_blob *blob;     /* what is injected */
+	unsigned long room, room_end; /* for a little code of ours */
+	bool seccomp_in_force;	      /* filters could not be suspended */
 };
 
 /*
  * Seize and stop every thread of the thread group @pid, those born meanwhile
  * included.  Waits at most @timeout_ms (0: for ever) for a thread that sleeps
  * uninterruptibly, then fails with -EBUSY and names it; -ESRCH: no such task;
- * -EPERM/-EBUSY: it is traced by somebody else (named).  On failure nothing is left seized.
- * The result is on the heap and ends with compel_release().
+ * -EBUSY: it is traced by somebody else (named); -EPERM: not permitted;
+ * -EOPNOTSUPP: it runs 32-bit code.  On failure nothing is left seized, but the
+ * kernel does not let go of a thread that sleeps uninterruptibly before it
+ * wakes up or we end.  The result is on the heap and ends with compel_release().
+ *
+ * A thread that was inside a restartable sequence (rseq) is moved to its abort,
+ * as the kernel would do when it runs on.
  */
 int compel_seize(pid_t pid, unsigned int timeout_ms, struct compel_task **task_ret,
 		 struct err *err);
@@ -68,7 +87,9 @@ int compel_release(struct compel_task *task, enum compel_end end, struct err *er
 
 /*
  * One system call in thread @t.  @ret is what the kernel returned (negative
- * errno included).  Nothing of the thread changes but by the call itself.
+ * errno included).  Nothing of the thread changes but by the call itself.  Not
+ * for calls that leave something for the kernel to restart (nanosleep, poll or
+ * futex with a timeout), nor those that do not return.
  */
 int compel_syscall(struct compel_task *task, struct compel_thread *t, long nr,
 		   const unsigned long args[6], long *ret, struct err *err);
@@ -90,7 +111,16 @@ int compel_inject(struct compel_task *task, const struct compel_image *image, si
  * Run command @cmd in thread @t (the leader, or any other).  @args (@len bytes,
  * at most args_size) is copied into the victim's buffer before and back from it
  * after.  @ret_ret is what the command returned: negative errno, or a result.
- * Fails only if the victim or the channel is lost.
+ * Fails only if the victim or the channel is lost, or with -EFAULT if the
+ * command has crashed: the victim can then be cured and lives on.
+ *
+ * The thread stays in the blob, running, until another thread is called, or
+ * until compel_syscall() or the cure.  What else ptrace can tell of it is asked
+ * before the first call or after the cure.
+ *
+ * Commands run with all signals blocked.  They do not call what needs the
+ * kernel's restart block (see compel_syscall()), and wait only for things that
+ * end when the caller does, or they will not notice that it has died.
  */
 int compel_call(struct compel_task *task, struct compel_thread *t, uint32_t cmd, void *args,
 		size_t len, long *ret_ret, struct err *err);
@@ -116,6 +146,10 @@ int compel_get_xstate(pid_t tid, void *buf, size_t size, size_t *len_ret, struct
 /*
  * For restore: threads that were born traced by us and have stopped.
  *
+ * They are seized (PTRACE_SEIZE, or born of a seized thread) with
+ * PTRACE_O_TRACESYSGOOD, and stopped by PTRACE_EVENT_STOP; so they are after
+ * each call, too.
+ *
  * compel_raw_syscall() runs one system call through the system call
  * instruction at address @insn; registers are garbage afterwards.
  * compel_set_state() gives a thread its final registers, vector state (@len 0:
@@ -124,9 +158,12 @@ int compel_get_xstate(pid_t tid, void *buf, size_t size, size_t *len_ret, struct
  */
 int compel_raw_syscall(pid_t tid, unsigned long insn, long nr, const unsigned long args[6],
 		       long *ret, struct err *err);
-/* As compel_raw_syscall(), but the call is interrupted before it can wait: an ERESTART code, or what it gave without waiting. */
-int compel_interrupt_syscall(pid_t tid, unsigned long insn, long nr, const unsigned long args[6], long *ret,
-			     struct err *err);
+/*
+ * As compel_raw_syscall(), but the call is interrupted before it can wait: an
+ * ERESTART code, or what it gave without waiting.
+ */
+int compel_interrupt_syscall(pid_t tid, unsigned long insn, long nr, const unsigned long args[6],
+			     long *ret, struct err *err);
 int compel_set_state(pid_t tid, const struct compel_regs *regs, const void *xstate, size_t len,
 		     uint64_t sigmask, struct err *err);
 

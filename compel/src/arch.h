@@ -44,11 +44,16 @@ void arch_set_entry(struct compel_regs *regs, unsigned long ip, unsigned long sp
 
 /* How head.S brings a thread back that was stopped with @regs. */
 void arch_resume(const struct compel_regs *regs, uint64_t *resume);
+/* The registers that it then has. */
+void arch_resumed(const uint64_t *resume, struct compel_regs *regs);
 
 /*
  * Code for @buf whose first instruction is a system call, and which otherwise
  * does for @t what head.S does.  Its size, or 0 if there is none.
  */
 size_t arch_stub(const struct compel_thread *t, void *buf, size_t max);
+bool arch_is_stub(const void *code);
+/* The other way round: what the stub would give back to @t.  False: it is none. */
+bool arch_stub_undo(const void *code, struct compel_thread *t);
 
 #endif

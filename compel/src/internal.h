@@ -45,9 +45,14 @@ void blob_free(struct compel_task *task);
 int blob_enter(struct compel_task *task, struct compel_thread *t, struct err *err);
 int blob_leave(struct compel_task *task, struct err *err);
 
-/* remote.c: a system call that needs no blob. */
-int remote_call(struct compel_task *task, struct compel_thread *t, long nr, const unsigned long args[6],
-		long *ret, struct err *err);
+/*
+ * remote.c: for a task whose threads have just been stopped: it takes threads
+ * out of stubs that another host has left behind.
+ */
+int remote_leave_stubs(struct compel_task *task);
+/* A system call that needs no blob. */
+int remote_call(struct compel_task *task, struct compel_thread *t, long nr,
+		const unsigned long args[6], long *ret, struct err *err);
 /* Code cannot run in a thread under a seccomp filter that we could not suspend. */
 int remote_is_allowed(const struct compel_task *task, const struct compel_thread *t,
 		      struct err *err);

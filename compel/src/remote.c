@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -29,8 +30,8 @@
 enum {
 	SCAN_STEP = 16384,
 	STUB_MAX = 384,
-	STUB_MAGIC = 16, /* so many bytes tell one */
 	PAGE = 4096,
+	VDSO_MAX = 16 * PAGE, /* anything larger at that address is not it */
 };
 
 static bool is_insn(const struct compel_task *task, unsigned long address)
@@ -76,8 +77,8 @@ static unsigned long insn_anywhere(const struct compel_task *task, pid_t tid)
 	return insn;
 }
 
-static int find_insn(const struct compel_task *task, const struct compel_thread *t, unsigned long *insn_ret,
-		     struct err *err)
+static int find_insn(const struct compel_task *task, const struct compel_thread *t,
+		     unsigned long *insn_ret, struct err *err)
 {
 	unsigned long ip = arch_ip(&t->regs), insn;
 
@@ -89,8 +90,11 @@ static int find_insn(const struct compel_task *task, const struct compel_thread 
 		insn = insn_anywhere(task, t->tid);
 
 	if (!insn) {
-		err_set(err, ENOENT, "cannot find a system call instruction in process %d", task->pid);
-		return err_hint(err, "try again: it was not in a system call, and none of its code has one");
+		err_set(err, ENOENT, "cannot find a system call instruction in process %d",
+			task->pid);
+		return err_hint(
+			err,
+			"try again: it was not in a system call, and none of its code has one");
 	}
 	*insn_ret = insn;
 	return 0;
@@ -117,75 +121,103 @@ static bool is_zero(const unsigned char *p, size_t n)
 	return n == 0 || (p[0] == 0 && memcmp(p, p + 1, n - 1) == 0);
 }
 
-static bool somebody_is_between(const struct compel_task *task, unsigned long start, unsigned long end)
+/* The section headers are the last thing in the vdso; from there to the end of the page it is 0. */
+static void find_room(struct compel_task *task)
+{
+	unsigned long vdso = vdso_start(task_thread(task)->tid), end;
+	Elf64_Ehdr elf;
+
+	if (!vdso || io_pread(task->mem, &elf, sizeof(elf), (off_t)vdso) < 0 ||
+	    memcmp(elf.e_ident, ELFMAG, SELFMAG) != 0)
+		return;
+
+	end = vdso + elf.e_shoff + (unsigned long)elf.e_shnum * elf.e_shentsize;
+	if (end - vdso > VDSO_MAX)
+		return;
+	task->room_end = (end + PAGE - 1) / PAGE * PAGE;
+	task->room = task->room_end - (task->room_end - end) / STUB_MAX * STUB_MAX;
+}
+
+/* Not one that sleeps: nearly all do, and need no look at the vdso. */
+static bool may_be_in_stub(const struct compel_thread *t)
+{
+	struct compel_interrupted in;
+
+	compel_interrupted(&t->regs, &in);
+	return !t->dead && (in.nr < 0 || in.nr == SYS_rt_sigprocmask);
+}
+
+static int leave_stub(struct compel_task *task, struct compel_thread *t)
+{
+	unsigned long into = arch_ip(&t->regs) - task->room;
+	unsigned char stub[STUB_MAX];
+	int ret;
+
+	if (into >= task->room_end - task->room)
+		return 0;
+
+	ret = io_pread(task->mem, stub, sizeof(stub),
+		       (off_t)(task->room + into / STUB_MAX * STUB_MAX));
+	return ret == 0 && arch_stub_undo(stub, t) ? thread_reset(t) : ret;
+}
+
+int remote_leave_stubs(struct compel_task *task)
 {
 	size_t i;
+	int ret = 0;
 
-	for (i = 0; i < task->nr_threads; i++)
-		if (!task->threads[i].dead && arch_ip(&task->threads[i].regs) - start < end - start)
-			return true;
-	return false;
+	for (i = 0; ret == 0 && i < task->nr_threads; i++) {
+		struct compel_thread *t = &task->threads[i];
+
+		if (!may_be_in_stub(t))
+			continue;
+		if (!task->room_end)
+			find_room(task);
+		ret = leave_stub(task, t);
+	}
+	return ret;
 }
 
 /*
- * A piece of @start to @end that is 0.  A host that died during a call has left
- * its stub behind; that is used again only when there is nothing else, and no
- * thread is still on its way through one of them, from where it may go on to
- * the next.
+ * A host that died during a call has left its stub behind.  No thread is in it
+ * any more, see remote_leave_stubs(), but a signal handler may be about to return
+ * there: so it is used again only when there is no other room.
  */
-static unsigned long find_room(const struct compel_task *task, const unsigned char *code, unsigned long start,
-			       unsigned long end)
+static unsigned long find_place(const struct compel_task *task)
 {
-	bool in_use = somebody_is_between(task, start, end);
-	unsigned long at, left_behind = 0;
 	unsigned char there[STUB_MAX];
+	unsigned long at;
 
-	for (at = end - STUB_MAX; at >= start; at -= STUB_MAX) {
-		if (io_pread(task->mem, there, sizeof(there), (off_t)at) < 0)
-			return 0;
-		if (is_zero(there, sizeof(there)))
+	for (at = task->room; at < task->room_end; at += STUB_MAX)
+		if (io_pread(task->mem, there, sizeof(there), (off_t)at) == 0 &&
+		    is_zero(there, sizeof(there)))
 			return at;
-		if (!in_use && memcmp(there, code, STUB_MAGIC) == 0)
-			left_behind = at;
-	}
-	return left_behind;
+	return io_pread(task->mem, there, sizeof(there), (off_t)task->room) == 0 &&
+			       arch_is_stub(there)
+		       ? task->room
+		       : 0;
 }
 
-/* The section headers are the last thing in the vdso; from there to the end of the page it is 0. */
-static unsigned long find_room_in_vdso(const struct compel_task *task, pid_t tid, const unsigned char *code)
-{
-	unsigned long start = vdso_start(tid), end;
-	Elf64_Ehdr elf;
-
-	if (!start || io_pread(task->mem, &elf, sizeof(elf), (off_t)start) < 0 ||
-	    memcmp(elf.e_ident, ELFMAG, SELFMAG) != 0)
-		return 0;
-
-	start += elf.e_shoff + (unsigned long)elf.e_shnum * elf.e_shentsize;
-	end = (start + PAGE - 1) / PAGE * PAGE;
-	return find_room(task, code, start, end);
-}
-
-/* False: there is none. */
-static bool stub_put(struct compel_task *task, const struct compel_thread *t)
+/* Where it is, or 0: there is no room. */
+static unsigned long stub_put(struct compel_task *task, const struct compel_thread *t)
 {
 	unsigned char code[STUB_MAX];
 	size_t size = arch_stub(t, code, sizeof(code));
+	unsigned long at;
 
 	if (!size)
-		return false;
-	if (!task->stub_known) {
-		task->stub_known = true;
-		task->stub = find_room_in_vdso(task, t->tid, code);
-	}
-	return task->stub && io_pwrite(task->mem, code, size, (off_t)task->stub) == 0;
+		return 0;
+	if (!task->room_end)
+		find_room(task);
+	at = find_place(task);
+	return at && io_pwrite(task->mem, code, size, (off_t)at) == 0 ? at : 0;
 }
 
-static void stub_take(struct compel_task *task)
+static void stub_take(struct compel_task *task, unsigned long at)
 {
 	static const unsigned char zeros[STUB_MAX];
 
-	io_pwrite(task->mem, zeros, sizeof(zeros), (off_t)task->stub);
+	io_pwrite(task->mem, zeros, sizeof(zeros), (off_t)at);
 }
 
 struct compel_thread *task_thread(struct compel_task *task)
@@ -233,8 +265,8 @@ int remote_is_allowed(const struct compel_task *task, const struct compel_thread
 		"run with CAP_SYS_ADMIN and outside of seccomp, so that the filter can be suspended");
 }
 
-static int call_at(struct compel_thread *t, unsigned long insn, long nr, const unsigned long args[6], long *ret,
-		   struct err *err)
+static int call_at(struct compel_thread *t, unsigned long insn, long nr,
+		   const unsigned long args[6], long *ret, struct err *err)
 {
 	struct compel_regs regs = t->regs;
 	long result;
@@ -250,15 +282,15 @@ static int call_at(struct compel_thread *t, unsigned long insn, long nr, const u
 	return 0;
 }
 
-int remote_call(struct compel_task *task, struct compel_thread *t, long nr, const unsigned long args[6],
-		long *ret, struct err *err)
+int remote_call(struct compel_task *task, struct compel_thread *t, long nr,
+		const unsigned long args[6], long *ret, struct err *err)
 {
-	unsigned long insn = 0;
+	unsigned long insn = 0, stub = stub_put(task, t);
 	int failed;
 
-	if (stub_put(task, t)) {
-		failed = call_at(t, task->stub, nr, args, ret, err);
-		stub_take(task);
+	if (stub) {
+		failed = call_at(t, stub, nr, args, ret, err);
+		stub_take(task, stub);
 		return failed;
 	}
 
@@ -266,8 +298,8 @@ int remote_call(struct compel_task *task, struct compel_thread *t, long nr, cons
 	return failed < 0 ? failed : call_at(t, insn, nr, args, ret, err);
 }
 
-int compel_syscall(struct compel_task *task, struct compel_thread *t, long nr, const unsigned long args[6],
-		   long *ret, struct err *err)
+int compel_syscall(struct compel_task *task, struct compel_thread *t, long nr,
+		   const unsigned long args[6], long *ret, struct err *err)
 {
 	struct compel_blob *b = task->blob;
 	int failed = remote_is_allowed(task, t, err);
@@ -283,8 +315,8 @@ int compel_syscall(struct compel_task *task, struct compel_thread *t, long nr, c
 	return failed < 0 ? failed : call_at(t, b->base + COMPEL_GADGET, nr, args, ret, err);
 }
 
-static int raw_syscall(pid_t tid, unsigned long insn, long nr, const unsigned long args[6], bool interrupt,
-		       long *ret, struct err *err)
+static int raw_syscall(pid_t tid, unsigned long insn, long nr, const unsigned long args[6],
+		       bool interrupt, long *ret, struct err *err)
 {
 	struct compel_thread t = { .tid = tid };
 	struct compel_regs regs;

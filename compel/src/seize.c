@@ -315,9 +315,9 @@ static int open_mem(struct compel_task *task, struct err *err)
  * before that the leader's parent hears of nothing.  If we are that parent, the
  * leader is left for our caller to look at.  False: it is not dead yet.
  */
-static bool thread_reap(struct compel_task *task, pid_t tid, bool we_are_parent, struct patience *p)
+static bool thread_reap(struct compel_task *task, pid_t tid, struct patience *p)
 {
-	int keep = we_are_parent && tid == task->pid ? WNOWAIT : 0;
+	int keep = tid == task->pid && task_parent(tid) == getpid() ? WNOWAIT : 0;
 	siginfo_t info;
 
 	p->tries = 0;
@@ -338,12 +338,11 @@ static bool thread_reap(struct compel_task *task, pid_t tid, bool we_are_parent,
 static void task_detach(struct compel_task *task, unsigned int dying_ms)
 {
 	struct patience p = patience_of(dying_ms);
-	bool we_are_parent = task_parent(task->pid) == getpid();
 	size_t i;
 
 	for (i = task->nr_threads; i-- > 0;)
 		if (!task->threads[i].dead && ptrace(PTRACE_DETACH, task->threads[i].tid, 0, 0) < 0)
-			thread_reap(task, task->threads[i].tid, we_are_parent, &p);
+			thread_reap(task, task->threads[i].tid, &p);
 }
 
 static void task_free(struct compel_task *task)
@@ -378,7 +377,14 @@ static int seize_all(struct seizing *s, struct err *err)
 		drop_dead(s);
 	} while (!all_stopped(s) && rounds++ < ROUNDS_MAX);
 
-	return is_alive(task) ? open_mem(task, err) : err_no_task(err, task->pid);
+	if (!is_alive(task))
+		return err_no_task(err, task->pid);
+	ret = open_mem(task, err);
+	if (ret < 0)
+		return ret;
+	if (remote_leave_stubs(task) < 0)
+		return err_set(err, EIO, "cannot seize process %d", task->pid);
+	return 0;
 }
 
 /* Those that we have not waited for need that, or they would stay stopped. */
@@ -434,12 +440,11 @@ int compel_seize(pid_t pid, unsigned int timeout_ms, struct compel_task **task_r
 static int task_kill(struct compel_task *task, struct err *err)
 {
 	struct patience p = patience_of(KILL_TIMEOUT_MS);
-	bool we_are_parent = task_parent(task->pid) == getpid();
 	size_t i;
 
 	kill(task->pid, SIGKILL);
 	for (i = task->nr_threads; i-- > 0;)
-		if (!thread_reap(task, task->threads[i].tid, we_are_parent, &p))
+		if (!thread_reap(task, task->threads[i].tid, &p))
 			return err_undead(err, task->threads[i].tid);
 	return 0;
 }

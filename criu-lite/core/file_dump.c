@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "core/files.h"
 #include "core/record.h"
+#include "core/sockopt.h"
 
 #ifndef F_GETOWNER_UIDS
 #define F_GETOWNER_UIDS 17 /* linux/fcntl.h, which libc's cannot be mixed with */
@@ -93,6 +94,8 @@ static int find_kind(struct dump *d, const struct fd_probe *p, const struct file
 				       (*k)->name);
 		found = *k;
 	}
+	if (!found && S_ISSOCK(p->st.st_mode))
+		return sock_refuse(p, err);
 	if (!found) {
 		err_set(err, EOPNOTSUPP, "cannot dump file \"%s\" (/proc/%s): nobody knows this sort of file", p->link,
 			p->proc_ref);

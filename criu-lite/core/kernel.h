@@ -46,7 +46,7 @@ enum kernel_feature {
 	KERNEL_TUN,
 	KERNEL_LOGINUID,
 	KERNEL_FDINFO_LOCK,
-	KERNEL_PIDFS, /* pidfds have inode numbers of their own */
+	KERNEL_PIDFS,	 /* pidfds have inode numbers of their own */
 	KERNEL_POPULATE, /* MADV_POPULATE_WRITE */
 	/* only check asks for these */
 	KERNEL_AIO_REMAP,

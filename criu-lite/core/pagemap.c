@@ -89,8 +89,8 @@ struct pagemap_in {
 	unsigned int depth; /* parents of parents */
 };
 
-static int check_entry(const struct pagemap_in *in, const PagemapEntry *e, const struct pagemap_run *run,
-		       uint64_t last, struct err *err)
+static int check_entry(const struct pagemap_in *in, const PagemapEntry *e,
+		       const struct pagemap_run *run, uint64_t last, struct err *err)
 {
 	char name[IMAGE_NAME_MAX];
 	const char *why = NULL;
@@ -112,12 +112,13 @@ static int check_entry(const struct pagemap_in *in, const PagemapEntry *e, const
 	return err_hint(err, "make the dump again");
 }
 
-static int add_entry(struct restore *r, const struct pagemap_in *in, const PagemapEntry *e, uint32_t pages_id,
-		     uint64_t *off, pagemap_runs *runs, struct err *err)
+static int add_entry(struct restore *r, const struct pagemap_in *in, const PagemapEntry *e,
+		     uint32_t pages_id, uint64_t *off, pagemap_runs *runs, struct err *err)
 {
 	uint64_t nr = e->has_nr_pages ? e->nr_pages : e->compat_nr_pages;
 	uint64_t last = runs->n ? runs->items[runs->n - 1].addr + runs->items[runs->n - 1].len : 0;
-	bool in_parent = (e->has_flags && e->flags & PE_PARENT) || (e->has_in_parent && e->in_parent);
+	bool in_parent = (e->has_flags && e->flags & PE_PARENT) ||
+			 (e->has_in_parent && e->in_parent);
 	struct pagemap_run run = {
 		.addr = e->vaddr,
 		.len = nr < UINT64_MAX / PAGE_BYTES ? nr * PAGE_BYTES : 0,
@@ -137,8 +138,8 @@ static int add_entry(struct restore *r, const struct pagemap_in *in, const Pagem
 	return 0;
 }
 
-static int check_size(struct restore *r, const struct pagemap_in *in, uint32_t pages_id, uint64_t need,
-		      struct err *err)
+static int check_size(struct restore *r, const struct pagemap_in *in, uint32_t pages_id,
+		      uint64_t need, struct err *err)
 {
 	struct pagemap_run run = { .depth = in->depth, .pages_id = pages_id };
 	char name[IMAGE_NAME_MAX];
@@ -160,8 +161,8 @@ static int check_size(struct restore *r, const struct pagemap_in *in, uint32_t p
 	return 0;
 }
 
-static int read_one(struct restore *r, const struct pagemap_in *in, pagemap_runs *runs, bool *found_ret,
-		    struct err *err)
+static int read_one(struct restore *r, const struct pagemap_in *in, pagemap_runs *runs,
+		    bool *found_ret, struct err *err)
 {
 	scoped_image *img = NULL;
 	PagemapHead *head = NULL;
@@ -186,8 +187,8 @@ static int read_one(struct restore *r, const struct pagemap_in *in, pagemap_runs
 }
 
 /* Put in the place of @want, which is in the parent, what the parent has of it. */
-static int resolve_run(struct restore *r, const struct pagemap_run *want, const pagemap_runs *parent, size_t *at,
-		       pagemap_runs *ret, struct err *err)
+static int resolve_run(struct restore *r, const struct pagemap_run *want,
+		       const pagemap_runs *parent, size_t *at, pagemap_runs *ret, struct err *err)
 {
 	uint64_t addr = want->addr, end = want->addr + want->len;
 
@@ -200,7 +201,9 @@ static int resolve_run(struct restore *r, const struct pagemap_run *want, const 
 		if (!p || p->addr > addr) {
 			err_set(err, EBADMSG, "cannot find the page at %#llx in the parent dump",
 				(unsigned long long)addr);
-			return err_hint(err, "see whether the link \"parent\" leads to the dump before this one");
+			return err_hint(
+				err,
+				"see whether the link \"parent\" leads to the dump before this one");
 		}
 		run = vec_add(r->arena, ret);
 		*run = *p;
@@ -214,8 +217,8 @@ static int resolve_run(struct restore *r, const struct pagemap_run *want, const 
 	return 0;
 }
 
-static int read_chain(struct restore *r, const struct pagemap_in *in, pagemap_runs *ret, bool *found_ret,
-		      struct err *err);
+static int read_chain(struct restore *r, const struct pagemap_in *in, pagemap_runs *ret,
+		      bool *found_ret, struct err *err);
 
 static int resolve_parents(struct restore *r, const struct pagemap_in *in, const pagemap_runs *runs,
 			   pagemap_runs *ret, struct err *err)
@@ -239,8 +242,7 @@ static int resolve_parents(struct restore *r, const struct pagemap_in *in, const
 	if (read_chain(r, &up, &parent, &found, err) < 0)
 		return -err->code;
 
-	vec_for_each(run, runs)
-	{
+	vec_for_each(run, runs) {
 		if (run->pages_id != IN_PARENT)
 			*vec_add(r->arena, ret) = *run;
 		else if (resolve_run(r, run, &parent, &at, ret, err) < 0)
@@ -249,8 +251,8 @@ static int resolve_parents(struct restore *r, const struct pagemap_in *in, const
 	return 0;
 }
 
-static int read_chain(struct restore *r, const struct pagemap_in *in, pagemap_runs *ret, bool *found_ret,
-		      struct err *err)
+static int read_chain(struct restore *r, const struct pagemap_in *in, pagemap_runs *ret,
+		      bool *found_ret, struct err *err)
 {
 	pagemap_runs runs = { 0 };
 	struct pagemap_run *run;
@@ -264,8 +266,8 @@ static int read_chain(struct restore *r, const struct pagemap_in *in, pagemap_ru
 	return 0;
 }
 
-int pagemap_read(struct restore *r, enum image_type type, unsigned long id, pagemap_runs *ret, bool *found_ret,
-		 struct err *err)
+int pagemap_read(struct restore *r, enum image_type type, unsigned long id, pagemap_runs *ret,
+		 bool *found_ret, struct err *err)
 {
 	struct pagemap_in in = { .store = r->store, .type = type, .id = id };
 
@@ -281,8 +283,8 @@ static int no_pages(const struct pagemap_run *run, const char *name, struct err 
 	return err_hint(err, "copy all files of the dump");
 }
 
-static int open_pages(struct arena *a, struct store *s, const struct pagemap_run *run, uint32_t depth,
-		      struct err *err)
+static int open_pages(struct arena *a, struct store *s, const struct pagemap_run *run,
+		      uint32_t depth, struct err *err)
 {
 	scoped_store *parent = NULL;
 	char name[IMAGE_NAME_MAX];

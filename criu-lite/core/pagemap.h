@@ -56,14 +56,16 @@ typedef vec(struct pagemap_run) pagemap_runs;
  * order, alignment, and that the pages are really there.  Without such an image
  * *@found_ret is false and the result 0.
  */
-int pagemap_read(struct restore *r, enum image_type type, unsigned long id, pagemap_runs *ret, bool *found_ret,
-		 struct err *err);
+int pagemap_read(struct restore *r, enum image_type type, unsigned long id, pagemap_runs *ret,
+		 bool *found_ret, struct err *err);
 
 /* Restore: the file @run is in; the caller owns the descriptor. */
 int pagemap_open_pages(struct restore *r, const struct pagemap_run *run, struct err *err);
 
 /* Restore: the pages of @runs into a file of @size bytes, or into memory of that size. */
-int pagemap_fill_file(struct restore *r, const pagemap_runs *runs, int fd, uint64_t size, struct err *err);
-int pagemap_fill_memory(struct restore *r, const pagemap_runs *runs, char *memory, uint64_t size, struct err *err);
+int pagemap_fill_file(struct restore *r, const pagemap_runs *runs, int fd, uint64_t size,
+		      struct err *err);
+int pagemap_fill_memory(struct restore *r, const pagemap_runs *runs, char *memory, uint64_t size,
+			struct err *err);
 
 #endif

@@ -22,7 +22,8 @@
 /* ---- dump ---- */
 
 /* One piece without holes, from @start to @end; pages are saved whole. */
-static int save_piece(struct pagemap_out *out, int fd, uint64_t start, uint64_t end, struct err *err)
+static int save_piece(struct pagemap_out *out, int fd, uint64_t start, uint64_t end,
+		      struct err *err)
 {
 	static const char zeros[PAGE_BYTES];
 	uint64_t rest = -end % PAGE_BYTES;
@@ -88,10 +89,12 @@ int pagemap_save_file(struct dump *d, uint32_t id, int fd, struct err *err)
 		return err_sys(err, "cannot stat shared memory");
 	if (pagemap_out_open(d, IMAGE_SHMEM_PAGEMAP, id, &out, err) < 0)
 		return -err->code;
-	ret = is_huge(fd) ? save_huge_pieces(&out, fd, (uint64_t)st.st_size, err) : save_pieces(&out, fd, err);
+	ret = is_huge(fd) ? save_huge_pieces(&out, fd, (uint64_t)st.st_size, err)
+			  : save_pieces(&out, fd, err);
 	if (ret < 0)
 		return ret;
-	stats_add(d->stats, STAT_SHPAGES_SCANNED, ((uint64_t)st.st_size + PAGE_BYTES - 1) / PAGE_BYTES);
+	stats_add(d->stats, STAT_SHPAGES_SCANNED,
+		  ((uint64_t)st.st_size + PAGE_BYTES - 1) / PAGE_BYTES);
 	stats_add(d->stats, STAT_SHPAGES_WRITTEN, out.nr_pages);
 	return pagemap_out_close(&out, err);
 }
@@ -107,8 +110,8 @@ static uint64_t len_within(const struct pagemap_run *run, uint64_t size)
 }
 
 /* Be at the pages of @run: *@fd is of the run before, or -1. */
-static int go_to(struct restore *r, const struct pagemap_run *before, const struct pagemap_run *run, int *fd,
-		 struct err *err)
+static int go_to(struct restore *r, const struct pagemap_run *before, const struct pagemap_run *run,
+		 int *fd, struct err *err)
 {
 	if (*fd < 0 || before->pages_id != run->pages_id || before->depth != run->depth) {
 		scoped_fd old = take_fd(fd);
@@ -118,28 +121,31 @@ static int go_to(struct restore *r, const struct pagemap_run *before, const stru
 			return *fd;
 	}
 	if (lseek(*fd, (off_t)run->off, SEEK_SET) < 0)
-		return err_sys(err, "cannot go to %#" PRIx64 " in pages-%u.img", run->off, run->pages_id);
+		return err_sys(err, "cannot go to %#" PRIx64 " in pages-%u.img", run->off,
+			       run->pages_id);
 	return 0;
 }
 
-int pagemap_fill_memory(struct restore *r, const pagemap_runs *runs, char *memory, uint64_t size, struct err *err)
+int pagemap_fill_memory(struct restore *r, const pagemap_runs *runs, char *memory, uint64_t size,
+			struct err *err)
 {
 	const struct pagemap_run *run;
 	scoped_fd pages = -1;
 	int ret;
 
-	vec_for_each(run, runs)
-	{
+	vec_for_each(run, runs) {
 		if (go_to(r, run - 1, run, &pages, err) < 0)
 			return -err->code;
 		ret = io_read(pages, memory + run->addr, len_within(run, size));
 		if (ret < 0)
-			return err_set(err, -ret, "cannot fill shared memory at %#" PRIx64, run->addr);
+			return err_set(err, -ret, "cannot fill shared memory at %#" PRIx64,
+				       run->addr);
 	}
 	return 0;
 }
 
-static int fill_huge(struct restore *r, const pagemap_runs *runs, int fd, uint64_t size, struct err *err)
+static int fill_huge(struct restore *r, const pagemap_runs *runs, int fd, uint64_t size,
+		     struct err *err)
 {
 	char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	int ret;
@@ -151,7 +157,8 @@ static int fill_huge(struct restore *r, const pagemap_runs *runs, int fd, uint64
 	return ret;
 }
 
-int pagemap_fill_file(struct restore *r, const pagemap_runs *runs, int fd, uint64_t size, struct err *err)
+int pagemap_fill_file(struct restore *r, const pagemap_runs *runs, int fd, uint64_t size,
+		      struct err *err)
 {
 	const struct pagemap_run *run;
 	scoped_fd pages = -1;
@@ -159,15 +166,16 @@ int pagemap_fill_file(struct restore *r, const pagemap_runs *runs, int fd, uint6
 
 	if (size && is_huge(fd))
 		return fill_huge(r, runs, fd, size, err);
-	vec_for_each(run, runs)
-	{
+	vec_for_each(run, runs) {
 		if (go_to(r, run - 1, run, &pages, err) < 0)
 			return -err->code;
 		if (lseek(fd, (off_t)run->addr, SEEK_SET) < 0)
-			return err_sys(err, "cannot go to %#" PRIx64 " in shared memory", run->addr);
+			return err_sys(err, "cannot go to %#" PRIx64 " in shared memory",
+				       run->addr);
 		ret = io_copy(pages, fd, len_within(run, size));
 		if (ret < 0)
-			return err_set(err, -ret, "cannot fill shared memory at %#" PRIx64, run->addr);
+			return err_set(err, -ret, "cannot fill shared memory at %#" PRIx64,
+				       run->addr);
 	}
 	return 0;
 }

@@ -19,7 +19,7 @@ struct proc_stat {
 	char comm[64];
 	char state; /* R S D T t Z X */
 	pid_t ppid, pgid, sid;
-	int tty_nr; /* controlling terminal, 0: none */
+	int tty_nr;	/* controlling terminal, 0: none */
 	pid_t tty_pgid; /* its foreground group, -1: none */
 	unsigned int flags;
 	uint64_t start_time;

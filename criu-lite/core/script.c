@@ -41,13 +41,15 @@ static int spawn_shell(const char *script, char **env, pid_t *pid_ret)
 {
 	char *argv[] = { (char *)"sh", (char *)"-c", (char *)script, NULL };
 	posix_spawnattr_t attr;
-	sigset_t none;
+	sigset_t none, all;
 	int ret;
 
 	sigemptyset(&none);
+	sigfillset(&all);
 	posix_spawnattr_init(&attr);
 	posix_spawnattr_setsigmask(&attr, &none);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
+	posix_spawnattr_setsigdefault(&attr, &all);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
 	ret = posix_spawn(pid_ret, "/bin/sh", NULL, &attr, argv, env);
 	posix_spawnattr_destroy(&attr);
 	return -ret;

@@ -318,6 +318,41 @@ int sockopt_check_netns(struct dump *d, int fd, struct err *err)
 		"network namespaces are not supported yet; dump from inside of it (nsenter -n)");
 }
 
+static const char *family_name(int domain, int type)
+{
+	static const char *const names[] = {
+		[AF_INET] = "IPv4",  [AF_INET6] = "IPv6",	   [AF_PACKET] = "packet",
+		[AF_KEY] = "key",    [AF_BLUETOOTH] = "Bluetooth", [AF_CAN] = "CAN",
+		[AF_ALG] = "crypto", [AF_VSOCK] = "vsock",	   [AF_XDP] = "XDP",
+		[AF_TIPC] = "TIPC",  [AF_QIPCRTR] = "QRTR",	   [AF_SMC] = "SMC",
+		[AF_UNIX] = "unix",  [AF_NETLINK] = "netlink",	   [AF_RDS] = "RDS",
+	};
+
+	if (type == SOCK_RAW && (domain == AF_INET || domain == AF_INET6))
+		return "raw IP";
+	return (size_t)domain < sizeof(names) / sizeof(names[0]) && names[domain] ? names[domain]
+										  : "unknown";
+}
+
+int sock_refuse(const struct fd_probe *p, struct err *err)
+{
+	int domain = 0, type = 0, proto = 0;
+
+	if ((p->flags & O_PATH) || sockopt_get_int(p->own, SOL_SOCKET, SO_DOMAIN, &domain) < 0 ||
+	    sockopt_get_int(p->own, SOL_SOCKET, SO_TYPE, &type) < 0 ||
+	    sockopt_get_int(p->own, SOL_SOCKET, SO_PROTOCOL, &proto) < 0) {
+		err_set(err, EOPNOTSUPP,
+			"cannot dump \"%s\" (/proc/%s): the file of a socket, opened by O_PATH",
+			p->link, p->proc_ref);
+		return err_hint(err, "close it in the program before the dump");
+	}
+	err_set(err, EOPNOTSUPP,
+		"cannot dump the %s socket /proc/%s (family %d, type %d, protocol %d)",
+		family_name(domain, type), p->proc_ref, domain, type, proto);
+	return err_hint(err,
+			"sockets of this sort are not supported yet; close it before the dump");
+}
+
 static const CredsEntry *creds_of_owner(const struct restore *r)
 {
 	const ThreadCoreEntry *th = r->self && r->self->core ? r->self->core->thread_core : NULL;

@@ -39,6 +39,9 @@ int sockopt_set_int(int fd, int level, int name, int value);
 /* Collect: refuse a socket of another network namespace than ours. */
 int sockopt_check_netns(struct dump *d, int fd, struct err *err);
 
+/* Collect: refuse a socket that no kind claims, by the name of its family and protocol. */
+int sock_refuse(const struct fd_probe *p, struct err *err);
+
 /*
  * Open: what the kernel remembers of the maker of a socket (SO_PEERCRED, the
  * owner of a port) is taken from the task; between these two calls it has the

@@ -76,7 +76,8 @@ static bool match_memfd(const struct fd_probe *p)
 	if (!p->deleted || !S_ISREG(p->st.st_mode) ||
 	    (strncmp(p->link, "/memfd:", 7) != 0 && !is_mapping(p->link)))
 		return false;
-	return fstatfs(p->own, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == HUGETLBFS_MAGIC);
+	return fstatfs(p->own, &fs) == 0 &&
+	       (fs.f_type == TMPFS_MAGIC || fs.f_type == HUGETLBFS_MAGIC);
 }
 
 static uint32_t hugetlb_flag(int fd)
@@ -206,9 +207,11 @@ static int read_inode(struct restore *r, struct memfd_inode *i, struct err *err)
 	if (!i->pages.n)
 		return 0;
 	last = &i->pages.items[i->pages.n - 1];
-	if (last->addr + last->len - 1 <= (i->e->size - 1) / PAGE_BYTES * PAGE_BYTES + PAGE_BYTES - 1)
+	if (last->addr + last->len - 1 <=
+	    (i->e->size - 1) / PAGE_BYTES * PAGE_BYTES + PAGE_BYTES - 1)
 		return 0;
-	err_set(err, EBADMSG, "cannot restore shared memory \"%s\": it has pages behind its end", i->e->name);
+	err_set(err, EBADMSG, "cannot restore shared memory \"%s\": it has pages behind its end",
+		i->e->name);
 	return err_hint(err, "make the dump again");
 }
 
@@ -282,11 +285,13 @@ static int make_mapping(struct restore *r, const MemfdInodeEntry *e, struct err 
 		p = mmap(NULL, size, PROT_READ | PROT_WRITE, flags | MAP_NORESERVE, -1, 0);
 	if (p == MAP_FAILED)
 		return err_sys(err, "cannot make %" PRIu64 " bytes of shared memory", size);
-	snprintf(path, sizeof(path), "self/map_files/%lx-%lx", (unsigned long)p, (unsigned long)(p + size));
+	snprintf(path, sizeof(path), "self/map_files/%lx-%lx", (unsigned long)p,
+		 (unsigned long)(p + size));
 	fd = openat(r->proc, path, O_RDWR | O_CLOEXEC);
 	munmap(p, size);
 	/* in a user namespace one may not: then it is a memfd of that name */
-	return fd < 0 ? memfd_create(e->name, MFD_CLOEXEC | MFD_ALLOW_SEALING | e->hugetlb_flag) : fd;
+	return fd < 0 ? memfd_create(e->name, MFD_CLOEXEC | MFD_ALLOW_SEALING | e->hugetlb_flag)
+		      : fd;
 }
 
 static int make_object(struct restore *r, const MemfdInodeEntry *e, struct err *err)
@@ -313,7 +318,8 @@ static int add_seals(const MemfdInodeEntry *e, int fd, struct err *err)
 {
 	int has = fcntl(fd, F_GET_SEALS);
 
-	if (has < 0 || (e->seals & ~(uint32_t)has && fcntl(fd, F_ADD_SEALS, e->seals & ~(uint32_t)has) < 0))
+	if (has < 0 ||
+	    (e->seals & ~(uint32_t)has && fcntl(fd, F_ADD_SEALS, e->seals & ~(uint32_t)has) < 0))
 		return err_sys(err, "cannot seal memfd \"%s\" (%#x)", e->name, e->seals);
 	return 0;
 }
@@ -432,7 +438,8 @@ static int map_memfd_seals(struct restore *r, struct task *t, struct err *err)
 	for (b = 0; b < BUCKETS; b++)
 		for (i = s->buckets[b]; i; i = i->next)
 			if (i->sealer == t)
-				seals[mm->nr_seals++] = (struct restorer_seal){ i->need->fd, i->e->seals };
+				seals[mm->nr_seals++] =
+					(struct restorer_seal){ i->need->fd, i->e->seals };
 	return 0;
 }
 

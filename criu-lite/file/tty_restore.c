@@ -335,18 +335,35 @@ static int open_pty(struct restore *r, const struct tty_name *n, unsigned int fl
 	return path_ref_open(r, n->reg, flags | O_NONBLOCK, err);
 }
 
+/*
+ * Consoles and lines are shared with the whole machine: their settings are the
+ * program's only if it works in front of them.
+ */
+static int open_line(struct restore *r, const struct tty_name *n, unsigned int flags,
+		     struct err *err)
+{
+	const TtyInfoEntry *info = n->tty->info;
+	scoped_fd fd = path_ref_open(r, n->reg, flags | O_NONBLOCK, err);
+
+	if (fd < 0)
+		return fd;
+	if (info->type != TTY_TYPE__CTTY && info->sid && task_by_pid(r->tree, (pid_t)info->sid) &&
+	    tty_set_state(fd, info, false, err) < 0)
+		return -err->code;
+	return take_fd(&fd);
+}
+
 int open_tty(struct restore *r, struct file *f, struct err *err)
 {
 	const struct tty_name *n = f->data;
-	const TtyInfoEntry *info = n->tty->info;
 
-	switch (info->type) {
+	switch (n->tty->info->type) {
 	case TTY_TYPE__PTY:
 		return open_pty(r, n, f->image->tty->flags, err);
 	case TTY_TYPE__EXT_TTY:
 		return open_for_session(r, n->tty, err);
 	default:
-		return path_ref_open(r, n->reg, f->image->tty->flags | O_NONBLOCK, err);
+		return open_line(r, n, f->image->tty->flags, err);
 	}
 }
 

@@ -14,8 +14,11 @@
 
 static int is_outside(const struct pagemap_run *run, uint64_t addr, struct err *err)
 {
-	err_set(err, EBADMSG, "cannot restore the page at %#" PRIx64 ": no private memory is there", addr);
-	err_why(err, "the pagemap (entry at %#" PRIx64 ") and the list of mappings contradict each other",
+	err_set(err, EBADMSG, "cannot restore the page at %#" PRIx64 ": no private memory is there",
+		addr);
+	err_why(err,
+		"the pagemap (entry at %#" PRIx64
+		") and the list of mappings contradict each other",
 		run->addr);
 	return err_hint(err, "make the dump again");
 }
@@ -26,14 +29,14 @@ int fill_check(const struct task *t, const struct mem_task *m, struct err *err)
 	const struct pagemap_run *run;
 	size_t i = 0;
 
-	vec_for_each(run, &m->pages)
-	{
+	vec_for_each(run, &m->pages) {
 		uint64_t addr = run->addr, end = run->addr + run->len;
 
 		while (addr < end) {
 			const VmaEntry *e;
 
-			while (i < mm->n_vmas && (mm->vmas[i]->end <= addr || !(mm->vmas[i]->status & VMA_REGULAR)))
+			while (i < mm->n_vmas &&
+			       (mm->vmas[i]->end <= addr || !(mm->vmas[i]->status & VMA_REGULAR)))
 				i++;
 			e = i < mm->n_vmas ? mm->vmas[i] : NULL;
 			if (!e || e->start > addr || !vma_has_pages(e))
@@ -51,8 +54,8 @@ struct packer {
 	struct restorer_io *ios;
 	struct restorer_iov *iovs;
 	size_t nr_ios, nr_iovs;
-	uint64_t bytes; /* in the last io */
-	uint64_t pages; /* of all */
+	uint64_t bytes;			/* in the last io */
+	uint64_t pages;			/* of all */
 	const struct pagemap_run *last; /* whose file that io reads */
 };
 
@@ -65,8 +68,8 @@ static bool io_goes_on(const struct packer *p, const struct pagemap_run *run, ui
 	       io->off + p->bytes == off && p->bytes < IO_BYTES && io->nr_iov < IO_IOVS;
 }
 
-static void pack_piece(struct packer *p, const struct pagemap_run *run, int fd, uint64_t addr, uint64_t len,
-		       uint64_t off)
+static void pack_piece(struct packer *p, const struct pagemap_run *run, int fd, uint64_t addr,
+		       uint64_t len, uint64_t off)
 {
 	while (len) {
 		uint64_t n;
@@ -110,8 +113,8 @@ static void pack_run(struct packer *p, const struct task *t, const struct mem_ta
 	}
 }
 
-static int packer_init(struct packer *p, struct region *g, const MmEntry *mm, const pagemap_runs *pages,
-		       struct err *err)
+static int packer_init(struct packer *p, struct region *g, const MmEntry *mm,
+		       const pagemap_runs *pages, struct err *err)
 {
 	size_t most = pages->n + mm->n_vmas;
 	const struct pagemap_run *run;
@@ -144,8 +147,7 @@ int fill_map(struct restore *r, struct task *t, const struct mem_task *m, struct
 
 	if (packer_init(&p, r->region, t->mm, &m->pages, err) < 0)
 		return -err->code;
-	vec_for_each(run, &m->pages)
-	{
+	vec_for_each(run, &m->pages) {
 		/* left open: the restorer closes it */
 		if (!opened || opened->pages_id != run->pages_id || opened->depth != run->depth) {
 			fd = pagemap_open_pages(r, run, err);

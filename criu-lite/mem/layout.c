@@ -22,7 +22,7 @@ enum {
 	GAP = 1 << 20,	      /* to the next neighbour: stacks may grow */
 	ROOM_TASK = 16 << 20, /* signals, timers, groups, filters */
 	ROOM_THREAD = 256 << 10,
-	LOWEST = 64 << 20,    /* programs like to be below */
+	LOWEST = 64 << 20, /* programs like to be below */
 };
 
 struct range {
@@ -42,8 +42,8 @@ struct used {
 	size_t n;
 };
 
-static void sort_used(struct arena *a, const MmEntry *mm, const proc_vma_list *ours, struct range extra,
-		      struct used *ret)
+static void sort_used(struct arena *a, const MmEntry *mm, const proc_vma_list *ours,
+		      struct range extra, struct used *ret)
 {
 	struct range *list = arena_array(a, struct range, ours->n + mm->n_vmas + 1);
 	const struct proc_vma *v;
@@ -92,7 +92,8 @@ static size_t estimate_size(const struct task *t, const struct mem_task *m, size
 	vec_for_each(run, &m->pages)
 		bytes += run->len;
 	size += t->mm->n_vmas * (sizeof(struct restorer_vma) + 2 * sizeof(struct restorer_io));
-	size += (m->pages.n * 2 + bytes / PAGE_BYTES / 64) * (sizeof(struct restorer_io) + sizeof(struct restorer_iov));
+	size += (m->pages.n * 2 + bytes / PAGE_BYTES / 64) *
+		(sizeof(struct restorer_io) + sizeof(struct restorer_iov));
 	return (size + GAP - 1) & ~(uint64_t)(GAP - 1);
 }
 
@@ -142,7 +143,8 @@ static int make_threads(struct region *g, const struct task *t, struct err *err)
 
 int region_create(struct restore *r, struct task *t, const struct mem_task *m, struct err *err)
 {
-	size_t code = ((size_t)(restorer_blob_end - restorer_blob) + PAGE_BYTES - 1) & ~(size_t)(PAGE_BYTES - 1);
+	size_t code = ((size_t)(restorer_blob_end - restorer_blob) + PAGE_BYTES - 1) &
+		      ~(size_t)(PAGE_BYTES - 1);
 	size_t size = estimate_size(t, m, code);
 	const struct range vdso = { m->vdso, m->vdso + m->vdso_size };
 	proc_vma_list ours = { 0 };
@@ -155,7 +157,9 @@ int region_create(struct restore *r, struct task *t, const struct mem_task *m, s
 	sort_used(r->arena, t->mm, &ours, vdso, &used);
 	at = find_gap(&used, LOWEST, size);
 	if (!at) {
-		err_set(err, ENOMEM, "cannot find %zu bytes that neither criu-lite nor task %d uses", size, t->pid);
+		err_set(err, ENOMEM,
+			"cannot find %zu bytes that neither criu-lite nor task %d uses", size,
+			t->pid);
 		return err_hint(err, "its address space is full; there is no way around");
 	}
 	if (map_region(r->region, at, size, code, err) < 0)

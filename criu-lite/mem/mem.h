@@ -44,13 +44,13 @@ struct mem_task {
 	pagemap_runs pages;
 
 	uint64_t vdso, vdso_size; /* where that of this kernel goes, 0: nowhere */
-	bool vdso_moved;	  /* not where that in the image is, which stays as ordinary memory */
+	bool vdso_moved; /* not where that in the image is, which stays as ordinary memory */
 	vec(struct restorer_patch) patches;
 };
 
 struct mem_state {
 	struct mem_task *tasks;
-	char *buffer; /* dump: of pages.c */
+	char *buffer;	   /* dump: of pages.c */
 	struct vdso *vdso; /* restore: that of this kernel */
 };
 
@@ -71,18 +71,6 @@ void vma_add_guards(struct dump *d, struct task *t, const vma_ranges *guards);
 /* Pages of it may be in the image. */
 bool vma_has_pages(const VmaEntry *e);
 
-/* Restore: the kernel makes it. */
-bool vma_is_kernels(const VmaEntry *e, const struct mem_task *m);
-
-/* Restore: refuse what is impossible or unknown. */
-int vma_check(const struct task *t, struct err *err);
-
-/* Restore, plan: the files behind the mappings. */
-int vma_plan(struct restore *r, struct task *t, struct mem_task *m, struct err *err);
-
-/* Restore, map: areas for the restorer; mm->nr_vmas of them are packed in the order of addresses. */
-int vma_map(struct restore *r, struct task *t, const struct mem_task *m, struct err *err);
-
 /* ---- scan.c ---- */
 
 /* Dump: @found is called for the pages of @t that are its own, and for guard pages, by rising address. */
@@ -99,6 +87,20 @@ int scan_pages(const struct scan *s, struct err *err);
 
 /* Dump: all private pages of @t into its pages file. */
 int pages_drain(struct dump *d, struct task *t, struct err *err);
+
+/* ---- remap.c ---- */
+
+/* Restore: the kernel makes it. */
+bool vma_is_kernels(const VmaEntry *e, const struct mem_task *m);
+
+/* Restore: refuse what is impossible or unknown. */
+int vma_check(const struct task *t, struct err *err);
+
+/* Restore, plan: the files behind the mappings. */
+int vma_plan(struct restore *r, struct task *t, struct mem_task *m, struct err *err);
+
+/* Restore, map: areas for the restorer; mm->nr_vmas of them are packed in the order of addresses. */
+int vma_map(struct restore *r, struct task *t, const struct mem_task *m, struct err *err);
 
 /* ---- fill.c ---- */
 

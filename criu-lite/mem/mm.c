@@ -80,8 +80,10 @@ static int drain_mm(struct dump *d, struct task *t, struct err *err)
 	if (t->state == TASK_DEAD)
 		return 0;
 	if (in->thp_disabled & ~1) {
-		err_set(err, EOPNOTSUPP, "cannot dump how task %d has limited huge pages", t->host_pid);
-		err_why(err, "PR_SET_THP_DISABLE with flags %#x has no place in the image", in->thp_disabled);
+		err_set(err, EOPNOTSUPP, "cannot dump how task %d has limited huge pages",
+			t->host_pid);
+		err_why(err, "PR_SET_THP_DISABLE with flags %#x has no place in the image",
+			in->thp_disabled);
 		return err_hint(err, "set it without flags in the program");
 	}
 	mm->mm_brk = in->brk;
@@ -129,7 +131,8 @@ static int read_mm(struct restore *r, struct task *t, struct err *err)
 
 	if (t->state == TASK_DEAD)
 		return 0;
-	if (image_get_one(r->store, IMAGE_MM, (unsigned long)t->pid, r->arena, (void **)&t->mm, &found, err) < 0)
+	if (image_get_one(r->store, IMAGE_MM, (unsigned long)t->pid, r->arena, (void **)&t->mm,
+			  &found, err) < 0)
 		return -err->code;
 	if (!found)
 		return is_missing(t, IMAGE_MM, err);
@@ -153,8 +156,8 @@ static int plan_mm(struct restore *r, struct task *t, struct err *err)
 	struct file *exe = file_by_id(r, t->mm->exe_file_id);
 
 	if (!exe) {
-		err_set(err, EBADMSG, "cannot find the executable of task %d: there is no file %u", t->pid,
-			t->mm->exe_file_id);
+		err_set(err, EBADMSG, "cannot find the executable of task %d: there is no file %u",
+			t->pid, t->mm->exe_file_id);
 		return err_hint(err, "see whether files.img is damaged");
 	}
 	m->exe = file_need(r, t, exe, O_RDONLY);
@@ -163,7 +166,8 @@ static int plan_mm(struct restore *r, struct task *t, struct err *err)
 	return vma_plan(r, t, m, err);
 }
 
-static int map_limits(struct restore *r, const struct task *t, const struct mem_task *m, struct err *err)
+static int map_limits(struct restore *r, const struct task *t, const struct mem_task *m,
+		      struct err *err)
 {
 	struct restorer_mm *out = &r->region->args->mm;
 	const MmEntry *mm = t->mm;
@@ -206,9 +210,9 @@ static int map_mm(struct restore *r, struct task *t, struct err *err)
 	out->task_size = arch_task_size();
 	out->dumpable = t->mm->has_dumpable ? t->mm->dumpable : 1;
 	out->thp_disabled = t->mm->has_thp_disabled && t->mm->thp_disabled;
-	out->membarrier = t->core->tc->has_membarrier_registration_mask ?
-				  t->core->tc->membarrier_registration_mask :
-				  0;
+	out->membarrier = t->core->tc->has_membarrier_registration_mask
+				  ? t->core->tc->membarrier_registration_mask
+				  : 0;
 
 	if (map_limits(r, t, m, err) < 0 || vdso_map(r, m, err) < 0 || vma_map(r, t, m, err) < 0)
 		return -err->code;

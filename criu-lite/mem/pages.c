@@ -24,7 +24,8 @@
 #include "mem/mem.h"
 
 enum {
-	BATCH_IOVS = (PARASITE_ARGS_SIZE - sizeof(struct parasite_write)) / sizeof(struct parasite_iov),
+	BATCH_IOVS =
+		(PARASITE_ARGS_SIZE - sizeof(struct parasite_write)) / sizeof(struct parasite_iov),
 	BUFFER_SIZE = 256 * 1024,
 };
 
@@ -49,7 +50,8 @@ struct drain {
 /* ---- reading and writing ---- */
 
 /* /proc/PID/mem does not mind protections. */
-static int copy_outside(struct drain *dr, uint64_t addr, uint64_t len, uint64_t off, struct err *err)
+static int copy_outside(struct drain *dr, uint64_t addr, uint64_t len, uint64_t off,
+			struct err *err)
 {
 	while (len) {
 		size_t n = len < BUFFER_SIZE ? len : BUFFER_SIZE;
@@ -58,7 +60,8 @@ static int copy_outside(struct drain *dr, uint64_t addr, uint64_t len, uint64_t 
 		if (ret == 0)
 			ret = io_pwrite(dr->out.fd, dr->buffer, n, (off_t)off);
 		if (ret < 0)
-			return err_set(err, -ret, "cannot save the memory at %#" PRIx64 " of task %d", addr,
+			return err_set(err, -ret,
+				       "cannot save the memory at %#" PRIx64 " of task %d", addr,
 				       dr->t->host_pid);
 		addr += n;
 		off += n;
@@ -91,7 +94,8 @@ static bool send_pages_fd(struct drain *dr)
 {
 	struct err ignored = { 0 };
 
-	if (!dr->outside && dr->fd < 0 && compel_send_fd(dr->t->victim, dr->out.fd, &dr->fd, &ignored) < 0) {
+	if (!dr->outside && dr->fd < 0 &&
+	    compel_send_fd(dr->t->victim, dr->out.fd, &dr->fd, &ignored) < 0) {
 		log_debug("%s", ignored.what);
 		dr->outside = true;
 	}
@@ -140,7 +144,8 @@ static int batch_add(struct drain *dr, uint64_t start, uint64_t len, uint64_t of
 	return 0;
 }
 
-static int save_pages(struct drain *dr, const VmaEntry *e, uint64_t start, uint64_t end, struct err *err)
+static int save_pages(struct drain *dr, const VmaEntry *e, uint64_t start, uint64_t end,
+		      struct err *err)
 {
 	uint64_t off = dr->out.nr_pages * PAGE_BYTES;
 
@@ -251,7 +256,8 @@ static bool has_file_limit(const struct drain *dr)
 {
 	struct rlimit lim;
 
-	return prlimit(dr->t->host_pid, RLIMIT_FSIZE, NULL, &lim) < 0 || lim.rlim_cur != RLIM_INFINITY;
+	return prlimit(dr->t->host_pid, RLIMIT_FSIZE, NULL, &lim) < 0 ||
+	       lim.rlim_cur != RLIM_INFINITY;
 }
 
 /* One for all tasks of the run: bytes that we copy, and a batch in work. */
@@ -284,7 +290,8 @@ static int drain_pages(struct drain *dr, struct err *err)
 	vma_add_guards(dr->d, dr->t, &dr->guards);
 	stats_add(dr->d->stats, STAT_PAGES_SCANNED, bytes / PAGE_BYTES);
 	stats_add(dr->d->stats, STAT_PAGES_WRITTEN, dr->out.nr_pages);
-	log_debug("%" PRIu64 " pages written by %s", dr->out.nr_pages, dr->outside ? "us" : "the task");
+	log_debug("%" PRIu64 " pages written by %s", dr->out.nr_pages,
+		  dr->outside ? "us" : "the task");
 	return pagemap_out_close(&dr->out, err);
 }
 

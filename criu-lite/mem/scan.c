@@ -80,13 +80,16 @@ static int scan_words(const struct scan *s, int pagemap, const VmaEntry *e, stru
 
 		if ((e->end - addr) / PAGE_BYTES < n)
 			n = (e->end - addr) / PAGE_BYTES;
-		ret = io_pread(pagemap, words, n * sizeof(*words), (off_t)(addr / PAGE_BYTES * sizeof(*words)));
+		ret = io_pread(pagemap, words, n * sizeof(*words),
+			       (off_t)(addr / PAGE_BYTES * sizeof(*words)));
 		if (ret < 0)
-			return err_set(err, -ret, "cannot read the pagemap of task %d", s->t->host_pid);
+			return err_set(err, -ret, "cannot read the pagemap of task %d",
+				       s->t->host_pid);
 		for (i = 0; i < n; i++, addr += PAGE_BYTES) {
 			bool is_there = words[i] >> 62, is_file = words[i] >> 61 & 1;
 
-			if (is_there && !is_file && s->found(s->data, addr, addr + PAGE_BYTES, false, err) < 0)
+			if (is_there && !is_file &&
+			    s->found(s->data, addr, addr + PAGE_BYTES, false, err) < 0)
 				return -err->code;
 		}
 	}
@@ -112,6 +115,6 @@ int scan_pages(const struct scan *s, struct err *err)
 	scoped_fd pagemap = openat(s->d->proc, path, O_RDONLY | O_CLOEXEC);
 	if (pagemap < 0)
 		return err_sys(err, "cannot open /proc/%s", path);
-	return kernel_has(s->d->kernel, KERNEL_PAGEMAP_SCAN) ? scan_all(s, pagemap, err) :
-							       scan_each(s, pagemap, err);
+	return kernel_has(s->d->kernel, KERNEL_PAGEMAP_SCAN) ? scan_all(s, pagemap, err)
+							     : scan_each(s, pagemap, err);
 }

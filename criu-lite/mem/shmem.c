@@ -56,8 +56,8 @@ struct shmem_state {
 
 extern const struct task_kind shmem_kind;
 
-#define for_each_segment(s, state)                          \
-	for (size_t b_ = 0; b_ < BUCKETS; b_++)             \
+#define for_each_segment(s, state)              \
+	for (size_t b_ = 0; b_ < BUCKETS; b_++) \
 		for (s = (state)->buckets[b_]; s; s = s->next)
 
 static struct segment *find_segment(struct shmem_state *state, uint64_t id)
@@ -100,7 +100,8 @@ static int collect_shmem(struct dump *d, struct task *t, struct err *err)
 		if (!is_segment(e))
 			continue;
 		if (t->ids->has_ipc_ns_id && t->ids->ipc_ns_id != d->our_ids->ipc_ns_id) {
-			err_set(err, EOPNOTSUPP, "cannot dump System V segment %" PRIu64 " of task %d", e->shmid,
+			err_set(err, EOPNOTSUPP,
+				"cannot dump System V segment %" PRIu64 " of task %d", e->shmid,
 				t->host_pid);
 			err_why(err, "it is in another IPC namespace");
 			return err_hint(err, "run criu-lite in that namespace (nsenter -i)");
@@ -108,8 +109,8 @@ static int collect_shmem(struct dump *d, struct task *t, struct err *err)
 		s = find_segment(state, e->shmid);
 		if (!s) {
 			s = add_segment(state, d->arena, (int)e->shmid);
-			s->link = arena_printf(d->arena, "%d/map_files/%" PRIx64 "-%" PRIx64, t->host_pid, e->start,
-					       e->end);
+			s->link = arena_printf(d->arena, "%d/map_files/%" PRIx64 "-%" PRIx64,
+					       t->host_pid, e->start, e->end);
 		}
 		s->nr_maps++;
 	}
@@ -165,9 +166,7 @@ static int drain_shmem(struct dump *d, struct task *t, struct err *err)
 	state->is_drained = true;
 	if (image_create(d->store, IMAGE_IPCNS_SHM, d->our_ids->ipc_ns_id, &img, err) < 0)
 		return -err->code;
-	for_each_segment(s, state)
-		if (drain_segment(d, s, img, err) < 0)
-			return -err->code;
+	for_each_segment(s, state) if (drain_segment(d, s, img, err) < 0) return -err->code;
 	return image_close(take_ptr(img), err);
 }
 
@@ -191,9 +190,12 @@ static int read_begin_shmem(struct restore *r, struct err *err)
 	while ((got = image_get(img, &ipc_shm_entry__descriptor, (void **)&e, err)) > 0) {
 		struct segment *s;
 
-		if (!e->in_pagemaps || e->desc->id > INT32_MAX || find_segment(state, e->desc->id)) {
-			err_set(err, EBADMSG, "cannot read System V segment %u from %s", e->desc->id, image_name(img));
-			return err_hint(err, "see whether it is damaged, or from a criu older than 3.0");
+		if (!e->in_pagemaps || e->desc->id > INT32_MAX ||
+		    find_segment(state, e->desc->id)) {
+			err_set(err, EBADMSG, "cannot read System V segment %u from %s",
+				e->desc->id, image_name(img));
+			return err_hint(err,
+					"see whether it is damaged, or from a criu older than 3.0");
 		}
 		s = add_segment(state, r->arena, (int)e->desc->id);
 		s->e = e;
@@ -212,16 +214,19 @@ static int check_segment(struct segment *s, struct err *err)
 
 	if (shmctl(s->id, IPC_STAT, &ds) == 0) {
 		s->was_there = true;
-		if ((uint32_t)ds.shm_perm.__key == desc->key && ds.shm_segsz == s->e->size && !ds.shm_nattch)
+		if ((uint32_t)ds.shm_perm.__key == desc->key && ds.shm_segsz == s->e->size &&
+		    !ds.shm_nattch)
 			return 0;
-		err_set(err, EEXIST, "cannot make System V segment %d: there is one with this number", s->id);
+		err_set(err, EEXIST,
+			"cannot make System V segment %d: there is one with this number", s->id);
 		err_why(err, ds.shm_nattch ? "somebody uses it" : "it has another key or size");
 		return err_hint(err, "stop who uses it and remove it (ipcrm -m %d)", s->id);
 	}
 	id = desc->key ? shmget((key_t)desc->key, 0, 0) : -1;
 	if (id < 0)
 		return 0;
-	err_set(err, EEXIST, "cannot make System V segment %d: segment %d has its key %#x", s->id, id, desc->key);
+	err_set(err, EEXIST, "cannot make System V segment %d: segment %d has its key %#x", s->id,
+		id, desc->key);
 	return err_hint(err, "remove that segment (ipcrm -m %d)", id);
 }
 
@@ -238,7 +243,8 @@ static int plan_shmem(struct restore *r, struct task *t, struct err *err)
 			continue;
 		s = find_segment(state, e->shmid);
 		if (!s) {
-			err_set(err, EBADMSG, "cannot map System V segment %" PRIu64 ": no image describes it",
+			err_set(err, EBADMSG,
+				"cannot map System V segment %" PRIu64 ": no image describes it",
 				e->shmid);
 			return err_hint(err, "copy all files of the dump");
 		}
@@ -276,11 +282,13 @@ static int make_segment(struct restore *r, const struct segment *s, struct err *
 		return -err->code;
 	id = shmget((key_t)desc->key, s->e->size, flags);
 	if (id < 0)
-		return err_sys(err, "cannot make System V segment %d of %" PRIu64 " bytes", s->id, s->e->size);
+		return err_sys(err, "cannot make System V segment %d of %" PRIu64 " bytes", s->id,
+			       s->e->size);
 	if (id == s->id)
 		return 0;
 	shmctl(id, IPC_RMID, NULL);
-	err_set(err, EEXIST, "cannot make System V segment %d: the kernel gave it number %d", s->id, id);
+	err_set(err, EEXIST, "cannot make System V segment %d: the kernel gave it number %d", s->id,
+		id);
 	return err_hint(err, "somebody made one at the same time; try again");
 }
 
@@ -307,7 +315,8 @@ static int fill_segment(struct restore *r, const struct segment *s, struct err *
 	/* what is in there now is from after the dump */
 	if (s->was_there)
 		madvise(p, s->e->size, MADV_REMOVE);
-	ret = pagemap_fill_memory(r, &s->pages, p, (s->e->size + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES, err);
+	ret = pagemap_fill_memory(r, &s->pages, p,
+				  (s->e->size + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES, err);
 	shmdt(p);
 	return ret;
 }
@@ -317,10 +326,9 @@ static int open_shmem(struct restore *r, struct task *t, struct err *err)
 	struct shmem_state *state = kind_state(r->kinds, &shmem_kind);
 	struct segment *s;
 
-	for_each_segment(s, state)
-		if (s->maker == t && (make_segment(r, s, err) < 0 || own_segment(s, err) < 0 ||
-				      fill_segment(r, s, err) < 0))
-			return -err->code;
+	for_each_segment(s, state) if (s->maker == t &&
+				       (make_segment(r, s, err) < 0 || own_segment(s, err) < 0 ||
+					fill_segment(r, s, err) < 0)) return -err->code;
 	return 0;
 }
 
@@ -335,9 +343,8 @@ static int map_shmem(struct restore *r, struct task *t, struct err *err)
 	if (!ids)
 		return -err->code;
 	mm->shm_removes = (uintptr_t)ids;
-	for_each_segment(s, state)
-		if (s->maker == t && s->e->desc->mode & SHM_DEST)
-			ids[mm->nr_shm_removes++] = s->id;
+	for_each_segment(s, state) if (s->maker == t && s->e->desc->mode & SHM_DEST)
+		ids[mm->nr_shm_removes++] = s->id;
 	return 0;
 }
 
@@ -347,9 +354,8 @@ static void restore_end_shmem(struct restore *r, bool ok)
 	struct shmem_state *state = kind_state(r->kinds, &shmem_kind);
 	struct segment *s;
 
-	for_each_segment(s, state)
-		if (!ok && s->maker && !s->was_there)
-			shmctl(s->id, IPC_RMID, NULL);
+	for_each_segment(s, state) if (!ok && s->maker && !s->was_there)
+		shmctl(s->id, IPC_RMID, NULL);
 }
 
 const struct task_kind shmem_kind = {

@@ -55,8 +55,7 @@ static int vdso_of_kernel(struct restore *r, struct vdso *ret, struct err *err)
 		s->vdso = arena_new(r->arena, struct vdso);
 		if (proc_read_maps(r->proc, getpid(), r->arena, &list, err) < 0)
 			return -err->code;
-		vec_for_each(v, &list)
-		{
+		vec_for_each(v, &list) {
 			if (strncmp(v->name, "[vvar", 5) == 0) {
 				s->vdso->data += v->end - v->start;
 			} else if (strcmp(v->name, "[vdso]") == 0) {
@@ -117,8 +116,8 @@ static bool parse_elf(const char *bytes, uint64_t len, struct vdso_elf *ret)
 	unsigned int i;
 
 	if (!fits(&f, 0, sizeof(*eh)) || memcmp(eh->e_ident, ELFMAG, SELFMAG) != 0 ||
-	    eh->e_ident[EI_CLASS] != ELFCLASS64 || eh->e_phentsize != sizeof(*ph) || eh->e_phoff % 8 ||
-	    !fits(&f, eh->e_phoff, eh->e_phnum * sizeof(*ph)))
+	    eh->e_ident[EI_CLASS] != ELFCLASS64 || eh->e_phentsize != sizeof(*ph) ||
+	    eh->e_phoff % 8 || !fits(&f, eh->e_phoff, eh->e_phnum * sizeof(*ph)))
 		return false;
 	ph = (const Elf64_Phdr *)(bytes + eh->e_phoff);
 	for (i = 0; i < eh->e_phnum; i++) {
@@ -154,7 +153,8 @@ static const Elf64_Sym *find_function(const struct vdso_elf *f, const char *name
 	uint64_t i;
 
 	for (i = 0; i < f->nr_symbols; i++)
-		if (is_function(f, symbol_at(f, i)) && strcmp(symbol_name(f, symbol_at(f, i)), name) == 0)
+		if (is_function(f, symbol_at(f, i)) &&
+		    strcmp(symbol_name(f, symbol_at(f, i)), name) == 0)
 			return symbol_at(f, i);
 	return NULL;
 }
@@ -184,13 +184,13 @@ static bool is_same_code(const struct vdso_elf *a, const struct vdso_elf *b)
 
 /* ---- plan ---- */
 
-static int read_code(struct restore *r, const struct mem_task *m, const struct vdso *v, char *to, struct err *err)
+static int read_code(struct restore *r, const struct mem_task *m, const struct vdso *v, char *to,
+		     struct err *err)
 {
 	uint64_t addr = v->start + v->data, end = addr + v->code;
 	const struct pagemap_run *run;
 
-	vec_for_each(run, &m->pages)
-	{
+	vec_for_each(run, &m->pages) {
 		uint64_t at = run->addr > addr ? run->addr : addr;
 		uint64_t stop = run->addr + run->len < end ? run->addr + run->len : end;
 		scoped_fd fd = -1;
@@ -201,7 +201,8 @@ static int read_code(struct restore *r, const struct mem_task *m, const struct v
 		fd = pagemap_open_pages(r, run, err);
 		if (fd < 0)
 			return fd;
-		ret = io_pread(fd, to + (at - addr), stop - at, (off_t)(run->off + (at - run->addr)));
+		ret = io_pread(fd, to + (at - addr), stop - at,
+			       (off_t)(run->off + (at - run->addr)));
 		if (ret < 0)
 			return err_set(err, -ret, "cannot read the vdso from the image");
 	}
@@ -210,7 +211,8 @@ static int read_code(struct restore *r, const struct mem_task *m, const struct v
 
 static int refuse(const struct task *t, const char *why, const char *name, struct err *err)
 {
-	err_set(err, EOPNOTSUPP, "cannot replace the vdso of task %d by that of this kernel", t->pid);
+	err_set(err, EOPNOTSUPP, "cannot replace the vdso of task %d by that of this kernel",
+		t->pid);
 	err_why(err, "%s%s", why, name);
 	return err_hint(err, "restore with the kernel that the dump was made with");
 }
@@ -233,8 +235,9 @@ static int check_threads(const struct task *t, const struct vdso *v, struct err 
 }
 
 /* Every function of the old code becomes a jump to its namesake. */
-static int plan_jumps(struct restore *r, struct task *t, struct mem_task *m, const struct vdso *image,
-		      const struct vdso *ours, const struct vdso_elf *old, const struct vdso_elf *new, struct err *err)
+static int plan_jumps(struct restore *r, struct task *t, struct mem_task *m,
+		      const struct vdso *image, const struct vdso *ours, const struct vdso_elf *old,
+		      const struct vdso_elf *new, struct err *err)
 {
 	uint64_t code = image->start + image->data, i;
 
@@ -256,8 +259,9 @@ static int plan_jumps(struct restore *r, struct task *t, struct mem_task *m, con
 	return 0;
 }
 
-static int plan_move(struct restore *r, struct task *t, struct mem_task *m, const struct vdso *image,
-		     const struct vdso *ours, const struct vdso_elf *new, const char *code, struct err *err)
+static int plan_move(struct restore *r, struct task *t, struct mem_task *m,
+		     const struct vdso *image, const struct vdso *ours, const struct vdso_elf *new,
+		     const char *code, struct err *err)
 {
 	struct vdso_elf old;
 
@@ -266,7 +270,8 @@ static int plan_move(struct restore *r, struct task *t, struct mem_task *m, cons
 	if (check_threads(t, image, err) < 0)
 		return -err->code;
 	m->vdso_moved = true;
-	m->vdso = layout_find_gap(r, t->mm, image->start + image->data + image->code, ours->data + ours->code);
+	m->vdso = layout_find_gap(r, t->mm, image->start + image->data + image->code,
+				  ours->data + ours->code);
 	if (!m->vdso)
 		return refuse(t, "the address space of the task is full", "", err);
 	log_info("vdso: another kernel's, calls go to %#" PRIx64, m->vdso);
@@ -286,12 +291,14 @@ int vdso_plan(struct restore *r, struct task *t, struct mem_task *m, struct err 
 	code = arena_alloc(r->arena, image.code);
 	if (vdso_of_kernel(r, &ours, err) < 0 || read_code(r, m, &image, code, err) < 0)
 		return -err->code;
-	if (!ours.code || !parse_elf((const char *)(uintptr_t)(ours.start + ours.data), ours.code, &new))
+	if (!ours.code ||
+	    !parse_elf((const char *)(uintptr_t)(ours.start + ours.data), ours.code, &new))
 		return refuse(t, "this kernel has none", "", err);
 
 	m->vdso = image.start;
 	m->vdso_size = ours.data + ours.code;
-	if (image.data == ours.data && parse_elf(code, image.code, &old) && is_same_code(&old, &new))
+	if (image.data == ours.data && parse_elf(code, image.code, &old) &&
+	    is_same_code(&old, &new))
 		return 0;
 	return plan_move(r, t, m, &image, &ours, &new, code, err);
 }

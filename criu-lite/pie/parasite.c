@@ -41,7 +41,8 @@ static long write_pages(struct parasite_write *w)
 
 	while (i < w->n) {
 		uint32_t n = w->n - i < IOV_MAX_ ? w->n - i : IOV_MAX_;
-		long ret = sys5(__NR_pwritev, w->fd, (long)&w->iov[i], n, (long)(w->offset + done), 0);
+		long ret =
+			sys5(__NR_pwritev, w->fd, (long)&w->iov[i], n, (long)(w->offset + done), 0);
 
 		if (ret == -EINTR_)
 			continue;

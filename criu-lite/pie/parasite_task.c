@@ -112,13 +112,13 @@ long parasite_thread(struct parasite_thread *t)
 	return ret < 0 ? ret : 0;
 }
 
-/* A look that changes nothing; siginfo_t has the pid as its fourth number, which stays 0 if there is no news. */
+/* A look that changes nothing; the siginfo_t begins with SIGCHLD, or with 0 if there is no news. */
 long parasite_stop_seen(struct parasite_stop *s)
 {
 	int32_t info[32] = { 0 };
 	long ret = sys5(__NR_waitid, P_PID, s->pid, (long)info, WSTOPPED | WNOHANG | WNOWAIT, 0);
 
-	s->unseen = info[3] != 0;
+	s->unseen = info[0] != 0;
 	return ret;
 }
 

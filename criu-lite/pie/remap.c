@@ -24,6 +24,9 @@ enum {
 	MREMAP_FIXED_ = 2,
 	MAP_FIXED_NOREPLACE_ = 0x100000,
 	MAP_LOCKED_ = 0x2000,
+	MADV_MERGEABLE_ = 12,
+	MADV_HUGEPAGE_ = 14,
+	MADV_NOHUGEPAGE_ = 15,
 	MADV_POPULATE_WRITE_ = 23,
 	MADV_GUARD_INSTALL_ = 102,
 	PR_SET_PDEATHSIG_ = 1,
@@ -37,7 +40,8 @@ enum {
 static void unmap_range(struct restorer_args *args, uint64_t start, uint64_t end)
 {
 	if (start < end)
-		restorer_check(args, sys2(__NR_munmap, (long)start, (long)(end - start)), RST_UNMAP, start);
+		restorer_check(args, sys2(__NR_munmap, (long)start, (long)(end - start)), RST_UNMAP,
+			       start);
 }
 
 /* A System V segment for now is a place that is taken; see attach_vma(). */
@@ -45,7 +49,8 @@ static void map_vma(struct restorer_args *args, const struct restorer_vma *v)
 {
 	uint32_t prot = v->fill ? v->prot | PROT_WRITE_ : v->prot;
 	long ret = sys6(__NR_mmap, (long)v->start, (long)v->len, prot,
-			(v->flags & ~(uint32_t)MAP_LOCKED_) | MAP_FIXED_NOREPLACE_, v->fd, (long)v->pgoff);
+			(v->flags & ~(uint32_t)MAP_LOCKED_) | MAP_FIXED_NOREPLACE_, v->fd,
+			(long)v->pgoff);
 
 	restorer_check(args, ret, RST_MMAP, v->start);
 	if ((uint64_t)ret != v->start)
@@ -65,22 +70,22 @@ static void attach_vma(struct restorer_args *args, const struct restorer_vma *v)
 
 	if (v->shm < 0)
 		return;
-	p = whole ? sys3(__NR_shmat, v->shm, (long)v->start, v->shm_flags | SHM_REMAP_) :
-		    sys3(__NR_shmat, v->shm, 0, v->shm_flags);
+	p = whole ? sys3(__NR_shmat, v->shm, (long)v->start, v->shm_flags | SHM_REMAP_)
+		  : sys3(__NR_shmat, v->shm, 0, v->shm_flags);
 	restorer_check(args, p, RST_SHM, (uint64_t)v->shm);
 	if (!whole) {
 		uint64_t from = (uint64_t)p + v->pgoff;
 
 		restorer_check(args,
-			       sys5(__NR_mremap, (long)from, (long)v->len, (long)v->len, MREMAP_MAYMOVE_ | MREMAP_FIXED_,
-				    (long)v->start),
+			       sys5(__NR_mremap, (long)from, (long)v->len, (long)v->len,
+				    MREMAP_MAYMOVE_ | MREMAP_FIXED_, (long)v->start),
 			       RST_SHM, (uint64_t)v->shm);
 		unmap_range(args, (uint64_t)p, from);
 		unmap_range(args, from + v->len, (uint64_t)p + v->shm_len);
 	}
 	if (v->prot != prot)
-		restorer_check(args, sys3(__NR_mprotect, (long)v->start, (long)v->len, v->prot), RST_PROTECT,
-			       v->start);
+		restorer_check(args, sys3(__NR_mprotect, (long)v->start, (long)v->len, v->prot),
+			       RST_PROTECT, v->start);
 }
 
 /* Fault memory in in large steps. It is only a matter of speed, so it may fail. */
@@ -90,7 +95,8 @@ static void populate(const struct restorer_iov *iov, uint64_t n)
 
 	for (i = 0; i < n; i++)
 		if (iov[i].len >= POPULATE_MIN)
-			sys3(__NR_madvise, (long)iov[i].base, (long)iov[i].len, MADV_POPULATE_WRITE_);
+			sys3(__NR_madvise, (long)iov[i].base, (long)iov[i].len,
+			     MADV_POPULATE_WRITE_);
 }
 
 static void read_io(struct restorer_args *args, struct restorer_io *io)
@@ -187,18 +193,29 @@ static void apply_patches(const struct restorer_mm *mm)
 static void protect_vma(struct restorer_args *args, const struct restorer_vma *v)
 {
 	if (v->fill && !(v->prot & PROT_WRITE_))
-		restorer_check(args, sys3(__NR_mprotect, (long)v->start, (long)v->len, v->prot), RST_PROTECT,
-			       v->start);
+		restorer_check(args, sys3(__NR_mprotect, (long)v->start, (long)v->len, v->prot),
+			       RST_PROTECT, v->start);
+}
+
+/* A kernel without huge pages or without merging knows no advice about them. */
+static bool is_optional(int advice)
+{
+	return advice == MADV_MERGEABLE_ || advice == MADV_HUGEPAGE_ || advice == MADV_NOHUGEPAGE_;
 }
 
 static void advise_vma(struct restorer_args *args, const struct restorer_vma *v)
 {
 	int advice;
 
-	for (advice = 0; advice < 64; advice++)
-		if (v->madv & 1ull << advice)
-			restorer_check(args, sys3(__NR_madvise, (long)v->start, (long)v->len, advice),
-				       RST_MADVISE, v->start);
+	for (advice = 0; advice < 64; advice++) {
+		long ret;
+
+		if (!(v->madv & 1ull << advice))
+			continue;
+		ret = sys3(__NR_madvise, (long)v->start, (long)v->len, advice);
+		if (ret != -EINVAL_ || !is_optional(advice))
+			restorer_check(args, ret, RST_MADVISE, v->start);
+	}
 }
 
 static void install_guards(struct restorer_args *args)
@@ -207,7 +224,9 @@ static void install_guards(struct restorer_args *args)
 	uint64_t i;
 
 	for (i = 0; i < args->mm.nr_guards; i++)
-		restorer_check(args, sys3(__NR_madvise, (long)g[i].base, (long)g[i].len, MADV_GUARD_INSTALL_),
+		restorer_check(args,
+			       sys3(__NR_madvise, (long)g[i].base, (long)g[i].len,
+				    MADV_GUARD_INSTALL_),
 			       RST_GUARD, g[i].base);
 }
 
@@ -238,8 +257,8 @@ int restore_memory(struct restorer_args *args)
 	for (i = 0; i < mm->nr_vmas; i++)
 		attach_vma(args, &vmas[i]);
 	/* Before pages: whether they are huge is decided when memory is faulted in. */
-	restorer_check(args, sys5(__NR_prctl, PR_SET_THP_DISABLE_, mm->thp_disabled, 0, 0, 0), RST_PRCTL,
-		       PR_SET_THP_DISABLE_);
+	restorer_check(args, sys5(__NR_prctl, PR_SET_THP_DISABLE_, mm->thp_disabled, 0, 0, 0),
+		       RST_PRCTL, PR_SET_THP_DISABLE_);
 	for (i = 0; i < mm->nr_vmas; i++)
 		advise_vma(args, &vmas[i]);
 	fill(args);

@@ -29,13 +29,15 @@ enum {
 	IPC_RMID_ = 0,
 };
 
-_Noreturn void restorer_fail(struct restorer_args *args, enum restorer_op op, long ret, uint64_t arg)
+_Noreturn void restorer_fail(struct restorer_args *args, enum restorer_op op, long ret,
+			     uint64_t arg)
 {
 	struct shared_page *page = (struct shared_page *)args->shared;
 	uint32_t nobody = 0;
 
 	/* 2: being written, 1: written */
-	if (__atomic_compare_exchange_n(&page->failed, &nobody, 2, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+	if (__atomic_compare_exchange_n(&page->failed, &nobody, 2, false, __ATOMIC_ACQ_REL,
+					__ATOMIC_ACQUIRE)) {
 		page->op = op;
 		page->code = (int32_t)-ret;
 		page->pid = args->pid;
@@ -65,7 +67,8 @@ static void seal_memfds(struct restorer_args *args)
 	uint64_t i;
 
 	for (i = 0; i < args->mm.nr_seals; i++)
-		restorer_check(args, sys3(__NR_fcntl, s[i].fd, F_ADD_SEALS_, s[i].seals), RST_SEAL, s[i].seals);
+		restorer_check(args, sys3(__NR_fcntl, s[i].fd, F_ADD_SEALS_, s[i].seals), RST_SEAL,
+			       s[i].seals);
 }
 
 /* Likewise: marked to be removed, a segment lives only as long as somebody uses it. */
@@ -75,7 +78,8 @@ static void remove_segments(struct restorer_args *args)
 	uint64_t i;
 
 	for (i = 0; i < args->mm.nr_shm_removes; i++)
-		restorer_check(args, sys3(__NR_shmctl, ids[i], IPC_RMID_, 0), RST_SHM, (uint64_t)ids[i]);
+		restorer_check(args, sys3(__NR_shmctl, ids[i], IPC_RMID_, 0), RST_SHM,
+			       (uint64_t)ids[i]);
 }
 
 /*
@@ -95,7 +99,8 @@ static void restore_mm(struct restorer_args *args)
 			       RST_MM, 0);
 	for (i = 0; i < 64; i++)
 		if (mm->membarrier & 1ull << i)
-			restorer_check(args, sys3(__NR_membarrier, (long)(1ull << i), 0, 0), RST_MM, 1ull << i);
+			restorer_check(args, sys3(__NR_membarrier, (long)(1ull << i), 0, 0), RST_MM,
+				       1ull << i);
 }
 
 static void close_files(struct restorer_args *args)
@@ -113,8 +118,8 @@ static void restore_locks(struct restorer_args *args)
 	uint64_t i;
 
 	for (i = 0; i < args->nr_locks; i++)
-		restorer_check(args, sys3(__NR_fcntl, l[i].fd, F_SETLK_, (long)&l[i].type), RST_FILE_LOCK,
-			       (uint64_t)l[i].fd);
+		restorer_check(args, sys3(__NR_fcntl, l[i].fd, F_SETLK_, (long)&l[i].type),
+			       RST_FILE_LOCK, (uint64_t)l[i].fd);
 }
 
 static void restore_dumpable(struct restorer_args *args)
@@ -126,8 +131,8 @@ static void restore_dumpable(struct restorer_args *args)
 	 * look) cannot be set; it is what the kernel itself gives then, or 0.
 	 */
 	if (mm->dumpable != 2)
-		restorer_check(args, sys5(__NR_prctl, PR_SET_DUMPABLE_, mm->dumpable, 0, 0, 0), RST_PRCTL,
-			       PR_SET_DUMPABLE_);
+		restorer_check(args, sys5(__NR_prctl, PR_SET_DUMPABLE_, mm->dumpable, 0, 0, 0),
+			       RST_PRCTL, PR_SET_DUMPABLE_);
 }
 
 _Noreturn void restorer_main(struct restorer_args *args)

@@ -16,7 +16,8 @@
  */
 
 /* Tell the coordinator, if nobody was faster, what failed, and end.  @ret is a negative errno. */
-_Noreturn void restorer_fail(struct restorer_args *args, enum restorer_op op, long ret, uint64_t arg);
+_Noreturn void restorer_fail(struct restorer_args *args, enum restorer_op op, long ret,
+			     uint64_t arg);
 
 /* restorer_fail() if @ret is negative; returns @ret. */
 long restorer_check(struct restorer_args *args, long ret, enum restorer_op op, uint64_t arg);

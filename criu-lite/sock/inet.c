@@ -259,6 +259,12 @@ static int bind_inet(struct restore *r, int fd, const InetSkEntry *e, struct err
 		return -err->code;
 	if (bind(fd, &addr.any, len) == 0)
 		return 0;
+	if (errno == EADDRINUSE && inet_is_tcp(e)) {
+		if (inet_port_clear(r, e, err) < 0)
+			return -err->code;
+		if (bind(fd, &addr.any, len) == 0)
+			return 0;
+	}
 	err_sys(err, "cannot bind a socket to %s", inet_addr_text(r->arena, &addr));
 	if (err->code == EADDRNOTAVAIL)
 		return err_hint(err, "give this host that address (ip address add)");

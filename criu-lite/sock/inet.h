@@ -10,7 +10,7 @@
 
 /*
  * What the files of this kind share: inet.c (the kind: addresses, names, IP),
- * inet_tcp.c, inet_udp.c (what only these have), inet_port.c (is a port free?).
+ * inet_tcp.c, inet_udp.c (what only these have), inet_port.c (whose is a port?).
  */
 
 /* As in inet_sk_entry: the states of TCP, which UDP uses too. */
@@ -44,5 +44,8 @@ int inet_udp_open(int fd, const InetSkEntry *e, struct err *err);
 
 /* Plan: refuse an address that another program has. */
 int inet_port_plan(struct restore *r, const InetSkEntry *e, struct err *err);
+
+/* Open: have the kernel forget connections of its port that are closed on both sides. */
+int inet_port_clear(struct restore *r, const InetSkEntry *e, struct err *err);
 
 #endif

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * inet_port - does another program have the address that a socket shall have?
+ * inet_port - who has the address that a socket shall have?
  *
- * Asked of sock_diag, which binds nothing.  It does not tell whether a socket
- * there shares its port, so nothing is said of sockets that do: bind() will.
+ * Another program: asked of sock_diag, which binds nothing.  It does not tell
+ * whether a socket there shares its port, so nothing is said of sockets that do:
+ * bind() will.
+ *
+ * Nobody any more: a connection that was closed stays for a minute (TIME_WAIT),
+ * and if it had no SO_REUSEADDR, nobody gets its port meanwhile.  The program had
+ * it, so the kernel is told to forget the rest of such connections.
  */
 #include <errno.h>
 #include <linux/inet_diag.h>
@@ -11,6 +16,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/vec.h"
 #include "core/netlink.h"
 #include "core/sockopt.h"
 #include "sock/inet.h"
@@ -100,4 +106,61 @@ int inet_port_plan(struct restore *r, const InetSkEntry *e, struct err *err)
 		memset(err, 0, sizeof(*err));
 	}
 	return s.found ? refuse(r, e, s.found, err) : 0;
+}
+
+/* ---- what is left of connections ---- */
+
+enum { TIME_WAIT = 6 };
+
+struct left {
+	vec(struct inet_diag_req_v2) all;
+	struct arena *arena;
+	uint8_t proto;
+};
+
+static int add_left(const struct nlmsghdr *h, void *arg, struct err *err)
+{
+	const struct inet_diag_msg *msg = netlink_payload(h, sizeof(*msg));
+	struct left *l = arg;
+
+	if (!msg)
+		return err_set(err, EPROTO, "cannot read an answer of sock_diag");
+	*vec_add(l->arena, &l->all) = (struct inet_diag_req_v2){
+		.sdiag_family = msg->idiag_family,
+		.sdiag_protocol = l->proto,
+		.idiag_states = 1u << TIME_WAIT,
+		.id = msg->id,
+	};
+	return 0;
+}
+
+int inet_port_clear(struct restore *r, const InetSkEntry *e, struct err *err)
+{
+	static const uint8_t families[] = { AF_INET, AF_INET6 };
+	struct left l = { .arena = r->arena, .proto = (uint8_t)e->proto };
+	scoped_fd nl = netlink_open(NETLINK_SOCK_DIAG, err);
+	struct inet_diag_req_v2 *req;
+	struct err gone;
+	size_t i;
+
+	if (nl < 0)
+		return -err->code;
+	for (i = 0; i < sizeof(families); i++) {
+		struct inet_diag_req_v2 all = {
+			.sdiag_family = families[i],
+			.sdiag_protocol = l.proto,
+			.idiag_states = 1u << TIME_WAIT,
+			.id.idiag_sport = htons((uint16_t)e->src_port),
+		};
+
+		if (sock_diag_each(nl, &all, sizeof(all), add_left, &l, err) < 0)
+			return -err->code;
+	}
+	/* one that ends by itself meanwhile is as good */
+	vec_for_each(req, &l.all)
+	{
+		memset(&gone, 0, sizeof(gone));
+		netlink_ask(nl, SOCK_DESTROY, 0, req, sizeof(*req), NULL, NULL, &gone);
+	}
+	return 0;
 }

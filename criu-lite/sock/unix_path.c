@@ -91,7 +91,8 @@ static int make_address(const UnixSkEntry *e, struct sockaddr_un *addr, socklen_
 	addr->sun_family = AF_UNIX;
 	if (n > sizeof(addr->sun_path))
 		return err_set(err, EBADMSG, "cannot use a socket name of %zu bytes", n);
-	memcpy(addr->sun_path, e->name.data, n);
+	if (n)
+		memcpy(addr->sun_path, e->name.data, n);
 	*len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n);
 	if (unix_has_path(e) && n < sizeof(addr->sun_path))
 		++*len;

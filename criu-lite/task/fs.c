@@ -108,12 +108,16 @@ static int plan_fs(struct restore *r, struct task *t, struct err *err)
 	return need_dir(r, t, fs->entry->root_id, &fs->root, err);
 }
 
+/* The same directory may be mounted elsewhere, too. */
 static bool is_our_root(int fd)
 {
-	struct stat root, ours;
+	struct statx root, ours;
 
-	return fstat(fd, &root) == 0 && stat("/", &ours) == 0 && root.st_dev == ours.st_dev &&
-	       root.st_ino == ours.st_ino;
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &root) < 0 ||
+	    statx(AT_FDCWD, "/", 0, STATX_INO | STATX_MNT_ID, &ours) < 0)
+		return false;
+	return root.stx_ino == ours.stx_ino && root.stx_mnt_id == ours.stx_mnt_id &&
+	       root.stx_dev_major == ours.stx_dev_major && root.stx_dev_minor == ours.stx_dev_minor;
 }
 
 static int map_fs(struct restore *r, struct task *t, struct err *err)

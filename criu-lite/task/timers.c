@@ -40,7 +40,6 @@ enum {
 	NSEC_PER_SEC = 1000000000,
 	USEC_PER_SEC = 1000000,
 	NR_SIGNALS = 64,
-	THREAD_CPUTIME = CLOCK_THREAD_CPUTIME_ID,
 };
 
 _Static_assert(sizeof(siginfo_t) == SIGINFO_SIZE, "images have siginfo_t as it is");
@@ -212,9 +211,20 @@ static int compare_timers(const void *a, const void *b)
 	return ((*x)->it_id > (*y)->it_id) - ((*x)->it_id < (*y)->it_id);
 }
 
+/*
+ * CLOCK_THREAD_CPUTIME_ID, as the kernel writes it: a negative number with the
+ * thread in it, which is 0, the one that made the timer.
+ */
+static bool is_own_cpu_clock(int32_t clock)
+{
+	enum { PER_THREAD = 4 };
+
+	return clock < 0 && (clock & PER_THREAD) && ~(clock >> 3) == 0;
+}
+
 static int check_timer(const struct task *t, const PosixTimerEntry *e, struct err *err)
 {
-	if (e->clock_id != THREAD_CPUTIME || t->nr_threads == 1)
+	if (!is_own_cpu_clock((int32_t)e->clock_id) || t->nr_threads == 1)
 		return 0;
 	err_set(err, EOPNOTSUPP, "cannot dump timer %u: it counts the CPU time of a thread", e->it_id);
 	err_why(err, "the kernel does not tell of which one");

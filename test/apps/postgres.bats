@@ -37,5 +37,6 @@ END
 		[ "$(sql 'select (select sum(abalance) from pgbench_accounts) = (select sum(delta) from pgbench_history)
 			and (select sum(bbalance) from pgbench_branches) = (select sum(delta) from pgbench_history)')" = t ]
 	done
-	! grep -i -E 'error|abort' "$place/log"
+	# before the table was there, we asked for it too
+	! grep -i -E 'error|abort' "$place/log" | grep -v 'relation "pgbench_history" does not exist'
 }

@@ -6,6 +6,8 @@ load ../helpers
 
 in_project()
 {
+	# what the tests were built with, not a mixture
+	[[ $B != */san ]] || set -- SANITIZE=1 "$@"
 	make --no-print-directory -C "$BATS_TEST_DIRNAME/../.." B="$B" "$@"
 }
 

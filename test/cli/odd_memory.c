@@ -43,7 +43,8 @@ static bool make_secret(void *p)
 	int fd = (int)syscall(NR_MEMFD_SECRET, 0);
 
 	return fd >= 0 && ftruncate(fd, SIZE) == 0 &&
-	       mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) != MAP_FAILED && close(fd) == 0;
+	       mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) != MAP_FAILED &&
+	       close(fd) == 0;
 }
 
 static bool make_aio(void *p)
@@ -57,9 +58,8 @@ static bool make_uffd(void *p)
 {
 	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
 	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = {
-		.range = { (uintptr_t)p, SIZE }, .mode = UFFDIO_REGISTER_MODE_MISSING
-	};
+	struct uffdio_register reg = { .range = { (uintptr_t)p, SIZE },
+				       .mode = UFFDIO_REGISTER_MODE_MISSING };
 
 	return fd >= 0 && ioctl(fd, UFFDIO_API, &api) == 0 && ioctl(fd, UFFDIO_REGISTER, &reg) == 0;
 }

@@ -5,7 +5,7 @@
 load ../helpers
 
 @test "a lock is refused without --file-locks, and stays" {
-	for victim in lock_posix lock_open; do
+	for victim in lock lock_open; do
 		start "file/$victim"
 		run dump
 		[ "$status" -eq 1 ]

@@ -15,7 +15,9 @@ static int make_file(const char *name, int flags)
 
 static int ofd_lock(int fd, int cmd, short type, off_t start, off_t len, struct flock *ret)
 {
-	*ret = (struct flock){ .l_type = type, .l_whence = SEEK_SET, .l_start = start, .l_len = len };
+	*ret = (struct flock){
+		.l_type = type, .l_whence = SEEK_SET, .l_start = start, .l_len = len
+	};
 	return fcntl(fd, cmd, ret);
 }
 
@@ -76,7 +78,8 @@ static bool same_ofd(void)
 		  expect(ofd_lock(fd, F_OFD_GETLK, F_WRLCK, 12, 38, &c) == 0);
 
 	close(fd);
-	return ok && expect(a.l_type == F_WRLCK && a.l_start == 5 && a.l_len == 7 && a.l_pid == -1) &&
+	return ok &&
+	       expect(a.l_type == F_WRLCK && a.l_start == 5 && a.l_len == 7 && a.l_pid == -1) &&
 	       expect(b.l_type == F_RDLCK && b.l_start == 50 && b.l_len == 0) &&
 	       expect(c.l_type == F_UNLCK);
 }
@@ -86,9 +89,10 @@ static bool same_flock(void)
 {
 	return expect(!can_flock("exclusive", LOCK_SH)) && expect(can_flock("shared", LOCK_SH)) &&
 	       expect(!can_flock("shared", LOCK_EX)) && expect(!can_flock("inherited", LOCK_SH)) &&
-	       expect(flock(exclusive_dup, LOCK_UN) == 0) && expect(can_flock("exclusive", LOCK_EX)) &&
-	       expect(flock(exclusive, LOCK_EX) == 0) && expect(flock(shared[0], LOCK_UN) == 0) &&
-	       expect(!can_flock("shared", LOCK_EX)) && expect(flock(shared[0], LOCK_SH | LOCK_NB) == 0) &&
+	       expect(flock(exclusive_dup, LOCK_UN) == 0) &&
+	       expect(can_flock("exclusive", LOCK_EX)) && expect(flock(exclusive, LOCK_EX) == 0) &&
+	       expect(flock(shared[0], LOCK_UN) == 0) && expect(!can_flock("shared", LOCK_EX)) &&
+	       expect(flock(shared[0], LOCK_SH | LOCK_NB) == 0) &&
 	       expect(flock(unlocked, LOCK_EX | LOCK_NB) < 0);
 }
 

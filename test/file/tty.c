@@ -43,10 +43,16 @@ static bool make_settings(void)
 /* In canonical mode: a line, one that ended by end of file, one that has no end yet. */
 static bool make_unread(void)
 {
+	int n = 0;
+
 	if (!expect(write(master, "first\nsecond\004third", 18) == 18))
 		return false;
-	victim_sleep(20); /* until it has been echoed */
-	return expect(write(slave, "output\n", 7) == 7);
+	/* echo comes when the kernel finds the time */
+	for (int i = 0; i < 1000 && n < 18; i++) {
+		victim_sleep(5);
+		ioctl(master, FIONREAD, &n);
+	}
+	return expect(n == 18) && expect(write(slave, "output\n", 7) == 7);
 }
 
 static bool make(void)

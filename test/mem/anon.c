@@ -8,7 +8,11 @@
 enum { PAGE = 4096, PAGES = 37 };
 
 static const int prots[] = {
-	PROT_NONE, PROT_READ, PROT_WRITE, PROT_READ | PROT_WRITE, PROT_READ | PROT_EXEC,
+	PROT_NONE,
+	PROT_READ,
+	PROT_WRITE,
+	PROT_READ | PROT_WRITE,
+	PROT_READ | PROT_EXEC,
 	PROT_READ | PROT_WRITE | PROT_EXEC,
 };
 enum { AREAS = sizeof(prots) / sizeof(prots[0]) };
@@ -31,7 +35,8 @@ static bool make(void)
 {
 	for (int i = 0; i < AREAS; i++) {
 		/* not next to each other, so that they stay apart */
-		char *p = mmap(NULL, (PAGES + 2) * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		char *p = mmap(NULL, (PAGES + 2) * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			       0);
 
 		if (!expect(p != MAP_FAILED))
 			return false;
@@ -83,7 +88,8 @@ static bool same_content(int i)
 {
 	for (int page = 0; page < PAGES; page++)
 		for (int n = 0; n < PAGE; n++)
-			if (area[i][page * PAGE + n] != (is_touched(page) ? byte_of(i, page, n) : 0))
+			if (area[i][page * PAGE + n] !=
+			    (is_touched(page) ? byte_of(i, page, n) : 0))
 				return expect(!"content");
 	return true;
 }
@@ -100,7 +106,8 @@ static bool same(void)
 			return false;
 		if (!(prot & PROT_WRITE) && !expect(!can_write(area[i] + 5)))
 			return false;
-		if (prot & PROT_WRITE && !(prot & PROT_EXEC) && prot & PROT_READ && !expect(!can_run(area[i] + PAGE * 2)))
+		if (prot & PROT_WRITE && !(prot & PROT_EXEC) && prot & PROT_READ &&
+		    !expect(!can_run(area[i] + PAGE * 2)))
 			return false;
 		if (mprotect(area[i], PAGES * PAGE, PROT_READ | PROT_WRITE) < 0)
 			return expect(!"mprotect");

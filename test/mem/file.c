@@ -34,7 +34,8 @@ static bool make(void)
 		return false;
 
 	/* the old way to anonymous memory */
-	zero = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE, open("/dev/zero", O_RDWR | O_CLOEXEC), 0);
+	zero = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE,
+		    open("/dev/zero", O_RDWR | O_CLOEXEC), 0);
 	if (!expect(zero != MAP_FAILED))
 		return false;
 	zero[PAGE + 1] = 'Z';
@@ -70,8 +71,8 @@ static bool in_file(const char *name, int at, char c)
 static bool same(void)
 {
 	if (!same_but(private, 3 * PAGE + 7, 'P', 7 * PAGE + 1, 'Q') ||
-	    !same_but(shared, 5 * PAGE + 3, 'S', -1, 0) || !same_but(deleted, 2 * PAGE + 9, 'D', -1, 0) ||
-	    !same_but(may_write, -1, 0, -1, 0))
+	    !same_but(shared, 5 * PAGE + 3, 'S', -1, 0) ||
+	    !same_but(deleted, 2 * PAGE + 9, 'D', -1, 0) || !same_but(may_write, -1, 0, -1, 0))
 		return false;
 
 	if (!expect(zero[PAGE + 1] == 'Z' && !zero[PAGE + 2] && !zero[4 * PAGE]))

@@ -39,26 +39,31 @@ static char *area_new(int flag)
 	char *p = mmap(NULL, SIZE + 2 * 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	munmap(p, SIZE + 2 * 4096);
-	return mmap(p + 4096, SIZE, PROT_READ | PROT_WRITE, flag | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	return mmap(p + 4096, SIZE, PROT_READ | PROT_WRITE,
+		    flag | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 }
 
 static bool make(void)
 {
-	static const int advice[] = { MADV_DONTFORK, MADV_DONTDUMP,   MADV_WIPEONFORK, MADV_RANDOM,
-				      MADV_SEQUENTIAL, MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_MERGEABLE };
+	static const int advice[] = { MADV_DONTFORK,   MADV_DONTDUMP,	MADV_WIPEONFORK,
+				      MADV_RANDOM,     MADV_SEQUENTIAL, MADV_HUGEPAGE,
+				      MADV_NOHUGEPAGE, MADV_MERGEABLE };
 	int n = sizeof(advice) / sizeof(advice[0]);
 
 	for (int i = 0; i < NR; i++) {
-		area[i] = area_new(i == 10 ? MAP_DROPPABLE : MAP_PRIVATE | (i == 9 ? MAP_NORESERVE : 0));
+		area[i] = area_new(i == 10 ? MAP_DROPPABLE
+					   : MAP_PRIVATE | (i == 9 ? MAP_NORESERVE : 0));
 		if (area[i] == MAP_FAILED && i == 10)
 			area[i] = area_new(MAP_PRIVATE);
 		if (!expect(area[i] != MAP_FAILED))
 			return false;
 		area[i][4097] = (char)(i + 1);
 		if (i < n)
-			madvise(area[i], SIZE, advice[i]); /* a kernel without KSM, without huge pages ... */
+			madvise(area[i], SIZE,
+				advice[i]); /* a kernel without KSM, without huge pages ... */
 	}
-	if (!expect(mlock(area[8], SIZE) == 0) || !expect(madvise(area[11], SIZE, MADV_DONTFORK) == 0) ||
+	if (!expect(mlock(area[8], SIZE) == 0) ||
+	    !expect(madvise(area[11], SIZE, MADV_DONTFORK) == 0) ||
 	    !expect(madvise(area[11], SIZE, MADV_DONTDUMP) == 0))
 		return false;
 	for (int i = 0; i < NR; i++)

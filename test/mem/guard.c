@@ -19,7 +19,8 @@ static bool make(void)
 	p = mmap(NULL, 10 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	for (int i = 0; i < 10; i++)
 		p[i * PAGE + 3] = (char)('a' + i);
-	if (madvise(p + 2 * PAGE, PAGE, MADV_GUARD_INSTALL) < 0 || madvise(p + 5 * PAGE, 3 * PAGE, MADV_GUARD_INSTALL) < 0)
+	if (madvise(p + 2 * PAGE, PAGE, MADV_GUARD_INSTALL) < 0 ||
+	    madvise(p + 5 * PAGE, 3 * PAGE, MADV_GUARD_INSTALL) < 0)
 		skip("this kernel has no MADV_GUARD_INSTALL");
 	return true;
 }

@@ -35,8 +35,10 @@ static bool make(void)
 	before = reserved();
 	if (before < 12 && reserve(12) < 12)
 		skip("this machine has no huge pages of 2 MiB to spare");
-	private = mmap(NULL, 2 * HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
-	shared = mmap(NULL, 2 * HUGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+	private = mmap(NULL, 2 * HUGE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+	shared = mmap(NULL, 2 * HUGE, PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
 	fd = memfd_create("huge", MFD_HUGETLB);
 	if (private == MAP_FAILED || shared == MAP_FAILED || fd < 0)
 		skip("this machine has no huge pages of 2 MiB to spare");
@@ -73,9 +75,11 @@ static bool same(void)
 	char buf[8] = "";
 
 	reserve(before); /* those in use stay as long as we do */
-	return expect(strcmp(private + 4099, "private") == 0) && expect(strcmp(shared + HUGE + 4099, "shared") == 0) &&
-	       expect(strcmp(file + 8195, "file") == 0) && expect(pread(fd, buf, 4, HUGE + 8195) == 4) &&
-	       expect(strcmp(buf, "file") == 0) && expect(is_huge(private) && is_huge(shared) && is_huge(file)) &&
+	return expect(strcmp(private + 4099, "private") == 0) &&
+	       expect(strcmp(shared + HUGE + 4099, "shared") == 0) &&
+	       expect(strcmp(file + 8195, "file") == 0) &&
+	       expect(pread(fd, buf, 4, HUGE + 8195) == 4) && expect(strcmp(buf, "file") == 0) &&
+	       expect(is_huge(private) && is_huge(shared) && is_huge(file)) &&
 	       expect(private[HUGE] == 0);
 }
 

@@ -43,7 +43,8 @@ static bool same(void)
 {
 	for (int page = 0; page < PAGES; page++)
 		for (int i = 0; i < 512; i++)
-			if (data[page * 512 + i] != (sort_of(page) == 0 ? word((uint64_t)page * 512 + i) : 0))
+			if (data[page * 512 + i] !=
+			    (sort_of(page) == 0 ? word((uint64_t)page * 512 + i) : 0))
 				return expect(!"content");
 	return true;
 }

@@ -19,15 +19,18 @@ static bool make(void)
 {
 	int fd = open("file", O_RDWR | O_CREAT, 0600);
 
-	if (!expect(fd >= 0 && ftruncate(fd, 16 * PAGE) == 0 && pwrite(fd, "file", 4, 7 * PAGE) == 4))
+	if (!expect(fd >= 0 && ftruncate(fd, 16 * PAGE) == 0 &&
+		    pwrite(fd, "file", 4, 7 * PAGE) == 4))
 		return false;
-	base = mmap(NULL, (size_t)NR * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	base = mmap(NULL, (size_t)NR * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		    -1, 0);
 	if (!expect(base != MAP_FAILED))
 		return false;
 	for (int i = 0; i < NR; i++) {
 		char *p = base + (size_t)i * PAGE;
 
-		if (i % 7 == 0 && mmap(p, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, fd, 7 * PAGE) != p)
+		if (i % 7 == 0 && mmap(p, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, fd,
+				       7 * PAGE) != p)
 			return expect(!"mmap");
 		if (i % 2 == 0)
 			*(int *)(p + 8) = i ^ 0x5a5a;

@@ -8,7 +8,7 @@
 enum { SIZE = 3 * 4096 + 77 };
 
 static int fd, reader, sealed, empty, only_read;
-static char *map;
+static char *map, *own; /* shared, and private */
 
 static bool make(void)
 {
@@ -21,7 +21,8 @@ static bool make(void)
 		return false;
 
 	if (!expect(ftruncate(fd, 1 << 20) == 0 && pwrite(fd, "middle", 6, 500001) == 6 &&
-		    ftruncate(fd, 600003) == 0 && lseek(fd, 4711, SEEK_SET) == 4711 && fchmod(fd, 0640) == 0))
+		    ftruncate(fd, 600003) == 0 && lseek(fd, 4711, SEEK_SET) == 4711 &&
+		    fchmod(fd, 0640) == 0))
 		return false;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	reader = open(path, O_RDONLY);
@@ -30,6 +31,11 @@ static bool make(void)
 	map = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 495616);
 	if (!expect(map != MAP_FAILED))
 		return false;
+
+	own = mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 495616);
+	if (!expect(own != MAP_FAILED))
+		return false;
+	strcpy(own + 8200, "mine");
 
 	if (!expect(ftruncate(sealed, SIZE) == 0 && pwrite(sealed, "last", 4, SIZE - 4) == 4 &&
 		    fcntl(sealed, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW) == 0))
@@ -55,7 +61,8 @@ static bool same(void)
 	struct stat a, b;
 	char buf[8] = "";
 
-	if (!expect(link_is(fd, "/memfd:odd name (deleted)")) || !expect(link_is(empty, "/memfd: (deleted)")) ||
+	if (!expect(link_is(fd, "/memfd:odd name (deleted)")) ||
+	    !expect(link_is(empty, "/memfd: (deleted)")) ||
 	    !expect(link_is(only_read, "/memfd:gone (deleted)")))
 		return false;
 	if (!expect(fstat(fd, &a) == 0 && a.st_size == 600003 && (a.st_mode & 07777) == 0640) ||
@@ -68,12 +75,18 @@ static bool same(void)
 
 	if (!expect(memcmp(map + 500001 - 495616, "middle", 6) == 0))
 		return false;
+	if (!expect(strcmp(own + 8200, "mine") == 0 && pread(fd, buf, 1, 495616 + 8200) == 1 &&
+		    !buf[0]))
+		return false;
 	memcpy(map + 1, "through", 7);
+	if (!expect(memcmp(own + 1, "through", 7) == 0))
+		return false;
 	if (!expect(pread(reader, buf, 7, 495617) == 7 && memcmp(buf, "through", 7) == 0))
 		return false;
 
 	if (!expect(fcntl(sealed, F_GET_SEALS) == (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW)) ||
-	    !expect(fcntl(fd, F_GET_SEALS) == 0) || !expect(fcntl(empty, F_GET_SEALS) == F_SEAL_SEAL))
+	    !expect(fcntl(fd, F_GET_SEALS) == 0) ||
+	    !expect(fcntl(empty, F_GET_SEALS) == F_SEAL_SEAL))
 		return false;
 	memset(buf, 0, sizeof(buf));
 	if (!expect(pread(sealed, buf, 8, SIZE - 4) == 4 && memcmp(buf, "last", 4) == 0))

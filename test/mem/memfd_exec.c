@@ -14,7 +14,8 @@ static bool runs_from_memfd(void)
 {
 	char exe[64] = "";
 
-	return readlink("/proc/self/exe", exe, sizeof(exe) - 1) > 0 && strcmp(exe, "/memfd:program (deleted)") == 0;
+	return readlink("/proc/self/exe", exe, sizeof(exe) - 1) > 0 &&
+	       strcmp(exe, "/memfd:program (deleted)") == 0;
 }
 
 static bool same(void)

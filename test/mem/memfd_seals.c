@@ -31,7 +31,8 @@ static bool same(void)
 		return false;
 	strcpy(map + 17, "after");
 	return expect(pread(fd, buf, 6, 17) == 6 && strcmp(buf, "after") == 0) &&
-	       expect(strcmp(map + 4099, "before") == 0) && expect(pwrite(fd, "x", 1, 0) < 0 && errno == EPERM) &&
+	       expect(strcmp(map + 4099, "before") == 0) &&
+	       expect(pwrite(fd, "x", 1, 0) < 0 && errno == EPERM) &&
 	       expect(mmap(NULL, 4096, PROT_WRITE, MAP_SHARED, fd, 0) == MAP_FAILED);
 }
 

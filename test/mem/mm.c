@@ -47,7 +47,8 @@ static void read_stat(char *ret)
 
 	slurp("/proc/self/stat", text, sizeof(text));
 	*ret = '\0';
-	for (p = strtok_r(strrchr(text, ')') + 1, " ", &save); p; p = strtok_r(NULL, " ", &save), n++)
+	for (p = strtok_r(strrchr(text, ')') + 1, " ", &save); p;
+	     p = strtok_r(NULL, " ", &save), n++)
 		if ((n >= 26 && n <= 28) || (n >= 45 && n <= 51))
 			sprintf(ret + strlen(ret), "%s ", p);
 }
@@ -90,14 +91,16 @@ static bool same(void)
 		fprintf(stderr, "before: %s\nnow:    %s\n", stat_line, now);
 		return false;
 	}
-	if (!expect(slurp("/proc/self/auxv", now, sizeof(now)) == auxv_len && memcmp(now, auxv, auxv_len) == 0) ||
+	if (!expect(slurp("/proc/self/auxv", now, sizeof(now)) == auxv_len &&
+		    memcmp(now, auxv, auxv_len) == 0) ||
 	    !expect(slurp("/proc/self/cmdline", now, sizeof(now)) == cmdline_len &&
 		    memcmp(now, cmdline, cmdline_len) == 0) ||
 	    !expect(slurp("/proc/self/environ", now, sizeof(now)) == environ_len &&
 		    memcmp(now, environ_text, environ_len) == 0))
 		return false;
 	memset(now, 0, sizeof(exe));
-	return expect(readlink("/proc/self/exe", now, sizeof(exe) - 1) > 0 && strcmp(now, exe) == 0) &&
+	return expect(readlink("/proc/self/exe", now, sizeof(exe) - 1) > 0 &&
+		      strcmp(now, exe) == 0) &&
 	       expect(prctl(PR_GET_DUMPABLE) == 0);
 }
 

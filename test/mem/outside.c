@@ -31,7 +31,8 @@ static bool same(void)
 	for (int i = 0; i < SIZE; i++)
 		if (data[i] != (unsigned char)(i * 7 + i / 4096))
 			return expect(!"content");
-	return expect(getrlimit(RLIMIT_FSIZE, &lim) == 0 && lim.rlim_cur == LIMIT && lim.rlim_max == LIMIT + 1);
+	return expect(getrlimit(RLIMIT_FSIZE, &lim) == 0 && lim.rlim_cur == LIMIT &&
+		      lim.rlim_max == LIMIT + 1);
 }
 
 VICTIM(make, same)

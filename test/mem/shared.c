@@ -11,8 +11,8 @@ struct talk {
 	volatile int parent, child;
 };
 
-static unsigned char *memory;	/* both */
-static unsigned char *tail;	/* a part of it again, elsewhere */
+static unsigned char *memory; /* both */
+static unsigned char *tail;   /* a part of it again, elsewhere */
 static struct talk *talk;
 static pid_t child;
 
@@ -49,7 +49,8 @@ static bool make(void)
 
 	/* the middle is gone, the end lies somewhere else: two areas of one object */
 	tail = mmap(NULL, 10 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	tail = mremap(memory + 280 * PAGE, 10 * PAGE, 10 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, tail);
+	tail = mremap(memory + 280 * PAGE, 10 * PAGE, 10 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
+		      tail);
 	if (!expect(tail != MAP_FAILED))
 		return false;
 

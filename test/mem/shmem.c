@@ -32,7 +32,8 @@ static bool make(void)
 	part = shmat(passing, NULL, 0);
 	gone = shmat(passing, NULL, 0);
 	shmctl(passing, IPC_RMID, NULL);
-	if (!expect(whole != (void *)-1 && readonly != (void *)-1 && part != (void *)-1 && gone != (void *)-1))
+	if (!expect(whole != (void *)-1 && readonly != (void *)-1 && part != (void *)-1 &&
+		    gone != (void *)-1))
 		return false;
 
 	whole[7 * PAGE + 3] = 'w';
@@ -55,14 +56,15 @@ static bool same(void)
 	int status;
 
 	if (!expect(shmget(key, 0, 0) == named) || !expect(shmctl(named, IPC_STAT, &ds) == 0) ||
-	    !expect(ds.shm_segsz == SIZE && (ds.shm_perm.mode & 07777) == 0640 && ds.shm_nattch == 8))
+	    !expect(ds.shm_segsz == SIZE && (ds.shm_perm.mode & 07777) == 0640 &&
+		    ds.shm_nattch == 8))
 		return false;
 	if (!expect(whole[7 * PAGE + 3] == 'w' && readonly[7 * PAGE + 3] == 'w' && !readonly[0]) ||
 	    !expect(mprotect((char *)readonly, PAGE, PROT_WRITE) < 0))
 		return false;
 	whole[0] = 'x';
-	if (!expect(readonly[0] == 'x') || !expect(part[4 * PAGE + 5] == 'p' && part[9 * PAGE] == 'e' &&
-						     gone[9 * PAGE] == 'e'))
+	if (!expect(readonly[0] == 'x') ||
+	    !expect(part[4 * PAGE + 5] == 'p' && part[9 * PAGE] == 'e' && gone[9 * PAGE] == 'e'))
 		return false;
 	gone[7 * PAGE] = 'z';
 	if (!expect(part[7 * PAGE] == 'z') || !expect(shmctl(passing, IPC_STAT, &ds) == 0) ||
@@ -75,7 +77,8 @@ static bool same(void)
 	shmdt((char *)part);
 	munmap((char *)part, 10 * PAGE);
 	munmap((char *)gone, 10 * PAGE);
-	return expect(shmctl(passing, IPC_STAT, &ds) < 0) && expect(shmctl(named, IPC_RMID, NULL) == 0);
+	return expect(shmctl(passing, IPC_STAT, &ds) < 0) &&
+	       expect(shmctl(named, IPC_RMID, NULL) == 0);
 }
 
 VICTIM(make, same)

@@ -37,11 +37,14 @@ static bool same(void)
 	char now_maps[1024];
 
 	read_maps(now_maps, sizeof(now_maps));
-	if (!expect(strcmp(maps, now_maps) == 0) || !expect(memcmp((void *)where, ELFMAG, SELFMAG) == 0))
+	if (!expect(strcmp(maps, now_maps) == 0) ||
+	    !expect(memcmp((void *)where, ELFMAG, SELFMAG) == 0))
 		return false;
-	if (!expect(clock_gettime(CLOCK_MONOTONIC, &now) == 0) || !expect(now.tv_sec >= mono.tv_sec))
+	if (!expect(clock_gettime(CLOCK_MONOTONIC, &now) == 0) ||
+	    !expect(now.tv_sec >= mono.tv_sec))
 		return false;
-	if (!expect(clock_gettime(CLOCK_MONOTONIC_COARSE, &coarse) == 0 && labs(coarse.tv_sec - now.tv_sec) <= 1))
+	if (!expect(clock_gettime(CLOCK_MONOTONIC_COARSE, &coarse) == 0 &&
+		    labs(coarse.tv_sec - now.tv_sec) <= 1))
 		return false;
 	return expect(clock_gettime(CLOCK_REALTIME, &real) == 0 && gettimeofday(&tv, NULL) == 0 &&
 		      labs(real.tv_sec - tv.tv_sec) <= 1) &&

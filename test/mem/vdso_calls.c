@@ -35,8 +35,10 @@ static bool same(void)
 
 	return expect(p_clock_gettime(CLOCK_MONOTONIC, &mono) == 0 && mono.tv_sec >= start.tv_sec &&
 		      mono.tv_sec < start.tv_sec + 100) &&
-	       expect(clock_gettime(CLOCK_REALTIME, &real) == 0) && expect(p_gettimeofday(&tv, NULL) == 0) &&
-	       expect(labs(tv.tv_sec - real.tv_sec) <= 1) && expect(labs(p_time(NULL) - real.tv_sec) <= 1) &&
+	       expect(clock_gettime(CLOCK_REALTIME, &real) == 0) &&
+	       expect(p_gettimeofday(&tv, NULL) == 0) &&
+	       expect(labs(tv.tv_sec - real.tv_sec) <= 1) &&
+	       expect(labs(p_time(NULL) - real.tv_sec) <= 1) &&
 	       expect(p_clock_getres(CLOCK_MONOTONIC, &res) == 0 && res.tv_nsec == 1) &&
 	       expect(p_getcpu(&cpu, &node, NULL) == 0 && cpu < 9999);
 }

@@ -9,7 +9,7 @@
 
 enum { PORT = 20117 };
 
-static int udp[2], udp6[2], mapped, tcp, tcp6, shared[2], held, unbound, closed;
+static int udp[2], udp6[2], mapped, tcp, tcp6, waits, shared[2], held, unbound, closed;
 
 static socklen_t v4(struct sockaddr_storage *a, const char *ip, int port)
 {
@@ -44,6 +44,9 @@ static int bound(int type, const char *ip, int port, bool share)
 		setsockopt(fd, SOL_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	if (share)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+	/* there may have been one of us before */
+	if ((type & ~SOCK_NONBLOCK) != SOCK_DGRAM && port < PORT + 6)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	return bind(fd, (struct sockaddr *)&a, len) == 0 ? fd : -1;
 }
 
@@ -55,6 +58,33 @@ static int connected(const char *ip, int port, int type)
 	int fd = socket(a.ss_family, type, 0);
 
 	return connect(fd, (struct sockaddr *)&a, len) == 0 ? fd : -1;
+}
+
+/* One that was reset. */
+static bool make_closed(void)
+{
+	struct linger l = { 1, 0 };
+	int server;
+
+	closed = connected("127.0.0.1", PORT, SOCK_STREAM);
+	server = accept(tcp, NULL, NULL);
+	return setsockopt(server, SOL_SOCKET, SO_LINGER, &l, sizeof(l)) == 0 && close(server) == 0 &&
+	       send(closed, "x", 1, MSG_NOSIGNAL) < 1;
+}
+
+/* Connections of yesterday stay in TIME_WAIT at a port, which then nobody else can have. */
+static bool make_yesterday(void)
+{
+	int client, server, port = PORT + 6;
+
+	for (waits = -1; waits < 0 && port < PORT + 100; port += 2)
+		waits = bound(SOCK_STREAM | SOCK_NONBLOCK, "127.0.0.1", port, false);
+	if (waits < 0 || fcntl(waits, F_SETFL, 0) < 0 || listen(waits, 1) < 0)
+		return false;
+	client = connected("127.0.0.1", port - 2, SOCK_STREAM);
+	server = accept(waits, NULL, NULL);
+	return client >= 0 && close(server) == 0 && close(client) == 0 && fcntl(waits, F_SETFL, O_NONBLOCK) == 0 &&
+	       bound(SOCK_STREAM, "127.0.0.1", port - 2, false) < 0;
 }
 
 static bool make(void)
@@ -75,15 +105,7 @@ static bool make(void)
 		return false;
 	if (listen(tcp, 13) < 0 || listen(tcp6, 3) < 0 || listen(shared[0], 5) < 0 || listen(shared[1], 5) < 0)
 		return false;
-	/* a connection of yesterday: its end stays in TIME_WAIT at our port */
-	int client = connected("127.0.0.1", PORT, SOCK_STREAM), server = accept(tcp, NULL, NULL);
-	closed = connected("127.0.0.1", PORT, SOCK_STREAM);
-	int reset = accept(tcp, NULL, NULL);
-	struct linger l = { 1, 0 };
-
-	setsockopt(reset, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
-	return client >= 0 && server >= 0 && close(server) == 0 && close(client) == 0 && close(reset) == 0 &&
-	       send(closed, "x", 1, MSG_NOSIGNAL) < 1;
+	return make_closed() && make_yesterday();
 }
 
 static bool exchange(int server, int client, struct sockaddr *to, socklen_t to_len)
@@ -139,15 +161,17 @@ static bool same(void)
 	fd = socket(AF_INET, SOCK_DGRAM, 0);
 	if (!exchange(mapped, fd, (struct sockaddr *)&a, len))
 		return false;
-	if (!expect(getsockopt(tcp, SOL_SOCKET, SO_REUSEADDR, &value, &value_len) == 0) || !expect(value == 0))
+	if (!expect(getsockopt(waits, SOL_SOCKET, SO_REUSEADDR, &value, &value_len) == 0) || !expect(value == 0) ||
+	    !expect(getsockopt(tcp, SOL_SOCKET, SO_REUSEADDR, &value, &value_len) == 0) || !expect(value == 1))
 		return false;
 	if (!is_at(held, v4, "127.0.0.1", PORT + 5) ||
-	    !expect(bound(SOCK_STREAM, "127.0.0.1", PORT + 5, false) < 0) || !expect(listen(held, 2) == 0))
+	    !expect(listen(held, 2) == 0) || !expect(bound(SOCK_STREAM, "127.0.0.1", PORT + 5, false) < 0))
 		return false;
 	if (!expect(bound(SOCK_STREAM, "127.0.0.1", PORT + 4, true) >= 0))
 		return false;
 	return serves(tcp, "127.0.0.1", PORT, 13) && serves(tcp6, "::1", PORT + 3, 3) &&
-	       serves(held, "127.0.0.1", PORT + 5, 2) && is_at(unbound, v6, "::", 0) &&
+	       serves(held, "127.0.0.1", PORT + 5, 2) && expect(accept(waits, NULL, NULL) < 0) &&
+	       expect(errno == EAGAIN) && is_at(unbound, v6, "::", 0) &&
 	       expect(send(closed, "x", 1, MSG_NOSIGNAL) < 0);
 }
 

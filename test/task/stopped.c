@@ -1,13 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* stopped children stay stopped, their parent is not told once more, and they go on where they were */
+/*
+ * stopped children stay stopped, by the same signal, and go on where they were; their parent is
+ * told again only of what it has not asked for; what they were sent meanwhile still waits
+ */
+#include <pthread.h>
 #include <sys/wait.h>
 
 #include "victim.h"
 
-enum { NR = 3 };
+static struct child {
+	int signal;
+	bool unseen;  /* the parent has not asked */
+	bool threads; /* it has some */
+	int pending;  /* sent while it was stopped */
+	pid_t pid;
+} children[] = {
+	{ .signal = SIGSTOP },
+	{ .signal = SIGTSTP },
+	{ .signal = SIGTTIN, .threads = true },
+	{ .signal = SIGSTOP, .pending = SIGTERM },
+	{ .signal = SIGTTOU, .unseen = true },
+};
 
-static const int signals[NR] = { SIGSTOP, SIGTSTP, SIGTTIN };
-static pid_t children[NR];
+enum { NR = sizeof(children) / sizeof(children[0]) };
+
 static int fds[2];
 static volatile int told;
 
@@ -31,54 +47,87 @@ static bool state_is(pid_t pid, char wanted)
 	return n && strrchr(text, ')')[2] == wanted;
 }
 
-static pid_t make_child(int sig)
+static void *idle(void *arg)
 {
-	pid_t pid = fork();
+	for (;;)
+		pause();
+	return NULL;
+}
 
-	if (pid)
-		return pid;
-	setpgid(0, 0); /* the group of its parent is orphaned: terminal stops do not work there */
-	raise(sig);
+static void be_child(const struct child *c)
+{
+	pthread_t t;
+
+	setpgid(0, 0); /* the group of our parent is orphaned: terminal stops do not work there */
+	if (c->threads && (pthread_create(&t, NULL, idle, NULL) || pthread_create(&t, NULL, idle, NULL)))
+		_exit(1);
+	kill(getpid(), c->signal);
 	if (write(fds[1], "x", 1) != 1)
 		_exit(1);
 	for (;;)
 		pause();
 }
 
-static bool make(void)
+static bool make_child(struct child *c)
 {
 	int status;
 
+	c->pid = fork();
+	if (c->pid == 0)
+		be_child(c);
+	if (!c->unseen && (!expect(waitpid(c->pid, &status, WUNTRACED) == c->pid) ||
+			   !expect(WIFSTOPPED(status)) || !expect(WSTOPSIG(status) == c->signal)))
+		return false;
+	while (!state_is(c->pid, 'T'))
+		victim_sleep(1);
+	return !c->pending || expect(kill(c->pid, c->pending) == 0);
+}
+
+static bool make(void)
+{
 	if (pipe(fds))
 		return false;
-	for (int i = 0; i < NR; i++) {
-		children[i] = make_child(signals[i]);
-		if (!expect(waitpid(children[i], &status, WUNTRACED) == children[i]) ||
-		    !expect(WIFSTOPPED(status)) || !expect(WSTOPSIG(status) == signals[i]))
+	for (int i = 0; i < NR; i++)
+		if (!make_child(&children[i]))
 			return false;
-	}
 	signal(SIGCHLD, child_changed);
 	return true;
 }
 
-static bool goes_on(pid_t child)
+static bool is_stopped(const struct child *c)
 {
-	char c = 0;
 	int status;
 
-	return expect(state_is(child, 'T')) && expect(kill(child, SIGCONT) == 0) &&
-	       expect(read(fds[0], &c, 1) == 1) && expect(c == 'x') && expect(kill(child, SIGKILL) == 0) &&
-	       expect(waitpid(child, &status, 0) == child) && expect(WTERMSIG(status) == SIGKILL);
+	if (!expect(state_is(c->pid, 'T')))
+		return false;
+	if (!c->unseen)
+		return expect(waitpid(c->pid, NULL, WNOHANG | WUNTRACED) == 0);
+	return expect(waitpid(c->pid, &status, WNOHANG | WUNTRACED) == c->pid) &&
+	       expect(WIFSTOPPED(status)) && expect(WSTOPSIG(status) == c->signal);
+}
+
+static bool goes_on(const struct child *c)
+{
+	char said = 0;
+	int status;
+
+	if (!expect(kill(c->pid, SIGCONT) == 0))
+		return false;
+	if (c->pending)
+		return expect(waitpid(c->pid, &status, 0) == c->pid) && expect(WTERMSIG(status) == c->pending);
+	return expect(read(fds[0], &said, 1) == 1) && expect(said == 'x') &&
+	       expect(kill(c->pid, SIGKILL) == 0) && expect(waitpid(c->pid, &status, 0) == c->pid) &&
+	       expect(WTERMSIG(status) == SIGKILL);
 }
 
 static bool same(void)
 {
 	victim_sleep(20);
-	if (!expect(told == 0) || !expect(waitpid(-1, NULL, WNOHANG | WUNTRACED) == 0))
+	if (!expect(told == 0))
 		return false;
 	for (int i = 0; i < NR; i++)
-		if (!goes_on(children[i]))
-			return false;
+		if (!is_stopped(&children[i]) || !goes_on(&children[i]))
+			return expect(i < 0);
 	return true;
 }
 

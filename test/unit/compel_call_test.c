@@ -19,8 +19,8 @@
 #include "compel_victim.h"
 
 enum {
-	LONG_MS = 617,	/* how long they sleep */
-	ROUNDS = 4,	/* and what happens meanwhile */
+	LONG_MS = 617, /* how long they sleep */
+	ROUNDS = 4,    /* and what happens meanwhile */
 	EVERY_MS = 100,
 	SLACK_MS = 90,
 };
@@ -374,7 +374,7 @@ static const struct sleeper {
 
 enum { NR = sizeof(sleepers) / sizeof(sleepers[0]) };
 
-static void run_sleeper(struct shared *s)
+static void run_one(struct shared *s)
 {
 	double start = now_ms();
 	sigset_t before, after;
@@ -400,13 +400,14 @@ static struct victim start_sleeper(long i)
 	v.pid = fork();
 	if (v.pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		run_sleeper(v.s);
+		run_one(v.s);
 		_exit(0);
 	}
 	return v;
 }
 
-static void check_sleeper(struct victim *v, const struct sleeper *sl, double last_ms, bool rounds_good)
+static void check_sleeper(struct victim *v, const struct sleeper *sl, double last_ms,
+			  bool rounds_good)
 {
 	double most = LONG_MS + SLACK_MS + (sl->anew ? last_ms : 0);
 

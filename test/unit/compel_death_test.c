@@ -271,7 +271,8 @@ static void test_spinner_alive(void)
 			break;
 	v.s->more[9] = 1;
 	victim_until(&v, &v.s->result);
-	ok(i == 200 && v.s->result && !v.s->error && !v.s->more[0], "a spinner, taken over 200 times");
+	ok(i == 200 && v.s->result && !v.s->error && !v.s->more[0],
+	   "a spinner, taken over 200 times");
 	victim_kill(&v);
 }
 
@@ -305,8 +306,8 @@ static void host_syscalling(struct host *h)
 
 	for (;;) {
 		*h->busy = 1;
-		compel_syscall(h->task, &h->task->threads[0], SYS_getpid, (unsigned long[6]){ 0 }, &ret,
-			       &h->err);
+		compel_syscall(h->task, &h->task->threads[0], SYS_getpid, (unsigned long[6]){ 0 },
+			       &ret, &h->err);
 	}
 }
 
@@ -335,7 +336,8 @@ static void test_odd_moments(const char *name, void (*host)(struct host *h))
 	}
 	v.s->more[9] = 1;
 	victim_until(&v, &v.s->result);
-	ok(alive && v.s->result && !v.s->error && !v.s->more[0], "%d hosts killed while %s", i, name);
+	ok(alive && v.s->result && !v.s->error && !v.s->more[0], "%d hosts killed while %s", i,
+	   name);
 	victim_kill(&v);
 }
 

@@ -3,6 +3,7 @@
 #define COMPEL_VICTIM_H
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -85,7 +86,8 @@ static inline bool victim_until(struct victim *v, const volatile long *done)
 {
 	siginfo_t info = { 0 };
 
-	while (!*done && waitid(P_PID, (id_t)v->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && !info.si_pid)
+	while (!*done && waitid(P_PID, (id_t)v->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	       !info.si_pid)
 		sleep_ms(1);
 	return *done;
 }
@@ -133,7 +135,8 @@ static inline bool call_all(struct compel_task *task, struct err *err)
 
 		if (t->dead)
 			continue;
-		if (!fine(compel_call(task, t, CMD_GETTID, NULL, 0, &ret, err), err) || ret != t->tid)
+		if (!fine(compel_call(task, t, CMD_GETTID, NULL, 0, &ret, err), err) ||
+		    ret != t->tid)
 			return false;
 	}
 	return true;
@@ -150,6 +153,29 @@ static inline bool round_trip(pid_t pid)
 		return false;
 	good = inject(task, &err) && call_all(task, &err) && fine(compel_cure(task, &err), &err);
 	return fine(compel_release(task, COMPEL_RUN, &err), &err) && good;
+}
+
+/* The plainest victim. */
+static inline void run_sleeper(struct shared *s)
+{
+	s->ready = 1;
+	for (;;)
+		pause();
+}
+
+/* A file of /proc/PID. */
+static inline void read_text(pid_t pid, const char *name, char *buf, size_t size)
+{
+	char path[64];
+	ssize_t n, len = 0;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	while ((n = read(fd, buf + len, size - 1 - (size_t)len)) > 0)
+		len += n;
+	buf[len] = '\0';
+	close(fd);
 }
 
 #endif

@@ -57,7 +57,8 @@ static void write_image(struct store *s, const struct entry *e, size_t n, char l
 		pe.has_flags = true;
 		pe.flags = e[i].flags;
 		image_put(map, &pe.base, &err);
-		for (uint64_t p = 0; e[i].flags & PE_PRESENT && e[i].nr < 1000 && p < e[i].nr; p++) {
+		for (uint64_t p = 0; e[i].flags & PE_PRESENT && e[i].nr < 1000 && p < e[i].nr;
+		     p++) {
 			page[1] = (char)count++;
 			image_put_raw(pages, page, sizeof(page), &err);
 		}
@@ -85,8 +86,7 @@ static const char *page_at(struct store *s, const pagemap_runs *runs, uint64_t p
 	struct err err = { 0 };
 
 	strcpy(text, "?");
-	vec_for_each(run, runs)
-	{
+	vec_for_each(run, runs) {
 		uint64_t addr = page * PAGE_BYTES;
 		int fd;
 
@@ -112,12 +112,15 @@ static void test_writing(void)
 	pagemap_out_add(&out, 5 * PAGE_BYTES, PAGE_BYTES, &err);
 	pagemap_out_add(&out, 9 * PAGE_BYTES, PAGE_BYTES, &err);
 	ok(out.nr_pages == 4, "pages are counted");
-	ok(ftruncate(out.fd, 4 * PAGE_BYTES) == 0 && pagemap_out_close(&out, &err) == 0, "and closed");
+	ok(ftruncate(out.fd, 4 * PAGE_BYTES) == 0 && pagemap_out_close(&out, &err) == 0,
+	   "and closed");
 
 	ok(read_image(d.store, &runs, &err) == 0 && runs.n == 2, "adjacent pieces are one entry");
-	ok(runs.items[0].addr == 3 * PAGE_BYTES && runs.items[0].len == 3 * PAGE_BYTES && runs.items[0].off == 0,
+	ok(runs.items[0].addr == 3 * PAGE_BYTES && runs.items[0].len == 3 * PAGE_BYTES &&
+		   runs.items[0].off == 0,
 	   "the first is where it was");
-	ok(runs.items[1].addr == 9 * PAGE_BYTES && runs.items[1].off == 3 * PAGE_BYTES, "and so is the second");
+	ok(runs.items[1].addr == 9 * PAGE_BYTES && runs.items[1].off == 3 * PAGE_BYTES,
+	   "and so is the second");
 	store_close(d.store);
 }
 
@@ -127,7 +130,9 @@ static void test_parents(void)
 	static const struct entry middle[] = {
 		{ 0, 4, PE_PARENT }, { 4, 2, PE_PRESENT }, { 6, 2, PE_PARENT }, { 20, 3, PE_PARENT }
 	};
-	static const struct entry newest[] = { { 1, 6, PE_PARENT }, { 7, 1, PE_PRESENT }, { 21, 1, PE_PARENT } };
+	static const struct entry newest[] = { { 1, 6, PE_PARENT },
+					       { 7, 1, PE_PRESENT },
+					       { 21, 1, PE_PARENT } };
 	struct store *s[3] = { dir_open("oldest"), dir_open("middle"), dir_open("newest") };
 	pagemap_runs runs;
 	struct err err;
@@ -152,12 +157,14 @@ static void test_parents(void)
 	ok(!strcmp(page_at(s[2], &runs, 0), "?"), "what it does not mention is not there");
 
 	unlink(path);
-	ok(read_image(s[2], &runs, &err) < 0 && err.hint[0], "a missing parent is an error with a hint");
+	ok(read_image(s[2], &runs, &err) < 0 && err.hint[0],
+	   "a missing parent is an error with a hint");
 	symlink(".", path);
 	ok(read_image(s[2], &runs, &err) < 0, "a chain that bites its tail ends");
 	unlink(path);
 	symlink("../written", path);
-	ok(read_image(s[2], &runs, &err) < 0 && strstr(err.what, "parent"), "so does a page that no parent has");
+	ok(read_image(s[2], &runs, &err) < 0 && strstr(err.what, "parent"),
+	   "so does a page that no parent has");
 }
 
 static void test_damage(void)
@@ -169,10 +176,12 @@ static void test_damage(void)
 		{ { { 5, 2, PE_PRESENT }, { 6, 1, PE_PRESENT } }, "overlapping entries" },
 		{ { { 5, 2, PE_PRESENT }, { 3, 1, PE_PRESENT } }, "falling addresses" },
 		{ { { 5, 0, PE_PRESENT }, { 7, 1, PE_PRESENT } }, "an entry of no pages" },
-		{ { { 5, 1ull << 60, PE_PRESENT }, { 7, 1, PE_PRESENT } }, "more pages than there are" },
+		{ { { 5, 1ull << 60, PE_PRESENT }, { 7, 1, PE_PRESENT } },
+		  "more pages than there are" },
 		{ { { 5, 1, 64 }, { 7, 1, PE_PRESENT } }, "unknown flags" },
 		{ { { 5, 1, PE_LAZY }, { 7, 1, PE_PRESENT } }, "pages that were left behind" },
-		{ { { 5, 2000, PE_PRESENT }, { 3000, 1, PE_PRESENT } }, "a pages file that is too short" },
+		{ { { 5, 2000, PE_PRESENT }, { 3000, 1, PE_PRESENT } },
+		  "a pages file that is too short" },
 	};
 	struct store *s = dir_open("bad");
 	pagemap_runs runs;
@@ -180,7 +189,8 @@ static void test_damage(void)
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		write_image(s, bad[i].e, 2, 'b');
-		ok(read_image(s, &runs, &err) < 0 && err.hint[0], "%s: refused, with a hint", bad[i].name);
+		ok(read_image(s, &runs, &err) < 0 && err.hint[0], "%s: refused, with a hint",
+		   bad[i].name);
 	}
 }
 

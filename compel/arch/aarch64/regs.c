@@ -91,7 +91,28 @@ void arch_resume(const struct compel_regs *regs, uint64_t *resume)
 		resume[RESUME_X(i)] = regs->gp.regs[i];
 }
 
+void arch_resumed(const uint64_t *resume, struct compel_regs *regs)
+{
+	int i;
+
+	regs->gp.sp = resume[RESUME_SP];
+	regs->gp.pc = resume[RESUME_PC];
+	regs->gp.pstate = (regs->gp.pstate & FLAGS_KEPT) | resume[RESUME_FLAGS];
+	for (i = 0; i < 31; i++)
+		regs->gp.regs[i] = resume[RESUME_X(i)];
+}
+
 size_t arch_stub(const struct compel_thread *t, void *buf, size_t max)
 {
 	return 0;
+}
+
+bool arch_is_stub(const void *code)
+{
+	return false;
+}
+
+bool arch_stub_undo(const void *code, struct compel_thread *t)
+{
+	return false;
 }

@@ -172,3 +172,26 @@ void arch_resume(const struct compel_regs *regs, uint64_t *resume)
 	resume[RESUME_R14] = r.gp.r14;
 	resume[RESUME_R15] = r.gp.r15;
 }
+
+void arch_resumed(const uint64_t *resume, struct compel_regs *regs)
+{
+	regs->gp.eflags = resume[RESUME_RFLAGS];
+	regs->gp.rip = resume[RESUME_RIP];
+	regs->gp.rsp = resume[RESUME_RSP];
+	regs->gp.rax = resume[RESUME_RAX];
+	regs->gp.rbx = resume[RESUME_RBX];
+	regs->gp.rcx = resume[RESUME_RCX];
+	regs->gp.rdx = resume[RESUME_RDX];
+	regs->gp.rsi = resume[RESUME_RSI];
+	regs->gp.rdi = resume[RESUME_RDI];
+	regs->gp.rbp = resume[RESUME_RBP];
+	regs->gp.r8 = resume[RESUME_R8];
+	regs->gp.r9 = resume[RESUME_R9];
+	regs->gp.r10 = resume[RESUME_R10];
+	regs->gp.r11 = resume[RESUME_R11];
+	regs->gp.r12 = resume[RESUME_R12];
+	regs->gp.r13 = resume[RESUME_R13];
+	regs->gp.r14 = resume[RESUME_R14];
+	regs->gp.r15 = resume[RESUME_R15];
+	regs->gp.orig_rax = (unsigned long)-1;
+}

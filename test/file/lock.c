@@ -45,8 +45,8 @@ static bool is(off_t start, off_t len, short type, off_t lock_start, off_t lock_
 	struct flock l = found(start, len);
 
 	return expect(l.l_type == type) &&
-	       (type == F_UNLCK || (expect(l.l_start == lock_start) && expect(l.l_len == lock_len) &&
-				    expect(l.l_pid == pid)));
+	       (type == F_UNLCK || (expect(l.l_start == lock_start) &&
+				    expect(l.l_len == lock_len) && expect(l.l_pid == pid)));
 }
 
 /* Has a lock of its own through descriptors it shares with us. */

@@ -1,0 +1,92 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only
+# what of a task cannot be dumped, or not be restored by who we are: said by name, with nothing done
+
+load ../helpers
+
+# restore, as somebody who may do less; both the plan alone and the whole
+restore_is_refused()	# restore_is_refused WORDS COMMAND...
+{
+	local words=$1
+	shift
+
+	for dry in --dry-run ''; do
+		# shellcheck disable=SC2086
+		run "$@" "$CRIU_LITE" restore -d -D "$images" -W "$place" $dry 3>&- 4>&-
+		echo "$output"
+		[ "$status" -eq 1 ]
+		[[ "$output" == *"$words"* ]]
+		[[ "$output" == *"do: "* ]]
+		is_gone "$pid"
+	done
+}
+
+dump_is_refused()	# dump_is_refused WORDS, of a task that lives on
+{
+	run dump
+	echo "$output"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"$1"* ]]
+	[[ "$output" == *"do: "* ]]
+	! is_gone "$pid"
+}
+
+@test "a capability that we have not got" {
+	start task/sleeper
+	dump
+	restore_is_refused "capability CAP_KILL" setpriv --bounding-set -kill --inh-caps -all
+	restore
+	same
+}
+
+@test "a capability that is only in the bounding set" {
+	start task/sleeper
+	dump
+	restore_is_refused "capability CAP_BPF" capsh --drop=cap_bpf -- -c '"$@"' restore
+	restore
+	same
+}
+
+@test "a hard limit above ours" {
+	start task/sleeper
+	dump
+	restore_is_refused "RLIMIT_NOFILE" bash -c 'ulimit -n 4000; exec "$@"' restore
+	restore
+	same
+}
+
+@test "an oom_score_adj below ours" {
+	start task/sleeper
+	dump
+	restore_is_refused "oom_score_adj" choom -n 700 --
+	restore
+	same
+}
+
+@test "a deadline" {
+	launch chrt -d --sched-runtime 100000 --sched-deadline 1000000 --sched-period 1000000 0 sleep 100
+	wait_for 5 grep -q sleep "/proc/$pid/comm" || skip "SCHED_DEADLINE is not allowed here"
+	dump_is_refused "SCHED_DEADLINE"
+}
+
+@test "a timer for the CPU time of one of several threads" {
+	start cli/odd_task cpu_timer
+	dump_is_refused "counts the CPU time of a thread"
+	same
+}
+
+@test "a pending SIGTRAP" {
+	start cli/odd_task sigtrap
+	dump_is_refused "has TRAP pending"
+	same
+}
+
+@test "images with a damaged core are refused by name" {
+	start task/sleeper
+	dump
+	truncate -s 100 "$images/core-$pid.img"
+	run restore
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"core-$pid.img"* ]]
+	is_gone "$pid"
+}
