@@ -82,7 +82,8 @@ TEST_OBJ := $(filter-out $(INJECTED:%.c=$(B)/obj/%.o),$(OBJ)) $(INJECTED:%.c=$(B
 # The blob "compel" is for the tests of compel, which knows no parasite.
 BLOBS     := parasite restorer compel
 pie_compel   = $(wildcard compel/arch/$(1)/head.S compel/pie/*.c test/unit/compel_blob.c)
-pie_parasite = $(wildcard compel/arch/$(1)/head.S compel/pie/*.c criu-lite/pie/parasite*.c)
+pie_parasite = $(wildcard compel/arch/$(1)/head.S compel/pie/*.c criu-lite/pie/parasite*.c \
+	criu-lite/arch/$(1)/pie_vector.c)
 pie_restorer = $(if $(wildcard criu-lite/pie/restorer.c),$(wildcard criu-lite/arch/$(1)/*.S \
 	criu-lite/arch/$(1)/pie_*.c compel/pie/string*.c) \
 	$(filter-out criu-lite/pie/parasite%,$(wildcard criu-lite/pie/*.c)))

@@ -251,6 +251,7 @@ int dump_run(const struct dump_opts *opts, struct err *err)
 		stats_print_dump(d.stats);
 	guard_end();
 
+	id_set_fini(&d.files->open_files);
 	store_close(d.store);
 	arena_fini(&arena);
 	return ret;

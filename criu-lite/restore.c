@@ -96,15 +96,28 @@ static void raise_file_limit(void)
 	}
 }
 
+/* What must be there before tasks are. */
+static int run_before(struct restore *r, struct err *err)
+{
+	const struct file_kind *const *f;
+	const struct task_kind *const *t;
+
+	for (f = all_kinds.files; *f; f++)
+		if ((*f)->before && (*f)->before(r, err) < 0)
+			return err_in(err, "%s", (*f)->name);
+	for (t = all_kinds.tasks; *t; t++)
+		if ((*t)->before && (*t)->before(r, err) < 0)
+			return err_in(err, "%s", (*t)->name);
+	return 0;
+}
+
 static int restore_fork(void *run, struct err *err)
 {
-	const struct file_kind *const *k;
 	struct restore *r = run;
 
 	raise_file_limit();
-	for (k = all_kinds.files; *k; k++)
-		if ((*k)->before && (*k)->before(r, err) < 0)
-			return err_in(err, "%s", (*k)->name);
+	if (run_before(r, err) < 0)
+		return -err->code;
 	stats_start(r->stats, STAT_FORKING);
 	if (fork_tree(r, err) < 0)
 		return -err->code;
@@ -153,11 +166,15 @@ static int restore_open(void *run, struct err *err)
 
 static int restore_map(void *run, struct err *err)
 {
+	const struct task_kind *const *k;
 	struct restore *r = run;
 
 	/* memory is there and no helper lives; then threads are made, each of which arrives */
 	if (step(r, r->tree->nr_alive, err) < 0)
 		return -err->code;
+	for (k = all_kinds.tasks; *k; k++)
+		if ((*k)->after && (*k)->after(r, err) < 0)
+			return err_in(err, "%s", (*k)->name);
 	return step(r, r->tree->nr_threads, err);
 }
 

@@ -17,7 +17,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ptrace.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -138,15 +137,6 @@ static void find_room(struct compel_task *task)
 	task->room = task->room_end - (task->room_end - end) / STUB_MAX * STUB_MAX;
 }
 
-/* Not one that sleeps: nearly all do, and need no look at the vdso. */
-static bool may_be_in_stub(const struct compel_thread *t)
-{
-	struct compel_interrupted in;
-
-	compel_interrupted(&t->regs, &in);
-	return !t->dead && (in.nr < 0 || in.nr == SYS_rt_sigprocmask);
-}
-
 static int leave_stub(struct compel_task *task, struct compel_thread *t)
 {
 	unsigned long into = arch_ip(&t->regs) - task->room;
@@ -166,15 +156,10 @@ int remote_leave_stubs(struct compel_task *task)
 	size_t i;
 	int ret = 0;
 
-	for (i = 0; ret == 0 && i < task->nr_threads; i++) {
-		struct compel_thread *t = &task->threads[i];
-
-		if (!may_be_in_stub(t))
-			continue;
-		if (!task->room_end)
-			find_room(task);
-		ret = leave_stub(task, t);
-	}
+	find_room(task);
+	for (i = 0; ret == 0 && i < task->nr_threads; i++)
+		if (!task->threads[i].dead)
+			ret = leave_stub(task, &task->threads[i]);
 	return ret;
 }
 
@@ -203,13 +188,8 @@ static unsigned long stub_put(struct compel_task *task, const struct compel_thre
 {
 	unsigned char code[STUB_MAX];
 	size_t size = arch_stub(t, code, sizeof(code));
-	unsigned long at;
+	unsigned long at = size ? find_place(task) : 0;
 
-	if (!size)
-		return 0;
-	if (!task->room_end)
-		find_room(task);
-	at = find_place(task);
 	return at && io_pwrite(task->mem, code, size, (off_t)at) == 0 ? at : 0;
 }
 

@@ -76,6 +76,13 @@ bool arch_core_call(const CoreEntry *core, long *nr_ret, unsigned long args_ret[
  */
 void arch_regs_set_result(struct compel_regs *regs, long result);
 
+/* Vector state that a process had to ask for: @core is that of its leader. */
+void arch_core_set_permitted(CoreEntry *core, uint64_t components);
+uint64_t arch_permitted(const CoreEntry *core);
+
+/* Restore: does the thread use vector state for which the kernel must make room first? */
+bool arch_vector_is_large(const CoreEntry *core);
+
 /* Dump: give the system call that @regs were interrupted in another number. */
 void arch_regs_set_call(struct compel_regs *regs, long nr);
 

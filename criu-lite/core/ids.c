@@ -65,6 +65,16 @@ int id_set_find(struct id_set *set, struct arena *a, const struct id_key *key, u
 	return 0;
 }
 
+static void leave_to_arena(void *node)
+{
+}
+
+void id_set_fini(struct id_set *set)
+{
+	tdestroy(set->root, leave_to_arena);
+	set->root = NULL;
+}
+
 /* ---- the ids of tasks ---- */
 
 struct ns_slot {
@@ -168,6 +178,20 @@ static int check_threads(struct dump *d, struct task *t, struct err *err)
 	return 0;
 }
 
+static int collect_tasks(struct dump *d, const uint64_t ours[NR_NS], struct id_set sets[4], struct err *err)
+{
+	struct task *t;
+
+	for_each_alive(t, d->tree)
+	{
+		t->ids = record_new(d, task_kobj_ids_entry);
+		if (check_ns(d, t, ours, err) < 0 || check_shared(d, t, sets, err) < 0 ||
+		    check_threads(d, t, err) < 0)
+			return -err->code;
+	}
+	return 0;
+}
+
 int ids_collect(struct dump *d, struct err *err)
 {
 	struct id_set sets[4] = { { .type = KCMP_VM, .last = 1 },
@@ -175,8 +199,8 @@ int ids_collect(struct dump *d, struct err *err)
 				  { .type = KCMP_FS, .last = 1 },
 				  { .type = KCMP_SIGHAND, .last = 1 } };
 	uint64_t ours[NR_NS];
-	struct task *t;
 	size_t i;
+	int ret;
 
 	for (i = 0; i < NR_NS; i++)
 		if (ns_inode(d, getpid(), ns_slots[i].name, &ours[i], err) < 0)
@@ -188,12 +212,8 @@ int ids_collect(struct dump *d, struct err *err)
 		if (ours[i])
 			ns_set(d->our_ids, &ns_slots[i], (uint32_t)i + 1);
 
-	for_each_alive(t, d->tree)
-	{
-		t->ids = record_new(d, task_kobj_ids_entry);
-		if (check_ns(d, t, ours, err) < 0 || check_shared(d, t, sets, err) < 0 ||
-		    check_threads(d, t, err) < 0)
-			return -err->code;
-	}
-	return 0;
+	ret = collect_tasks(d, ours, sets, err);
+	for (i = 0; i < 4; i++)
+		id_set_fini(&sets[i]);
+	return ret;
 }

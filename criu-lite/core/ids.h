@@ -30,6 +30,9 @@ struct id_key {
 int id_set_find(struct id_set *set, struct arena *a, const struct id_key *key, uint32_t *id_ret, bool *new_ret,
 		void ***data_ret, struct err *err);
 
+/* Forget everything; what ids were given stays true. */
+void id_set_fini(struct id_set *set);
+
 /* t->ids of every living task, and d->our_ids.  Refuses what is shared and cannot be restored. */
 int ids_collect(struct dump *d, struct err *err);
 

@@ -81,10 +81,12 @@ struct task_kind {
 	int (*read_begin)(struct restore *r, struct err *err); /* once */
 	int (*read)(struct restore *r, struct task *t, struct err *err);
 	int (*plan)(struct restore *r, struct task *t, struct err *err);
+	int (*before)(struct restore *r, struct err *err); /* once, in the coordinator, before tasks exist */
 	int (*fork)(struct restore *r, struct task *t, struct err *err); /* in its session; before children are born into it */
 	int (*born)(struct restore *r, struct task *t, struct err *err); /* all tasks exist; before files */
 	int (*open)(struct restore *r, struct task *t, struct err *err); /* its descriptors are in place */
 	int (*map)(struct restore *r, struct task *t, struct err *err);	 /* pack for the restorer */
+	int (*after)(struct restore *r, struct err *err); /* once, in the coordinator, when all have their memory */
 	void (*restore_end)(struct restore *r, bool ok); /* once, in the coordinator, in any case: @ok, the tasks run */
 };
 

@@ -27,9 +27,11 @@ int sockopt_check(const SkOptsEntry *opts, struct err *err);
 int sockopt_begin(int fd, const SkOptsEntry *opts, struct err *err);
 int sockopt_end(int fd, const SkOptsEntry *opts, struct err *err);
 
-/* Those without a field; for sockopt.c. */
+/* Those without a field; _add is for kinds that know more, the others for sockopt.c. */
 int sockopt_extra_collect(struct dump *d, int fd, int domain, int proto, SkOptsEntry *e,
 			  struct err *err);
+void sockopt_extra_add(struct dump *d, SkOptsEntry *opts, int level, int name, const void *value,
+		       size_t len);
 int sockopt_extra_apply(int fd, const SkOptsEntry *e, bool late, struct err *err);
 
 /* One number: getsockopt(), and setsockopt() if it is another now.  -1 and errno as they do. */

@@ -22,10 +22,15 @@
 #include "base/cleanup.h"
 #include "core/sockopt.h"
 
-enum { LATE = 1 }; /* when all else is done */
+enum when {
+	EARLY,
+	LATE,  /* when all else is done */
+	GROUP, /* a multicast group: early too, but joined first, and collected by who knows them */
+};
 
 struct extra {
-	int level, name, flags;
+	int level, name;
+	enum when when;
 };
 
 /*
@@ -33,109 +38,111 @@ struct extra {
  * The level decides which sockets are asked.
  */
 static const struct extra extras[] = {
-	{ SOL_SOCKET, SO_DEBUG, 0 },
-	{ SOL_SOCKET, SO_TIMESTAMP_OLD, 0 },
-	{ SOL_SOCKET, SO_TIMESTAMPNS_OLD, 0 },
-	{ SOL_SOCKET, SO_TIMESTAMPING_OLD, 0 },
-	{ SOL_SOCKET, SO_TIMESTAMP_NEW, 0 },
-	{ SOL_SOCKET, SO_TIMESTAMPNS_NEW, 0 },
-	{ SOL_SOCKET, SO_TIMESTAMPING_NEW, 0 },
-	{ SOL_SOCKET, SO_RXQ_OVFL, 0 },
-	{ SOL_SOCKET, SO_WIFI_STATUS, 0 },
-	{ SOL_SOCKET, SO_NOFCS, 0 },
-	{ SOL_SOCKET, SO_SELECT_ERR_QUEUE, 0 },
-	{ SOL_SOCKET, SO_BUSY_POLL, 0 },
-	{ SOL_SOCKET, SO_PREFER_BUSY_POLL, 0 },
-	{ SOL_SOCKET, SO_BUSY_POLL_BUDGET, 0 },
-	{ SOL_SOCKET, SO_MAX_PACING_RATE, 0 },
-	{ SOL_SOCKET, SO_ZEROCOPY, 0 },
-	{ SOL_SOCKET, SO_TXTIME, 0 },
+	{ SOL_SOCKET, SO_DEBUG, EARLY },
+	{ SOL_SOCKET, SO_TIMESTAMP_OLD, EARLY },
+	{ SOL_SOCKET, SO_TIMESTAMPNS_OLD, EARLY },
+	{ SOL_SOCKET, SO_TIMESTAMPING_OLD, EARLY },
+	{ SOL_SOCKET, SO_TIMESTAMP_NEW, EARLY },
+	{ SOL_SOCKET, SO_TIMESTAMPNS_NEW, EARLY },
+	{ SOL_SOCKET, SO_TIMESTAMPING_NEW, EARLY },
+	{ SOL_SOCKET, SO_RXQ_OVFL, EARLY },
+	{ SOL_SOCKET, SO_WIFI_STATUS, EARLY },
+	{ SOL_SOCKET, SO_NOFCS, EARLY },
+	{ SOL_SOCKET, SO_SELECT_ERR_QUEUE, EARLY },
+	{ SOL_SOCKET, SO_BUSY_POLL, EARLY },
+	{ SOL_SOCKET, SO_PREFER_BUSY_POLL, EARLY },
+	{ SOL_SOCKET, SO_BUSY_POLL_BUDGET, EARLY },
+	{ SOL_SOCKET, SO_MAX_PACING_RATE, EARLY },
+	{ SOL_SOCKET, SO_ZEROCOPY, EARLY },
+	{ SOL_SOCKET, SO_TXTIME, EARLY },
 	{ SOL_SOCKET, SO_RESERVE_MEM, LATE },
-	{ SOL_SOCKET, SO_TXREHASH, 0 },
-	{ SOL_SOCKET, SO_RCVMARK, 0 },
-	{ SOL_SOCKET, 76 /* SO_PASSPIDFD */, 0 },
-	{ SOL_SOCKET, 82 /* SO_RCVPRIORITY */, 0 },
-	{ SOL_SOCKET, 83 /* SO_PASSRIGHTS */, 0 },
-	{ SOL_SOCKET, 84 /* SO_INQ */, 0 },
+	{ SOL_SOCKET, SO_TXREHASH, EARLY },
+	{ SOL_SOCKET, SO_RCVMARK, EARLY },
+	{ SOL_SOCKET, 76 /* SO_PASSPIDFD */, EARLY },
+	{ SOL_SOCKET, 82 /* SO_RCVPRIORITY */, EARLY },
+	{ SOL_SOCKET, 83 /* SO_PASSRIGHTS */, EARLY },
+	{ SOL_SOCKET, 84 /* SO_INQ */, EARLY },
 	{ SOL_SOCKET, SO_PEEK_OFF, LATE },
 	{ SOL_SOCKET, SO_LOCK_FILTER, LATE },
 
-	{ SOL_IP, IP_OPTIONS, 0 },
-	{ SOL_IP, IP_RECVOPTS, 0 },
-	{ SOL_IP, IP_RETOPTS, 0 },
-	{ SOL_IP, IP_MTU_DISCOVER, 0 },
-	{ SOL_IP, IP_RECVERR, 0 },
-	{ SOL_IP, IP_RECVTTL, 0 },
-	{ SOL_IP, IP_RECVTOS, 0 },
-	{ SOL_IP, IP_PASSSEC, 0 },
-	{ SOL_IP, IP_TRANSPARENT, 0 },
-	{ SOL_IP, IP_RECVORIGDSTADDR, 0 },
-	{ SOL_IP, IP_MINTTL, 0 },
-	{ SOL_IP, IP_BIND_ADDRESS_NO_PORT, 0 },
-	{ SOL_IP, IP_RECVFRAGSIZE, 0 },
-	{ SOL_IP, IP_RECVERR_RFC4884, 0 },
-	{ SOL_IP, IP_MULTICAST_IF, 0 },
-	{ SOL_IP, IP_MULTICAST_TTL, 0 },
-	{ SOL_IP, IP_MULTICAST_LOOP, 0 },
-	{ SOL_IP, IP_MULTICAST_ALL, 0 },
-	{ SOL_IP, IP_UNICAST_IF, 0 },
-	{ SOL_IP, 51 /* IP_LOCAL_PORT_RANGE */, 0 },
+	{ SOL_IP, IP_OPTIONS, EARLY },
+	{ SOL_IP, IP_RECVOPTS, EARLY },
+	{ SOL_IP, IP_RETOPTS, EARLY },
+	{ SOL_IP, IP_MTU_DISCOVER, EARLY },
+	{ SOL_IP, IP_RECVERR, EARLY },
+	{ SOL_IP, IP_RECVTTL, EARLY },
+	{ SOL_IP, IP_RECVTOS, EARLY },
+	{ SOL_IP, IP_PASSSEC, EARLY },
+	{ SOL_IP, IP_TRANSPARENT, EARLY },
+	{ SOL_IP, IP_RECVORIGDSTADDR, EARLY },
+	{ SOL_IP, IP_MINTTL, EARLY },
+	{ SOL_IP, IP_BIND_ADDRESS_NO_PORT, EARLY },
+	{ SOL_IP, IP_RECVFRAGSIZE, EARLY },
+	{ SOL_IP, IP_RECVERR_RFC4884, EARLY },
+	{ SOL_IP, IP_MULTICAST_IF, EARLY },
+	{ SOL_IP, IP_MULTICAST_TTL, EARLY },
+	{ SOL_IP, IP_MULTICAST_LOOP, EARLY },
+	{ SOL_IP, IP_MULTICAST_ALL, EARLY },
+	{ SOL_IP, IP_UNICAST_IF, EARLY },
+	{ SOL_IP, MCAST_MSFILTER, GROUP },
+	{ SOL_IP, 51 /* IP_LOCAL_PORT_RANGE */, EARLY },
 
-	{ SOL_IPV6, IPV6_UNICAST_HOPS, 0 },
-	{ SOL_IPV6, IPV6_MULTICAST_IF, 0 },
-	{ SOL_IPV6, IPV6_MULTICAST_HOPS, 0 },
-	{ SOL_IPV6, IPV6_MULTICAST_LOOP, 0 },
-	{ SOL_IPV6, IPV6_MTU_DISCOVER, 0 },
-	{ SOL_IPV6, IPV6_RECVERR, 0 },
-	{ SOL_IPV6, IPV6_MULTICAST_ALL, 0 },
-	{ SOL_IPV6, IPV6_RECVERR_RFC4884, 0 },
-	{ SOL_IPV6, 33 /* IPV6_FLOWINFO_SEND */, 0 },
-	{ SOL_IPV6, IPV6_RECVHOPLIMIT, 0 },
-	{ SOL_IPV6, IPV6_RECVHOPOPTS, 0 },
-	{ SOL_IPV6, IPV6_RECVRTHDR, 0 },
-	{ SOL_IPV6, IPV6_RECVDSTOPTS, 0 },
-	{ SOL_IPV6, IPV6_RECVPATHMTU, 0 },
-	{ SOL_IPV6, IPV6_DONTFRAG, 0 },
-	{ SOL_IPV6, IPV6_RECVTCLASS, 0 },
-	{ SOL_IPV6, IPV6_TCLASS, 0 },
-	{ SOL_IPV6, IPV6_AUTOFLOWLABEL, 0 },
-	{ SOL_IPV6, IPV6_ADDR_PREFERENCES, 0 },
-	{ SOL_IPV6, IPV6_MINHOPCOUNT, 0 },
-	{ SOL_IPV6, IPV6_RECVORIGDSTADDR, 0 },
-	{ SOL_IPV6, IPV6_TRANSPARENT, 0 },
-	{ SOL_IPV6, IPV6_UNICAST_IF, 0 },
-	{ SOL_IPV6, IPV6_RECVFRAGSIZE, 0 },
+	{ SOL_IPV6, IPV6_UNICAST_HOPS, EARLY },
+	{ SOL_IPV6, MCAST_MSFILTER, GROUP },
+	{ SOL_IPV6, IPV6_MULTICAST_IF, EARLY },
+	{ SOL_IPV6, IPV6_MULTICAST_HOPS, EARLY },
+	{ SOL_IPV6, IPV6_MULTICAST_LOOP, EARLY },
+	{ SOL_IPV6, IPV6_MTU_DISCOVER, EARLY },
+	{ SOL_IPV6, IPV6_RECVERR, EARLY },
+	{ SOL_IPV6, IPV6_MULTICAST_ALL, EARLY },
+	{ SOL_IPV6, IPV6_RECVERR_RFC4884, EARLY },
+	{ SOL_IPV6, 33 /* IPV6_FLOWINFO_SEND */, EARLY },
+	{ SOL_IPV6, IPV6_RECVHOPLIMIT, EARLY },
+	{ SOL_IPV6, IPV6_RECVHOPOPTS, EARLY },
+	{ SOL_IPV6, IPV6_RECVRTHDR, EARLY },
+	{ SOL_IPV6, IPV6_RECVDSTOPTS, EARLY },
+	{ SOL_IPV6, IPV6_RECVPATHMTU, EARLY },
+	{ SOL_IPV6, IPV6_DONTFRAG, EARLY },
+	{ SOL_IPV6, IPV6_RECVTCLASS, EARLY },
+	{ SOL_IPV6, IPV6_TCLASS, EARLY },
+	{ SOL_IPV6, IPV6_AUTOFLOWLABEL, EARLY },
+	{ SOL_IPV6, IPV6_ADDR_PREFERENCES, EARLY },
+	{ SOL_IPV6, IPV6_MINHOPCOUNT, EARLY },
+	{ SOL_IPV6, IPV6_RECVORIGDSTADDR, EARLY },
+	{ SOL_IPV6, IPV6_TRANSPARENT, EARLY },
+	{ SOL_IPV6, IPV6_UNICAST_IF, EARLY },
+	{ SOL_IPV6, IPV6_RECVFRAGSIZE, EARLY },
 
-	{ SOL_TCP, TCP_MAXSEG, 0 },
-	{ SOL_TCP, TCP_SYNCNT, 0 },
-	{ SOL_TCP, TCP_LINGER2, 0 },
-	{ SOL_TCP, TCP_DEFER_ACCEPT, 0 },
-	{ SOL_TCP, TCP_WINDOW_CLAMP, 0 },
-	{ SOL_TCP, TCP_CONGESTION, 0 },
-	{ SOL_TCP, TCP_THIN_LINEAR_TIMEOUTS, 0 },
-	{ SOL_TCP, TCP_USER_TIMEOUT, 0 },
-	{ SOL_TCP, TCP_FASTOPEN, 0 },
-	{ SOL_TCP, TCP_NOTSENT_LOWAT, 0 },
-	{ SOL_TCP, TCP_SAVE_SYN, 0 },
-	{ SOL_TCP, TCP_FASTOPEN_CONNECT, 0 },
-	{ SOL_TCP, TCP_FASTOPEN_NO_COOKIE, 0 },
-	{ SOL_TCP, TCP_INQ, 0 },
-	{ SOL_TCP, TCP_TX_DELAY, 0 },
+	{ SOL_TCP, TCP_MAXSEG, EARLY },
+	{ SOL_TCP, TCP_SYNCNT, EARLY },
+	{ SOL_TCP, TCP_LINGER2, EARLY },
+	{ SOL_TCP, TCP_DEFER_ACCEPT, EARLY },
+	{ SOL_TCP, TCP_WINDOW_CLAMP, EARLY },
+	{ SOL_TCP, TCP_CONGESTION, EARLY },
+	{ SOL_TCP, TCP_THIN_LINEAR_TIMEOUTS, EARLY },
+	{ SOL_TCP, TCP_USER_TIMEOUT, EARLY },
+	{ SOL_TCP, TCP_FASTOPEN, EARLY },
+	{ SOL_TCP, TCP_NOTSENT_LOWAT, EARLY },
+	{ SOL_TCP, TCP_SAVE_SYN, EARLY },
+	{ SOL_TCP, TCP_FASTOPEN_CONNECT, EARLY },
+	{ SOL_TCP, TCP_FASTOPEN_NO_COOKIE, EARLY },
+	{ SOL_TCP, TCP_INQ, EARLY },
+	{ SOL_TCP, TCP_TX_DELAY, EARLY },
 
-	{ SOL_UDP, UDP_CORK, 0 },
-	{ SOL_UDP, UDP_ENCAP, 0 },
-	{ SOL_UDP, UDP_NO_CHECK6_TX, 0 },
-	{ SOL_UDP, UDP_NO_CHECK6_RX, 0 },
-	{ SOL_UDP, UDP_SEGMENT, 0 },
-	{ SOL_UDP, UDP_GRO, 0 },
+	{ SOL_UDP, UDP_CORK, EARLY },
+	{ SOL_UDP, UDP_ENCAP, EARLY },
+	{ SOL_UDP, UDP_NO_CHECK6_TX, EARLY },
+	{ SOL_UDP, UDP_NO_CHECK6_RX, EARLY },
+	{ SOL_UDP, UDP_SEGMENT, EARLY },
+	{ SOL_UDP, UDP_GRO, EARLY },
 
-	{ SOL_NETLINK, NETLINK_PKTINFO, 0 },
-	{ SOL_NETLINK, NETLINK_BROADCAST_ERROR, 0 },
-	{ SOL_NETLINK, NETLINK_NO_ENOBUFS, 0 },
-	{ SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, 0 },
-	{ SOL_NETLINK, NETLINK_CAP_ACK, 0 },
-	{ SOL_NETLINK, NETLINK_EXT_ACK, 0 },
-	{ SOL_NETLINK, NETLINK_GET_STRICT_CHK, 0 },
+	{ SOL_NETLINK, NETLINK_PKTINFO, EARLY },
+	{ SOL_NETLINK, NETLINK_BROADCAST_ERROR, EARLY },
+	{ SOL_NETLINK, NETLINK_NO_ENOBUFS, EARLY },
+	{ SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, EARLY },
+	{ SOL_NETLINK, NETLINK_CAP_ACK, EARLY },
+	{ SOL_NETLINK, NETLINK_EXT_ACK, EARLY },
+	{ SOL_NETLINK, NETLINK_GET_STRICT_CHK, EARLY },
 };
 
 enum { VALUE_MAX = 64 };
@@ -169,15 +176,20 @@ static bool has_level(int level, int domain, int proto)
 	}
 }
 
-static void add_extra(struct dump *d, SkOptsEntry *e, const struct extra *x, const struct value *v)
+void sockopt_extra_add(struct dump *d, SkOptsEntry *e, int level, int name, const void *value,
+		       size_t len)
 {
 	SkExtraEntry *entry = record_new(d, sk_extra_entry);
+	SkExtraEntry **grown = arena_array(d->arena, SkExtraEntry *, e->n_extra + 1);
 
-	entry->level = (uint32_t)x->level;
-	entry->name = (uint32_t)x->name;
-	entry->value.len = v->len;
-	entry->value.data = arena_dup(d->arena, v->bytes, v->len);
-	e->extra[e->n_extra++] = entry;
+	entry->level = (uint32_t)level;
+	entry->name = (uint32_t)name;
+	entry->value.len = len;
+	entry->value.data = arena_dup(d->arena, value, len);
+	if (e->n_extra)
+		memcpy(grown, e->extra, e->n_extra * sizeof(*grown));
+	grown[e->n_extra++] = entry;
+	e->extra = grown;
 }
 
 int sockopt_extra_collect(struct dump *d, int fd, int domain, int proto, SkOptsEntry *e,
@@ -193,13 +205,12 @@ int sockopt_extra_collect(struct dump *d, int fd, int domain, int proto, SkOptsE
 		fresh = socket(domain, type | SOCK_CLOEXEC, proto);
 	if (fresh < 0)
 		return err_sys(err, "cannot make a socket like it to compare them");
-	e->extra = arena_array(d->arena, SkExtraEntry *, n);
 	for (i = 0; i < n; i++) {
-		if (!has_level(extras[i].level, domain, proto) || !get_value(fd, &extras[i], &v) ||
-		    !get_value(fresh, &extras[i], &usual))
+		if (extras[i].when == GROUP || !has_level(extras[i].level, domain, proto) ||
+		    !get_value(fd, &extras[i], &v) || !get_value(fresh, &extras[i], &usual))
 			continue;
 		if (v.len != usual.len || memcmp(v.bytes, usual.bytes, v.len) != 0)
-			add_extra(d, e, &extras[i], &v);
+			sockopt_extra_add(d, e, extras[i].level, extras[i].name, v.bytes, v.len);
 	}
 	return 0;
 }
@@ -229,6 +240,25 @@ int sockopt_check(const SkOptsEntry *e, struct err *err)
 	return 0;
 }
 
+static int join_group(int fd, const struct extra *x, const ProtobufCBinaryData *value)
+{
+	struct group_filter f;
+	struct group_req req = { 0 };
+
+	errno = EINVAL;
+	if (value->len < GROUP_FILTER_SIZE(0))
+		return -1;
+	memcpy(&f, value->data, GROUP_FILTER_SIZE(0));
+	req.gr_interface = f.gf_interface;
+	req.gr_group = f.gf_group;
+	if (setsockopt(fd, x->level, MCAST_JOIN_GROUP, &req, sizeof(req)) < 0)
+		return -1;
+	/* without sources, and open to all, it is already as it should be */
+	if (f.gf_fmode == MCAST_EXCLUDE && f.gf_numsrc == 0)
+		return 0;
+	return setsockopt(fd, x->level, x->name, value->data, (socklen_t)value->len);
+}
+
 int sockopt_extra_apply(int fd, const SkOptsEntry *e, bool late, struct err *err)
 {
 	size_t i;
@@ -236,11 +266,16 @@ int sockopt_extra_apply(int fd, const SkOptsEntry *e, bool late, struct err *err
 	for (i = 0; i < e->n_extra; i++) {
 		const SkExtraEntry *x = e->extra[i];
 		const struct extra *known = find_extra(x);
+		int ret;
 
-		if (!known || (known->flags == LATE) != late)
+		if (!known || (known->when == LATE) != late)
 			continue;
-		if (setsockopt(fd, known->level, known->name, x->value.data,
-			       (socklen_t)x->value.len) < 0)
+		if (known->when == GROUP)
+			ret = join_group(fd, known, &x->value);
+		else
+			ret = setsockopt(fd, known->level, known->name, x->value.data,
+					 (socklen_t)x->value.len);
+		if (ret < 0)
 			return err_sys(err, "cannot set option %u of level %u of a socket", x->name,
 				       x->level);
 	}

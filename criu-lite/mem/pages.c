@@ -29,8 +29,8 @@ enum {
 	BUFFER_SIZE = 256 * 1024,
 };
 
-/* No command shall run for long. */
-static const uint64_t BATCH_BYTES = 256ull << 20;
+/* No command shall run for long: if we are killed, the victim has to end it before it goes on. */
+static const uint64_t BATCH_BYTES = 64ull << 20;
 
 struct drain {
 	struct dump *d;

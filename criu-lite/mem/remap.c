@@ -198,18 +198,15 @@ static int map_guards(struct restore *r, const MmEntry *mm, struct err *err)
 
 static int map_segment(const VmaEntry *e, struct restorer_vma *v, struct err *err)
 {
+	uint64_t page = e->flags & MAP_HUGETLB ? 1ull << (e->flags >> MAP_HUGE_SHIFT) : PAGE_BYTES;
 	struct shmid_ds ds;
 
 	if (shmctl((int)e->shmid, IPC_STAT, &ds) < 0)
 		return err_sys(err, "cannot look at System V segment %" PRIu64, e->shmid);
 	v->shm = (int32_t)e->shmid;
-	v->shm_len = ((uint64_t)ds.shm_segsz + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+	v->shm_len = ((uint64_t)ds.shm_segsz + page - 1) & ~(page - 1);
 	v->shm_flags = e->has_fdflags && (e->fdflags & O_ACCMODE) == O_RDONLY ? SHM_RDONLY : 0;
 	v->pgoff = e->pgoff;
-	v->prot = e->prot;
-	if (e->pgoff > v->shm_len || v->len > v->shm_len - e->pgoff)
-		return err_set(err, EBADMSG,
-			       "cannot map System V segment %" PRIu64 " behind its end", e->shmid);
 	return 0;
 }
 

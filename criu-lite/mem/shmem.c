@@ -5,16 +5,18 @@
  * collect   every mapping of a segment says its number
  * drain     key, owner and size once for each segment; its content like that of
  *           any file in memory
- * open      The first task that maps a segment makes it, with its old number and
- *           key, and fills it. A segment that is still there, as it stays behind
- *           when a tree is dumped, is filled again.
- * map       the restorer attaches it. A segment that was to vanish with its last
- *           user gets that mark when all have attached.
+ * before    The coordinator makes every segment, with its old number and key,
+ *           fills it, and stays attached: whatever is to vanish with its last
+ *           user, which it is told at once, lives until the tasks have it. A
+ *           segment that is still there, as it stays behind when a tree is
+ *           dumped, is filled again.
+ * map       the restorer attaches it (remap.c); then the coordinator lets go
  *
  * Segments belong to the IPC namespace, which the tree shares with us; they are
  * refused if somebody outside of the tree uses them too.
  *
- * not kept  who created it and when it was used; that it is locked in memory
+ * not kept  when and by which processes it was used; SHM_NORESERVE; the key in
+ *           the name that /proc/PID/maps shows for a segment that has been removed
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,35 +24,45 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/shm.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "core/kind.h"
 #include "core/pagemap.h"
-#include "core/region.h"
 #include "images/ipc-shm.pb-c.h"
 
-enum { BUCKETS = 64, VMA_SYSVIPC = 1 << 10 };
+enum {
+	BUCKETS = 64,
+	VMA_SYSVIPC = 1 << 10,
+	HUGE_SHIFT = 26, /* of the same use in MAP_*, MFD_* and SHM_* */
+	MODE_KNOWN = 0777 | SHM_DEST | SHM_LOCKED,
+};
+
+/* The size of huge pages, as a power of two. */
+static const uint32_t HUGE_SIZE = 63u << HUGE_SHIFT;
 
 struct segment {
 	struct segment *next; /* of the same bucket */
 	int id;
-	unsigned int nr_maps;
+	unsigned long nr_maps;
 	IpcShmEntry *e;
 
-	/* dump: a mapping of it */
+	/* dump: a mapping of it, and how that was made */
 	const char *link;
+	uint32_t flags;
 
 	/* restore */
-	struct task *maker; /* the first that maps it, NULL: nobody does */
-	bool was_there;
+	bool is_there; /* it is used as it is, not made */
+	bool is_made;
+	void *held; /* where the coordinator has it */
 	pagemap_runs pages;
 };
 
 struct shmem_state {
 	struct segment *buckets[BUCKETS];
-	unsigned int nr;
 	bool is_drained;
 };
 
@@ -77,7 +89,6 @@ static struct segment *add_segment(struct shmem_state *state, struct arena *a, i
 	s->id = id;
 	s->next = state->buckets[id % BUCKETS];
 	state->buckets[id % BUCKETS] = s;
-	state->nr++;
 	return s;
 }
 
@@ -99,22 +110,32 @@ static int collect_shmem(struct dump *d, struct task *t, struct err *err)
 
 		if (!is_segment(e))
 			continue;
-		if (t->ids->has_ipc_ns_id && t->ids->ipc_ns_id != d->our_ids->ipc_ns_id) {
-			err_set(err, EOPNOTSUPP,
-				"cannot dump System V segment %" PRIu64 " of task %d", e->shmid,
-				t->host_pid);
-			err_why(err, "it is in another IPC namespace");
-			return err_hint(err, "run criu-lite in that namespace (nsenter -i)");
-		}
 		s = find_segment(state, e->shmid);
 		if (!s) {
 			s = add_segment(state, d->arena, (int)e->shmid);
 			s->link = arena_printf(d->arena, "%d/map_files/%" PRIx64 "-%" PRIx64,
 					       t->host_pid, e->start, e->end);
+			s->flags = e->flags;
 		}
 		s->nr_maps++;
 	}
 	return 0;
+}
+
+/* The kernel counts mappings, not processes. */
+static int check_users(const struct segment *s, const struct shmid_ds *ds, struct err *err)
+{
+	if (ds->shm_nattch == s->nr_maps)
+		return 0;
+	err_set(err, EBUSY, "cannot dump System V segment %d (key %#x)", s->id,
+		(unsigned int)ds->shm_perm.__key);
+	if (ds->shm_nattch < s->nr_maps) {
+		err_why(err, "the tree has one of this number from another IPC namespace");
+		return err_hint(err, "this is not supported yet");
+	}
+	err_why(err, "a process outside of the tree uses it");
+	return err_hint(err, "dump a tree that has all its users; ipcs -m and "
+			     "grep SYSV /proc/*/maps find them");
 }
 
 static int describe(struct dump *d, struct segment *s, struct err *err)
@@ -122,25 +143,26 @@ static int describe(struct dump *d, struct segment *s, struct err *err)
 	IpcDescEntry *desc = record_new(d, ipc_desc_entry);
 	struct shmid_ds ds;
 
-	if (shmctl(s->id, IPC_STAT, &ds) < 0)
-		return err_sys(err, "cannot look at System V segment %d", s->id);
-	if (ds.shm_nattch > s->nr_maps) {
-		err_set(err, EBUSY, "cannot dump System V segment %d (key %#x)", s->id,
-			(unsigned int)ds.shm_perm.__key);
-		err_why(err, "a process outside of the tree uses it");
-		return err_hint(err, "dump the whole tree, or detach it there");
+	if (shmctl(s->id, IPC_STAT, &ds) < 0) {
+		err_sys(err, "cannot look at System V segment %d", s->id);
+		return err_hint(err, "see whether it is of another IPC namespace (ipcs -m)");
 	}
+	if (check_users(s, &ds, err) < 0)
+		return -err->code;
 	desc->id = (uint32_t)s->id;
 	desc->key = (uint32_t)ds.shm_perm.__key;
 	desc->uid = ds.shm_perm.uid;
 	desc->gid = ds.shm_perm.gid;
 	desc->cuid = ds.shm_perm.cuid;
 	desc->cgid = ds.shm_perm.cgid;
-	desc->mode = ds.shm_perm.mode & (0777 | SHM_DEST);
+	desc->mode = ds.shm_perm.mode & MODE_KNOWN;
 	s->e = record_new(d, ipc_shm_entry);
 	s->e->desc = desc;
 	s->e->size = ds.shm_segsz;
 	s->e->has_in_pagemaps = s->e->in_pagemaps = true;
+	s->e->has_hugetlb_flag = s->flags & MAP_HUGETLB;
+	if (s->e->has_hugetlb_flag)
+		s->e->hugetlb_flag = SHM_HUGETLB | (s->flags & HUGE_SIZE);
 	return 0;
 }
 
@@ -161,16 +183,68 @@ static int drain_shmem(struct dump *d, struct task *t, struct err *err)
 	scoped_image *img = NULL;
 	struct segment *s;
 
-	if (!state->nr || state->is_drained)
+	if (state->is_drained)
 		return 0;
 	state->is_drained = true;
+	/* also without any: a file of an earlier dump goes */
 	if (image_create(d->store, IMAGE_IPCNS_SHM, d->our_ids->ipc_ns_id, &img, err) < 0)
 		return -err->code;
-	for_each_segment(s, state) if (drain_segment(d, s, img, err) < 0) return -err->code;
+	for_each_segment(s, state) {
+		if (drain_segment(d, s, img, err) < 0)
+			return -err->code;
+	}
 	return image_close(take_ptr(img), err);
 }
 
-/* ---- read and plan ---- */
+/* ---- read ---- */
+
+/* All of it, in whole pages; 0: impossible. */
+static uint64_t length_of(const IpcShmEntry *e)
+{
+	uint32_t shift = e->has_hugetlb_flag ? (e->hugetlb_flag & HUGE_SIZE) >> HUGE_SHIFT : 12;
+	uint64_t page = 1ull << shift;
+
+	return e->size > INT64_MAX - page ? 0 : (e->size + page - 1) & ~(page - 1);
+}
+
+static const char *segment_problem(const struct segment *s)
+{
+	const IpcShmEntry *e = s->e;
+	const struct pagemap_run *run;
+
+	if (e->has_hugetlb_flag && e->hugetlb_flag & ~(SHM_HUGETLB | HUGE_SIZE))
+		return "its flags are not known";
+	if (e->desc->mode & ~(uint32_t)MODE_KNOWN)
+		return "its mode is not known";
+	if (!length_of(e))
+		return "its size is impossible";
+	vec_for_each(run, &s->pages) {
+		if (run->addr + run->len > length_of(e))
+			return "it has pages behind its end";
+	}
+	return NULL;
+}
+
+static int read_segment(struct restore *r, struct segment *s, struct err *err)
+{
+	char name[IMAGE_NAME_MAX];
+	const char *problem;
+	bool found;
+
+	if (pagemap_read(r, IMAGE_SHMEM_PAGEMAP, s->e->desc->id, &s->pages, &found, err) < 0)
+		return -err->code;
+	if (!found) {
+		err_set(err, ENOENT, "cannot find %s",
+			image_file_name(IMAGE_SHMEM_PAGEMAP, s->e->desc->id, name));
+		return err_hint(err, "copy all files of the dump");
+	}
+	problem = segment_problem(s);
+	if (!problem)
+		return 0;
+	err_set(err, EBADMSG, "cannot restore System V segment %d", s->id);
+	err_why(err, "%s", problem);
+	return err_hint(err, "make the dump again");
+}
 
 static int read_begin_shmem(struct restore *r, struct err *err)
 {
@@ -199,64 +273,101 @@ static int read_begin_shmem(struct restore *r, struct err *err)
 		}
 		s = add_segment(state, r->arena, (int)e->desc->id);
 		s->e = e;
-		if (pagemap_read(r, IMAGE_SHMEM_PAGEMAP, e->desc->id, &s->pages, &found, err) < 0)
+		if (read_segment(r, s, err) < 0)
 			return -err->code;
 	}
 	return got;
 }
 
-/* Is the segment that has this number the one that was dumped? */
-static int check_segment(struct segment *s, struct err *err)
-{
-	const IpcDescEntry *desc = s->e->desc;
-	struct shmid_ds ds;
-	int id;
+/* ---- plan ---- */
 
-	if (shmctl(s->id, IPC_STAT, &ds) == 0) {
-		s->was_there = true;
-		if ((uint32_t)ds.shm_perm.__key == desc->key && ds.shm_segsz == s->e->size &&
-		    !ds.shm_nattch)
-			return 0;
-		err_set(err, EEXIST,
-			"cannot make System V segment %d: there is one with this number", s->id);
-		err_why(err, ds.shm_nattch ? "somebody uses it" : "it has another key or size");
-		return err_hint(err, "stop who uses it and remove it (ipcrm -m %d)", s->id);
-	}
-	id = desc->key ? shmget((key_t)desc->key, 0, 0) : -1;
+static const char *difference(const IpcShmEntry *e, const struct shmid_ds *ds)
+{
+	if (ds->shm_nattch)
+		return "somebody uses it";
+	if ((uint32_t)ds->shm_perm.__key != e->desc->key)
+		return "it has another key";
+	if (ds->shm_segsz != e->size)
+		return "it has another size";
+	if (ds->shm_perm.cuid != e->desc->cuid || ds->shm_perm.cgid != e->desc->cgid)
+		return "it was made by another user";
+	/* one that had been removed went with its last user */
+	if (e->desc->mode & SHM_DEST)
+		return "it is another one";
+	return NULL;
+}
+
+/*
+ * Is the number free, or that of the segment that was dumped?  Numbers that have
+ * their low bits in common are for the same place in the kernel's table, which
+ * is what SHM_STAT looks at.
+ */
+static int check_id(struct segment *s, struct err *err)
+{
+	struct shmid_ds ds;
+	int id = shmctl(s->id, SHM_STAT_ANY, &ds);
+	const char *why = NULL;
+
 	if (id < 0)
 		return 0;
-	err_set(err, EEXIST, "cannot make System V segment %d: segment %d has its key %#x", s->id,
-		id, desc->key);
-	return err_hint(err, "remove that segment (ipcrm -m %d)", id);
+	s->is_there = id == s->id;
+	why = s->is_there ? difference(s->e, &ds)
+			  : "they have the same place in the kernel's table";
+	if (!why)
+		return 0;
+	err_set(err, EEXIST, "cannot restore System V segment %d: there is segment %d", s->id, id);
+	err_why(err, "%s", why);
+	if (ds.shm_nattch)
+		return err_hint(
+			err, "end its users (grep SYSV /proc/*/maps), then remove it (ipcrm -m %d)",
+			id);
+	return err_hint(err, "remove it, if nobody needs it (ipcrm -m %d)", id);
+}
+
+static int check_key(const struct segment *s, struct err *err)
+{
+	key_t key = (key_t)s->e->desc->key;
+	int id = key == IPC_PRIVATE ? -1 : shmget(key, 0, 0);
+
+	if (id < 0 || id == s->id)
+		return 0;
+	err_set(err, EEXIST, "cannot restore System V segment %d: segment %d has its key %#x",
+		s->id, id, s->e->desc->key);
+	return err_hint(err, "remove that segment, if nobody needs it (ipcrm -m %d)", id);
+}
+
+static int plan_mapping(struct shmem_state *state, const VmaEntry *e, struct err *err)
+{
+	const struct segment *s = find_segment(state, e->shmid);
+	uint64_t len = s ? length_of(s->e) : 0;
+
+	if (s && e->pgoff <= len && e->end - e->start <= len - e->pgoff)
+		return 0;
+	err_set(err, EBADMSG, "cannot map System V segment %" PRIu64 " at %" PRIx64, e->shmid,
+		e->start);
+	err_why(err, s ? "it is too short" : "no image describes it");
+	return err_hint(err, "copy all files of the dump, or make it again");
 }
 
 static int plan_shmem(struct restore *r, struct task *t, struct err *err)
 {
 	struct shmem_state *state = kind_state(r->kinds, &shmem_kind);
+	struct segment *s;
 	size_t i;
 
-	for (i = 0; t->mm && i < t->mm->n_vmas; i++) {
-		const VmaEntry *e = t->mm->vmas[i];
-		struct segment *s;
-
-		if (!is_segment(e))
-			continue;
-		s = find_segment(state, e->shmid);
-		if (!s) {
-			err_set(err, EBADMSG,
-				"cannot map System V segment %" PRIu64 ": no image describes it",
-				e->shmid);
-			return err_hint(err, "copy all files of the dump");
-		}
-		if (!s->maker && check_segment(s, err) < 0)
+	for (i = 0; i < t->mm->n_vmas; i++)
+		if (is_segment(t->mm->vmas[i]) && plan_mapping(state, t->mm->vmas[i], err) < 0)
 			return -err->code;
-		if (!s->maker)
-			s->maker = t;
+	if (t != r->tree->root)
+		return 0;
+	for_each_segment(s, state) {
+		if (check_id(s, err) < 0 || check_key(s, err) < 0)
+			return -err->code;
 	}
 	return 0;
 }
 
-/* ---- open ---- */
+/* ---- before: in the coordinator ---- */
 
 /* The next segment that anybody makes gets this number. */
 static int set_next_id(struct restore *r, int id, struct err *err)
@@ -268,23 +379,61 @@ static int set_next_id(struct restore *r, int id, struct err *err)
 	return 0;
 }
 
-static int make_segment(struct restore *r, const struct segment *s, struct err *err)
+/* It cannot be unset, only used. */
+static void unset_next_id(void)
+{
+	int saved = errno;
+
+	shmctl(shmget(IPC_PRIVATE, 1, 0600), IPC_RMID, NULL);
+	errno = saved;
+}
+
+/*
+ * shmget() by another user, who stays the creator whoever becomes the owner.
+ * That bit keeps our capabilities; what is no longer dumpable could not be read
+ * from within a user namespace.
+ */
+static int shmget_as(uid_t uid, gid_t gid, key_t key, size_t size, int flags)
+{
+	uid_t our_uid = geteuid();
+	gid_t our_gid = getegid();
+	int dumpable = prctl(PR_GET_DUMPABLE), bits = prctl(PR_GET_SECUREBITS);
+	int id = -1, saved;
+
+	if (uid == our_uid && gid == our_gid)
+		return shmget(key, size, flags);
+	if (prctl(PR_SET_SECUREBITS, bits | 1 << 2 /* SECBIT_NO_SETUID_FIXUP */) < 0)
+		return -1;
+	if (setegid(gid) == 0 && seteuid(uid) == 0)
+		id = shmget(key, size, flags);
+	saved = errno;
+	if (seteuid(our_uid) < 0 || setegid(our_gid) < 0 || prctl(PR_SET_SECUREBITS, bits) < 0)
+		log_warn("cannot become user %u again: %s", our_uid, strerror(errno));
+	prctl(PR_SET_DUMPABLE, dumpable);
+	errno = saved;
+	return id;
+}
+
+static int make_segment(struct restore *r, struct segment *s, struct err *err)
 {
 	const IpcDescEntry *desc = s->e->desc;
 	int flags = IPC_CREAT | IPC_EXCL | (int)(desc->mode & 0777);
 	int id;
 
-	if (s->was_there)
-		return 0;
 	if (s->e->has_hugetlb_flag)
 		flags |= (int)s->e->hugetlb_flag;
 	if (set_next_id(r, s->id, err) < 0)
 		return -err->code;
-	id = shmget((key_t)desc->key, s->e->size, flags);
-	if (id < 0)
-		return err_sys(err, "cannot make System V segment %d of %" PRIu64 " bytes", s->id,
-			       s->e->size);
-	if (id == s->id)
+	id = shmget_as(desc->cuid, desc->cgid, (key_t)desc->key, s->e->size, flags);
+	if (id < 0) {
+		unset_next_id();
+		err_sys(err, "cannot make System V segment %d of %" PRIu64 " bytes", s->id,
+			s->e->size);
+		return err_hint(err, "see the limits kernel.shmmax, shmall and shmmni (sysctl), "
+				     "and /proc/sys/vm/nr_hugepages");
+	}
+	s->is_made = id == s->id;
+	if (s->is_made)
 		return 0;
 	shmctl(id, IPC_RMID, NULL);
 	err_set(err, EEXIST, "cannot make System V segment %d: the kernel gave it number %d", s->id,
@@ -302,49 +451,50 @@ static int own_segment(const struct segment *s, struct err *err)
 	ds.shm_perm.mode = desc->mode & 0777;
 	if (shmctl(s->id, IPC_SET, &ds) < 0)
 		return err_sys(err, "cannot set the owner of System V segment %d", s->id);
+	if (shmctl(s->id, desc->mode & SHM_LOCKED ? SHM_LOCK : SHM_UNLOCK, NULL) < 0)
+		return err_sys(err, "cannot lock System V segment %d in memory", s->id);
 	return 0;
 }
 
-static int fill_segment(struct restore *r, const struct segment *s, struct err *err)
+static int fill_segment(struct restore *r, struct segment *s, struct err *err)
 {
-	char *p = shmat(s->id, NULL, 0);
-	int ret;
+	uint64_t len = length_of(s->e);
+	void *p = shmat(s->id, NULL, 0);
 
 	if (p == (void *)-1)
 		return err_sys(err, "cannot attach System V segment %d", s->id);
+	s->held = p;
 	/* what is in there now is from after the dump */
-	if (s->was_there)
-		madvise(p, s->e->size, MADV_REMOVE);
-	ret = pagemap_fill_memory(r, &s->pages, p,
-				  (s->e->size + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES, err);
-	shmdt(p);
-	return ret;
+	if (s->is_there && madvise(p, len, MADV_REMOVE) < 0)
+		return err_sys(err, "cannot empty System V segment %d", s->id);
+	if (s->e->desc->mode & SHM_DEST && shmctl(s->id, IPC_RMID, NULL) < 0)
+		return err_sys(err, "cannot remove System V segment %d", s->id);
+	return pagemap_fill_memory(r, &s->pages, p, len, err);
 }
 
-static int open_shmem(struct restore *r, struct task *t, struct err *err)
+static int before_shmem(struct restore *r, struct err *err)
 {
 	struct shmem_state *state = kind_state(r->kinds, &shmem_kind);
 	struct segment *s;
 
-	for_each_segment(s, state) if (s->maker == t &&
-				       (make_segment(r, s, err) < 0 || own_segment(s, err) < 0 ||
-					fill_segment(r, s, err) < 0)) return -err->code;
+	for_each_segment(s, state) {
+		if (!s->is_there && make_segment(r, s, err) < 0)
+			return -err->code;
+		if (own_segment(s, err) < 0 || fill_segment(r, s, err) < 0)
+			return -err->code;
+	}
 	return 0;
 }
 
-/* Those that vanish with their last user. */
-static int map_shmem(struct restore *r, struct task *t, struct err *err)
+static int after_shmem(struct restore *r, struct err *err)
 {
 	struct shmem_state *state = kind_state(r->kinds, &shmem_kind);
-	struct restorer_mm *mm = &r->region->args->mm;
-	int32_t *ids = region_alloc(r->region, state->nr * sizeof(*ids), err);
 	struct segment *s;
 
-	if (!ids)
-		return -err->code;
-	mm->shm_removes = (uintptr_t)ids;
-	for_each_segment(s, state) if (s->maker == t && s->e->desc->mode & SHM_DEST)
-		ids[mm->nr_shm_removes++] = s->id;
+	for_each_segment(s, state) {
+		if (s->held)
+			shmdt(take_ptr(s->held));
+	}
 	return 0;
 }
 
@@ -354,8 +504,12 @@ static void restore_end_shmem(struct restore *r, bool ok)
 	struct shmem_state *state = kind_state(r->kinds, &shmem_kind);
 	struct segment *s;
 
-	for_each_segment(s, state) if (!ok && s->maker && !s->was_there)
-		shmctl(s->id, IPC_RMID, NULL);
+	for_each_segment(s, state) {
+		if (!ok && s->is_made)
+			shmctl(s->id, IPC_RMID, NULL);
+		if (s->held)
+			shmdt(take_ptr(s->held));
+	}
 }
 
 const struct task_kind shmem_kind = {
@@ -365,7 +519,7 @@ const struct task_kind shmem_kind = {
 	.drain = drain_shmem,
 	.read_begin = read_begin_shmem,
 	.plan = plan_shmem,
-	.open = open_shmem,
-	.map = map_shmem,
+	.before = before_shmem,
+	.after = after_shmem,
 	.restore_end = restore_end_shmem,
 };

@@ -41,6 +41,8 @@ struct parasite_task {
 	int32_t thp_disabled;
 	int32_t child_subreaper;
 	int32_t membarrier; /* mask of registrations, or negative errno */
+	int32_t mdwe;	    /* PR_GET_MDWE */
+	uint64_t vector_permitted; /* vector state it may use that others may not, by number of component */
 };
 
 struct parasite_thread {
@@ -85,6 +87,17 @@ struct parasite_write {
 	uint64_t offset; /* where in the file */
 	struct parasite_iov iov[];
 };
+
+/* ---- arch/CPU/pie_vector.c, in both ---- */
+
+/* Vector state that the process has asked for, by number of component; 0: none, or not such a CPU. */
+uint64_t vector_get_permitted(void);
+
+/* Ask for it; a negative errno. */
+long vector_permit(uint64_t components);
+
+/* Have the kernel make room for it in this thread. */
+void vector_make_large(void);
 
 /* ---- the restorer ---- */
 
@@ -184,7 +197,6 @@ struct restorer_mm {
 	uint64_t membarrier;	/* registrations to repeat */
 	uint64_t guards, nr_guards; /* struct restorer_iov[]: lightweight guard pages */
 	uint64_t seals, nr_seals;   /* struct restorer_seal[] */
-	uint64_t shm_removes, nr_shm_removes; /* int32_t[]: segments that go with their last user */
 	uint64_t filler_stacks;	    /* RESTORER_STACK bytes each */
 };
 
@@ -224,6 +236,8 @@ struct restorer_thread {
 	uint64_t filters, nr_filters; /* struct restorer_filter[], in the order they are installed */
 	uint64_t strict;	      /* seccomp strict mode */
 	uint64_t siginfos, nr_siginfos; /* 128 bytes each, queued to this thread */
+	uint32_t vector_large; /* it uses vector state for which the kernel must make room first */
+	uint32_t pad;
 };
 
 struct restorer_filter {
@@ -269,6 +283,8 @@ struct restorer_args {
 	uint32_t nr_rlimits;
 	int32_t child_subreaper;
 	uint32_t personality;
+	uint32_t mdwe; /* PR_SET_MDWE */
+	uint64_t vector_permitted;
 	uint32_t threads_done;	/* how many other threads have come to their end; a futex */
 	uint64_t shared_filters; /* the first of each thread's filters that are the same for all */
 };

@@ -22,6 +22,7 @@ enum {
 	NR_SIGNALS = 64,
 	NR_ITIMERS = 3,
 	MEMBARRIER_GET = 1 << 9, /* MEMBARRIER_CMD_GET_REGISTRATIONS of Linux 6.3 */
+	PR_GET_MDWE_ = 66,	 /* Linux 6.3 */
 };
 
 /* As the kernel has it on 64-bit machines with a restorer. */
@@ -84,6 +85,8 @@ long parasite_task(struct parasite_task *t)
 	t->dumpable = (int32_t)sys5(__NR_prctl, PR_GET_DUMPABLE, 0, 0, 0, 0);
 	t->thp_disabled = (int32_t)sys5(__NR_prctl, PR_GET_THP_DISABLE, 0, 0, 0, 0);
 	t->child_subreaper = subreaper;
+	t->mdwe = (int32_t)sys5(__NR_prctl, PR_GET_MDWE_, 0, 0, 0, 0);
+	t->vector_permitted = vector_get_permitted();
 	t->membarrier = (int32_t)sys3(__NR_membarrier, MEMBARRIER_GET, 0, 0);
 	return 0;
 }

@@ -22,6 +22,9 @@ enum {
 	SHM_REMAP_ = 040000,
 	MREMAP_MAYMOVE_ = 1,
 	MREMAP_FIXED_ = 2,
+	MAP_PRIVATE_ = 0x02,
+	MAP_ANONYMOUS_ = 0x20,
+	MAP_NORESERVE_ = 0x4000,
 	MAP_FIXED_NOREPLACE_ = 0x100000,
 	MAP_LOCKED_ = 0x2000,
 	MADV_MERGEABLE_ = 12,
@@ -44,13 +47,20 @@ static void unmap_range(struct restorer_args *args, uint64_t start, uint64_t end
 			       start);
 }
 
-/* A System V segment for now is a place that is taken; see attach_vma(). */
+/* A System V segment is only a place that is taken; see attach_vma(). */
+static long reserve_vma(const struct restorer_vma *v)
+{
+	return sys6(__NR_mmap, (long)v->start, (long)v->len, 0,
+		    MAP_PRIVATE_ | MAP_ANONYMOUS_ | MAP_NORESERVE_ | MAP_FIXED_NOREPLACE_, -1, 0);
+}
+
 static void map_vma(struct restorer_args *args, const struct restorer_vma *v)
 {
 	uint32_t prot = v->fill ? v->prot | PROT_WRITE_ : v->prot;
-	long ret = sys6(__NR_mmap, (long)v->start, (long)v->len, prot,
-			(v->flags & ~(uint32_t)MAP_LOCKED_) | MAP_FIXED_NOREPLACE_, v->fd,
-			(long)v->pgoff);
+	uint32_t flags = (v->flags & ~(uint32_t)MAP_LOCKED_) | MAP_FIXED_NOREPLACE_;
+	long ret = v->shm < 0 ? sys6(__NR_mmap, (long)v->start, (long)v->len, prot, flags, v->fd,
+				     (long)v->pgoff)
+			      : reserve_vma(v);
 
 	restorer_check(args, ret, RST_MMAP, v->start);
 	if ((uint64_t)ret != v->start)

@@ -26,7 +26,6 @@ enum {
 	PR_SET_DUMPABLE_ = 4,
 	PR_SET_MM_ = 35,
 	PR_SET_MM_MAP_ = 14,
-	IPC_RMID_ = 0,
 };
 
 _Noreturn void restorer_fail(struct restorer_args *args, enum restorer_op op, long ret,
@@ -69,17 +68,6 @@ static void seal_memfds(struct restorer_args *args)
 	for (i = 0; i < args->mm.nr_seals; i++)
 		restorer_check(args, sys3(__NR_fcntl, s[i].fd, F_ADD_SEALS_, s[i].seals), RST_SEAL,
 			       s[i].seals);
-}
-
-/* Likewise: marked to be removed, a segment lives only as long as somebody uses it. */
-static void remove_segments(struct restorer_args *args)
-{
-	const int32_t *ids = (const int32_t *)args->mm.shm_removes;
-	uint64_t i;
-
-	for (i = 0; i < args->mm.nr_shm_removes; i++)
-		restorer_check(args, sys3(__NR_shmctl, ids[i], IPC_RMID_, 0), RST_SHM,
-			       (uint64_t)ids[i]);
 }
 
 /*
@@ -143,7 +131,6 @@ _Noreturn void restorer_main(struct restorer_args *args)
 	restorer_stop();
 
 	seal_memfds(args);
-	remove_segments(args);
 	restore_mm(args);
 	close_files(args);
 	restore_locks(args);

@@ -21,6 +21,7 @@
 enum {
 	SS_DISABLE_ = 2,
 	PRIO_PROCESS_ = 0,
+	PR_SET_MDWE_ = 65,
 };
 
 struct stack {
@@ -96,6 +97,8 @@ int restore_thread(struct restorer_thread *t)
 	restore_creds(t);
 	/* A change of credentials has cleared it. */
 	check(t, prctl(PR_SET_PDEATHSIG, t->pdeath_sig), RST_PRCTL, PR_SET_PDEATHSIG);
+	if (t->vector_large)
+		vector_make_large();
 	if (t->strict)
 		check(t, prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT), RST_SECCOMP, 0);
 	return 0;
@@ -143,6 +146,10 @@ int restore_threads(struct restorer_args *args)
 	restorer_check(args, sys1(__NR_personality, args->personality), RST_PRCTL, 0);
 	if (args->child_subreaper)
 		restorer_check(args, prctl(PR_SET_CHILD_SUBREAPER, 1), RST_PRCTL, PR_SET_CHILD_SUBREAPER);
+	if (args->mdwe)
+		restorer_check(args, prctl(PR_SET_MDWE_, args->mdwe), RST_PRCTL, PR_SET_MDWE_);
+	if (args->vector_permitted)
+		restorer_check(args, vector_permit(args->vector_permitted), RST_PRCTL, args->vector_permitted);
 	install_filters(&threads[0], 0, args->shared_filters);
 
 	for (uint32_t i = 1; i < args->nr_threads; i++)

@@ -313,6 +313,7 @@ const struct file_kind inet_kind = {
 	.name = "socket",
 	.type = FD_TYPES__INETSK,
 	.match = match_inet,
+	.state_size = sizeof(struct inet_state),
 	.collect = collect_inet,
 	.read = read_inet,
 	.plan = plan_inet,

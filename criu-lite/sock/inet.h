@@ -5,16 +5,27 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "base/vec.h"
 #include "core/kind.h"
 #include "images/sk-inet.pb-c.h"
 
 /*
  * What the files of this kind share: inet.c (the kind: addresses, names, IP),
- * inet_tcp.c, inet_udp.c (what only these have), inet_port.c (whose is a port?).
+ * inet_tcp.c, inet_udp.c (what only these have),
+ * inet_group.c (multicast), inet_port.c (whose is a port?).
  */
 
 /* As in inet_sk_entry: the states of TCP, which UDP uses too. */
 enum { INET_ESTABLISHED = 1, INET_CLOSED = 7, INET_LISTEN = 10 };
+
+typedef vec(struct group_req) inet_groups;
+
+struct inet_state {
+	bool has_groups;
+	inet_groups groups; /* multicast groups that this host is in, by device */
+};
+
+extern const struct file_kind inet_kind;
 
 /* An address of a record. */
 union inet_addr {
@@ -40,6 +51,9 @@ int inet_tcp_collect(struct dump *d, int fd, int fresh, InetSkEntry *e, struct e
 int inet_tcp_open(int fd, const InetSkEntry *e, struct err *err);
 
 int inet_udp_collect(struct dump *d, int fd, InetSkEntry *e, struct err *err);
+
+/* The multicast groups that it has joined, into its options. */
+int inet_group_collect(struct dump *d, struct inet_state *s, int fd, const InetSkEntry *e, struct err *err);
 int inet_udp_open(int fd, const InetSkEntry *e, struct err *err);
 
 /* Plan: refuse an address that another program has. */

@@ -63,7 +63,7 @@ int inet_udp_collect(struct dump *d, int fd, InetSkEntry *e, struct err *err)
 	/* after shutdown(), nothing is read as well: then that is no datagram */
 	if (!e->has_shutdown && recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0)
 		log_warn("UDP socket %u, port %u: datagrams that were not read are lost", e->ino, e->src_port);
-	return 0;
+	return inet_group_collect(d, kind_state(d->kinds, &inet_kind), fd, e, err);
 }
 
 int inet_udp_open(int fd, const InetSkEntry *e, struct err *err)

@@ -199,7 +199,7 @@ static int take_outside(struct dump *d, struct unix_state *s, struct unix_sk *sk
 /* A peer without an inode is closed, or has not been accepted. */
 static int check_gone(struct dump *d, const struct unix_sk *sk, struct err *err)
 {
-	if (!sk->has_peer || sk->is_waiting || sk->e->type == SOCK_DGRAM ||
+	if (!sk->has_peer || sk->is_waiting || sk->e->type == SOCK_DGRAM || is_listed(d, sk->e->ino) ||
 	    (sk->e->has_shutdown && sk->e->shutdown == SK_SHUTDOWN__BOTH))
 		return 0;
 	err_set(err, EOPNOTSUPP, "cannot dump the unix socket %s, inode %u", unix_name_text(d->arena, sk->e),

@@ -156,6 +156,7 @@ static int drain_core(struct dump *d, struct task *t, struct err *err)
 	if (t->state == TASK_DEAD)
 		return 0;
 
+	arch_core_set_permitted(t->core, t->inside->vector_permitted);
 	for (size_t i = 0; i < t->nr_threads; i++) {
 		struct thread *th = &t->threads[i];
 		struct compel_regs regs = th->victim->regs;
@@ -217,6 +218,7 @@ static int read_core(struct restore *r, struct task *t, struct err *err)
 
 static int map_core(struct restore *r, struct task *t, struct err *err)
 {
+	r->region->args->vector_permitted = arch_permitted(t->core);
 	for (size_t i = 0; i < t->nr_threads; i++) {
 		const struct thread *th = &t->threads[i];
 		const ThreadCoreEntry *e = th->core->thread_core;
@@ -227,6 +229,7 @@ static int map_core(struct restore *r, struct task *t, struct err *err)
 		out->index = (uint32_t)i;
 		out->tls = arch_tls(th->core);
 		out->tid_address = arch_clear_tid_addr(th->core);
+		out->vector_large = arch_vector_is_large(th->core);
 		out->robust_list = e->futex_rla;
 		out->robust_list_len = e->futex_rla_len;
 		snprintf(out->comm, sizeof(out->comm), "%s", comm);

@@ -3,14 +3,15 @@
  * prctl - small things that a process has set about itself
  *
  *	personality, oom_score_adj, loginuid	from /proc
- *	child_subreaper, pdeath_sig		told by the parasite
+ *	child_subreaper, pdeath_sig, mdwe	told by the parasite
  *	membarrier registrations		the same; repeated by mm
  *
  * What is in /proc/self is written by the newborn task while it is still root;
  * the rest by the restorer.
  *
- * not kept  timer slack, speculation controls, PR_SET_MDWE and others that
- *	     images have no place for
+ * not kept  timer slack, speculation controls, coredump_filter, memory merging
+ *	     and others that images have no place for
+ * refused   system call user dispatch (Wine), for the same reason
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/personality.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -71,6 +73,19 @@ static int collect_personality(struct dump *d, struct task *t, struct err *err)
 	return 0;
 }
 
+/* Another handler of all its system calls: nothing in the image can say so. */
+static int check_user_dispatch(const struct thread *th, struct err *err)
+{
+	/* PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG of Linux 6.4 */
+	static const enum __ptrace_request get_config = (enum __ptrace_request)0x4210;
+	uint64_t config[4] = { 0 }; /* mode (0: off), selector, offset, length */
+
+	if (ptrace(get_config, th->host_tid, sizeof(config), config) < 0 || config[0] == 0)
+		return 0;
+	err_set(err, EOPNOTSUPP, "cannot dump thread %d, which uses system call user dispatch", th->host_tid);
+	return err_hint(err, "images have no place for it; this is what Wine does");
+}
+
 static int collect_prctl(struct dump *d, struct task *t, struct err *err)
 {
 	TaskCoreEntry *tc = t->core->tc;
@@ -79,6 +94,10 @@ static int collect_prctl(struct dump *d, struct task *t, struct err *err)
 
 	if (t->state == TASK_DEAD)
 		return 0;
+
+	for (size_t i = 0; i < t->nr_threads; i++)
+		if (check_user_dispatch(&t->threads[i], err) < 0)
+			return -err->code;
 
 	snprintf(pid, sizeof(pid), "%d", t->host_pid);
 	tc->has_oom_score_adj = read_number(d->arena, d->proc, pid, "oom_score_adj", &n);
@@ -97,6 +116,8 @@ static int drain_prctl(struct dump *d, struct task *t, struct err *err)
 
 	tc->has_child_subreaper = true;
 	tc->child_subreaper = t->inside->child_subreaper;
+	tc->has_mdwe = t->inside->mdwe > 0;
+	tc->mdwe = t->inside->mdwe > 0 ? (uint32_t)t->inside->mdwe : 0;
 	tc->has_membarrier_registration_mask = t->inside->membarrier > 0;
 	tc->membarrier_registration_mask = t->inside->membarrier > 0 ? (uint32_t)t->inside->membarrier : 0;
 
@@ -176,6 +197,7 @@ static int map_prctl(struct restore *r, struct task *t, struct err *err)
 	struct restorer_args *args = r->region->args;
 
 	args->personality = personality_of(t->core->tc);
+	args->mdwe = t->core->tc->mdwe;
 	args->child_subreaper = t->core->tc->child_subreaper;
 	for (size_t i = 0; i < t->nr_threads; i++)
 		r->region->threads[i].pdeath_sig = t->threads[i].core->thread_core->pdeath_sig;

@@ -8,9 +8,10 @@
 
 #include "victim.h"
 
+enum { NR_SET_MDWE = 65, NR_GET_MDWE = 66 }; /* Linux 6.3: no memory both written and executed */
 enum { PERSONALITY = ADDR_NO_RANDOMIZE | UNAME26 | STICKY_TIMEOUTS | ADDR_LIMIT_3GB };
 
-static int oom = 313;
+static int oom = 313, mdwe;
 
 static bool put(const char *path, int n)
 {
@@ -31,6 +32,8 @@ static int get(const char *path)
 
 static bool make(void)
 {
+	prctl(NR_SET_MDWE, 1, 0, 0, 0);
+	mdwe = prctl(NR_GET_MDWE, 0, 0, 0, 0);
 	return expect(prctl(PR_SET_NAME, "a) R (b") == 0) && expect(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0) &&
 	       expect(prctl(PR_SET_PDEATHSIG, SIGWINCH) == 0) && expect(prctl(PR_SET_DUMPABLE, 0) == 0) &&
 	       expect(syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0) &&
@@ -67,6 +70,7 @@ static bool same(void)
 	return expect(strcmp(name, "a) R (b") == 0) && expect(sig == SIGWINCH) && expect(reaper == 1) &&
 	       expect(prctl(PR_GET_DUMPABLE) == 0) && expect(get("/proc/self/oom_score_adj") == oom) &&
 	       expect(personality(0xffffffff) == PERSONALITY) &&
+	       expect(prctl(NR_GET_MDWE, 0, 0, 0, 0) == mdwe) &&
 	       expect(syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0) && adopts();
 }
 

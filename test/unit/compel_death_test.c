@@ -13,7 +13,7 @@
 
 enum {
 	SLEEP_MS = 617,
-	SLACK_MS = 80,
+	SLACK_MS = 150,
 	KILLS = 200,
 };
 

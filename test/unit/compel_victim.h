@@ -81,13 +81,14 @@ static inline struct victim victim_start(void (*run)(struct shared *s))
 	return v;
 }
 
-/* Wait until @done is not 0, or the victim is dead. */
+/* Wait until @done is not 0, the victim is dead, or far too much time has passed. */
 static inline bool victim_until(struct victim *v, const volatile long *done)
 {
 	siginfo_t info = { 0 };
+	double end = now_ms() + 10000;
 
-	while (!*done && waitid(P_PID, (id_t)v->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-	       !info.si_pid)
+	while (!*done && now_ms() < end &&
+	       waitid(P_PID, (id_t)v->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && !info.si_pid)
 		sleep_ms(1);
 	return *done;
 }

@@ -192,6 +192,20 @@ bool arch_core_call(const CoreEntry *core, long *nr_ret, unsigned long args_ret[
 	return false;
 }
 
+void arch_core_set_permitted(CoreEntry *core, uint64_t components)
+{
+}
+
+uint64_t arch_permitted(const CoreEntry *core)
+{
+	return 0;
+}
+
+bool arch_vector_is_large(const CoreEntry *core)
+{
+	return false;
+}
+
 void arch_regs_set_call(struct compel_regs *regs, long nr)
 {
 }

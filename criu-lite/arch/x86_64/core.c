@@ -251,6 +251,24 @@ bool arch_core_call(const CoreEntry *core, long *nr_ret, unsigned long args_ret[
 	return true;
 }
 
+void arch_core_set_permitted(CoreEntry *core, uint64_t components)
+{
+	core->thread_info->has_permitted = components != 0;
+	core->thread_info->permitted = components;
+}
+
+uint64_t arch_permitted(const CoreEntry *core)
+{
+	return core->thread_info->permitted;
+}
+
+bool arch_vector_is_large(const CoreEntry *core)
+{
+	const UserX86XsaveEntry *x = core->thread_info->fpregs->xsave;
+
+	return x && xsave_is_large(x->xstate_bv);
+}
+
 void arch_regs_set_call(struct compel_regs *regs, long nr)
 {
 	regs->gp.orig_rax = (unsigned long)nr;
@@ -365,5 +383,7 @@ int arch_regs_from_core(const CoreEntry *core, struct compel_regs *regs_ret, voi
 	regs_from_image(core->thread_info->gpregs, &regs_ret->gp);
 	if (in)
 		regs_interrupt(core->thread_info->gpregs, in->result, &regs_ret->gp);
+	if (xsave_check_permitted(core->thread_info->permitted, err) < 0)
+		return -err->code;
 	return xsave_from_image(core->thread_info->fpregs, xstate_ret, len_ret, err);
 }

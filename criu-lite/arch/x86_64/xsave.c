@@ -7,8 +7,9 @@
  * tells.  Images have a list of their own for each component.  What the header
  * does not name is in its initial state, whatever its bytes are.
  *
- * not kept	AMX tiles: images have no place for them, so a thread that uses
- *		them is refused
+ * AMX tiles have no list, so they go into one of our own.  A process must ask
+ * for them, and the kernel makes room for them in a thread at its first use:
+ * the restorer repeats both (pie_vector.c).
  */
 #include <cpuid.h>
 #include <errno.h>
@@ -36,6 +37,8 @@ enum {
 	MXCSR_MASK_DEFAULT = 0xffbf,
 	XFEATURES_LEGACY = 3, /* x87 and SSE */
 	PKRU = 9,
+	TILE_CONFIG = 17,
+	TILE_DATA = 18,
 };
 
 struct component {
@@ -64,10 +67,23 @@ static const struct component components[] = {
 
 enum { NR_COMPONENTS = sizeof(components) / sizeof(components[0]) };
 
+/* What goes into the list of others. */
+static const struct {
+	unsigned int bit;
+	const char *name;
+} others[] = {
+	{ TILE_CONFIG, "AMX" },
+	{ TILE_DATA, "AMX" },
+};
+
+enum { NR_OTHERS = sizeof(others) / sizeof(others[0]) };
+
 static uint64_t known_features(void)
 {
 	uint64_t mask = XFEATURES_LEGACY;
 
+	for (int i = 0; i < NR_OTHERS; i++)
+		mask |= 1ull << others[i].bit;
 	for (int i = 0; i < NR_COMPONENTS; i++)
 		mask |= 1ull << components[i].bit;
 	return mask;
@@ -94,12 +110,20 @@ static size_t area_size(void)
 	return ebx;
 }
 
-static size_t component_offset(const struct component *c)
+static size_t offset_of(unsigned int bit)
 {
 	uint32_t eax, ebx, ecx, edx;
 
-	__cpuid_count(CPUID_XSAVE, c->bit, eax, ebx, ecx, edx);
+	__cpuid_count(CPUID_XSAVE, bit, eax, ebx, ecx, edx);
 	return ebx;
+}
+
+static size_t size_of(unsigned int bit)
+{
+	uint32_t eax, ebx, ecx, edx;
+
+	__cpuid_count(CPUID_XSAVE, bit, eax, ebx, ecx, edx);
+	return eax;
 }
 
 static uint16_t get16(const char *area, size_t at)
@@ -126,12 +150,13 @@ static uint64_t get64(const char *area, size_t at)
 	return v;
 }
 
+bool xsave_is_large(uint64_t used)
+{
+	return used >> TILE_DATA & 1;
+}
+
 static int refuse_feature(unsigned int bit, struct err *err)
 {
-	if (bit == 17 || bit == 18) {
-		err_set(err, EOPNOTSUPP, "cannot dump a thread that uses AMX tiles");
-		return err_hint(err, "images have no place for them; dump while it does not compute with AMX");
-	}
 	err_set(err, EOPNOTSUPP, "cannot dump a thread that uses CPU state component %u", bit);
 	return err_hint(err, "images have no place for it");
 }
@@ -161,7 +186,29 @@ static void component_to_image(const struct component *c, const char *area, User
 	void **list = (void **)((char *)x + c->list);
 
 	*n = c->size / c->width;
-	*list = arena_dup(a, area + component_offset(c), c->size);
+	*list = arena_dup(a, area + offset_of(c->bit), c->size);
+}
+
+static int others_to_image(const char *area, size_t len, UserX86XsaveEntry *x, struct arena *a,
+			   struct err *err)
+{
+	x->others = arena_array(a, UserX86ComponentEntry *, NR_OTHERS);
+	for (int i = 0; i < NR_OTHERS; i++) {
+		unsigned int bit = others[i].bit;
+		UserX86ComponentEntry *e;
+
+		if (!(x->xstate_bv >> bit & 1))
+			continue;
+		if (offset_of(bit) + size_of(bit) > len)
+			return err_set(err, EPROTO, "cannot understand vector state of %zu bytes", len);
+		e = arena_new(a, UserX86ComponentEntry);
+		user_x86_component_entry__init(e);
+		e->number = bit;
+		e->state.len = size_of(bit);
+		e->state.data = arena_dup(a, area + offset_of(bit), e->state.len);
+		x->others[x->n_others++] = e;
+	}
+	return 0;
 }
 
 int xsave_to_image(const void *area, size_t len, UserX86FpregsEntry *fp, struct arena *a,
@@ -183,7 +230,7 @@ int xsave_to_image(const void *area, size_t len, UserX86FpregsEntry *fp, struct 
 	for (int i = 0; i < NR_COMPONENTS; i++) {
 		const struct component *c = &components[i];
 
-		if ((enabled >> c->bit & 1) && component_offset(c) + c->size <= len)
+		if ((enabled >> c->bit & 1) && offset_of(c->bit) + c->size <= len)
 			component_to_image(c, area, x, a);
 	}
 
@@ -194,7 +241,7 @@ int xsave_to_image(const void *area, size_t len, UserX86FpregsEntry *fp, struct 
 	x->cet = arena_new(a, UserX86CetEntry);
 	user_x86_cet_entry__init(x->cet);
 	fp->xsave = x;
-	return 0;
+	return others_to_image(area, len, x, a, err);
 }
 
 /* ---- restore ---- */
@@ -257,21 +304,58 @@ static int component_from_image(const struct component *c, const UserX86XsaveEnt
 
 	if (n != c->size / c->width)
 		return damaged(c->name, err);
-	if (component_offset(c) + c->size > size)
+	if (offset_of(c->bit) + c->size > size)
 		return err_set(err, EPROTO, "cannot place %s in vector state of %zu bytes", c->name, size);
 
-	memcpy(area + component_offset(c), *list, c->size);
+	memcpy(area + offset_of(c->bit), *list, c->size);
 	return 0;
 }
 
-static int check_feature(const struct component *c, uint64_t enabled, struct err *err)
+static int check_feature(unsigned int bit, const char *name, uint64_t enabled, struct err *err)
 {
-	if (enabled >> c->bit & 1)
+	if (enabled >> bit & 1)
 		return 0;
 
-	err_set(err, EOPNOTSUPP, "cannot restore a thread that uses %s", c->name);
+	err_set(err, EOPNOTSUPP, "cannot restore a thread that uses %s", name);
 	err_why(err, "this CPU, or its hypervisor, does not have it");
 	return err_hint(err, "restore on a machine with the features of the one that was dumped");
+}
+
+int xsave_check_permitted(uint64_t permitted, struct err *err)
+{
+	uint64_t enabled = enabled_features();
+
+	for (unsigned int bit = 0; bit < 64; bit++)
+		if ((permitted >> bit & 1) && check_feature(bit, "AMX", enabled, err) < 0)
+			return -err->code;
+	return 0;
+}
+
+static const UserX86ComponentEntry *find_other(const UserX86XsaveEntry *x, unsigned int bit)
+{
+	for (size_t i = 0; i < x->n_others; i++)
+		if (x->others[i]->number == bit)
+			return x->others[i];
+	return NULL;
+}
+
+static int others_from_image(const UserX86XsaveEntry *x, uint64_t enabled, char *area, size_t size,
+			     struct err *err)
+{
+	for (int i = 0; i < NR_OTHERS; i++) {
+		unsigned int bit = others[i].bit;
+		const UserX86ComponentEntry *e;
+
+		if (!(x->xstate_bv >> bit & 1))
+			continue;
+		if (check_feature(bit, others[i].name, enabled, err) < 0)
+			return -err->code;
+		e = find_other(x, bit);
+		if (!e || e->state.len != size_of(bit) || offset_of(bit) + e->state.len > size)
+			return damaged(others[i].name, err);
+		memcpy(area + offset_of(bit), e->state.data, e->state.len);
+	}
+	return 0;
 }
 
 /* Nothing may be left over that this kernel, or this version of us, would drop. */
@@ -306,10 +390,13 @@ int xsave_from_image(const UserX86FpregsEntry *fp, void *area, size_t *len_ret, 
 
 		if (!(used >> c->bit & 1))
 			continue;
-		if (check_feature(c, enabled, err) < 0 ||
+		if (check_feature(c->bit, c->name, enabled, err) < 0 ||
 		    component_from_image(c, x, area, size, err) < 0)
 			return -err->code;
 	}
+
+	if (x && others_from_image(x, enabled, area, size, err) < 0)
+		return -err->code;
 
 	put(area, FXSAVE_SIZE, used, 8);
 	*len_ret = size;

@@ -2,7 +2,9 @@
 #ifndef ARCH_XSAVE_H
 #define ARCH_XSAVE_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/arena.h"
 #include "base/err.h"
@@ -14,5 +16,11 @@ int xsave_to_image(const void *area, size_t len, UserX86FpregsEntry *fp, struct 
 
 /* @area has room for COMPEL_XSTATE_MAX bytes. */
 int xsave_from_image(const UserX86FpregsEntry *fp, void *area, size_t *len_ret, struct err *err);
+
+/* Does the kernel have to make room in a thread that uses these components? */
+bool xsave_is_large(uint64_t used);
+
+/* Can a process on this machine ask for these components? */
+int xsave_check_permitted(uint64_t permitted, struct err *err);
 
 #endif
