@@ -160,11 +160,21 @@ static int ask_inside(struct dump *d, struct task *t, struct err *err)
 	return 0;
 }
 
+/* A dump without its inventory is no dump: nobody restores half of one by mistake. */
+static int discard(struct dump *d, struct err *err)
+{
+	return store_remove_file(d->store, "inventory.img", err);
+}
+
 static int dump_drain(void *run, struct err *err)
 {
 	struct dump *d = run;
 	struct task *t;
 
+	/* from here on images are overwritten: what an older dump left is no whole any more */
+	d->images_begun = true;
+	if (discard(d, err) < 0)
+		return -err->code;
 	for_each_alive(t, d->tree)
 		if (ask_inside(d, t, err) < 0)
 			return -err->code;
@@ -200,18 +210,10 @@ static int dump_write(void *run, struct err *err)
 	return script_run(&d->opts->common, "post-dump", store_dirfd(d->store), d->tree->root->host_pid, err);
 }
 
-/* A dump without its inventory is no dump: nobody restores half of it by mistake. */
-static int dump_discard(void *run, bool ok, struct err *err)
-{
-	struct dump *d = run;
-
-	return ok ? 0 : store_remove_file(d->store, "inventory.img", err);
-}
-
 static const struct stage dump_stages[] = {
 	{ "freeze", dump_freeze, dump_thaw },	{ "collect", dump_collect, dump_collected },
 	{ "inject", dump_inject, dump_cure },	{ "drain", dump_drain, NULL },
-	{ "write", dump_write, dump_discard },
+	{ "write", dump_write, NULL },
 };
 
 static int dump_begin(struct dump *d, struct err *err)
@@ -231,6 +233,7 @@ int dump_run(const struct dump_opts *opts, struct err *err)
 {
 	struct arena arena;
 	struct dump d = { .opts = opts, .arena = &arena };
+	struct err other = { 0 };
 	int ret;
 
 	arena_init(&arena);
@@ -245,6 +248,8 @@ int dump_run(const struct dump_opts *opts, struct err *err)
 	ret = dump_begin(&d, err);
 	if (ret == 0)
 		ret = stages_run(dump_stages, sizeof(dump_stages) / sizeof(dump_stages[0]), &d, err);
+	if (ret < 0 && d.images_begun && discard(&d, &other) < 0)
+		log_error("%s: %s", other.what, other.why);
 	if (ret == 0)
 		ret = stats_write_dump(d.stats, AT_FDCWD, err);
 	if (ret == 0 && opts->common.display_stats)

@@ -35,6 +35,7 @@ struct dump {
 	struct stats *stats;
 	struct path_refs *paths; /* files that cannot be found by their name, see path_ref.h */
 	int proc; /* /proc as we see it */
+	bool images_begun; /* some have been written */
 	struct task *us; /* ourselves: the holder of files that are in nobody's table */
 	uint32_t last_pages_id; /* core/pagemap.h */
 	TaskKobjIdsEntry *our_ids; /* our own namespaces: what is inherited, not dumped */

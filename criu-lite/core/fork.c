@@ -37,7 +37,7 @@ static pid_t fork_with_pid(pid_t pid, uint64_t flags)
 	pid_t tids[1] = { pid };
 	struct clone3_args args = {
 		.flags = flags,
-		.exit_signal = SIGCHLD,
+		.exit_signal = flags & CLONE_PARENT ? 0 : SIGCHLD, /* a sibling has that of ours */
 		.set_tid = (uintptr_t)tids,
 		.set_tid_size = 1,
 	};

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "core/guard.h"
 #include "core/inject.h"
 #include "core/stage.h"
 
@@ -21,7 +22,7 @@ static int stage_forward(const struct stage *s, void *run, struct err *err)
 	long start = now_us();
 
 	log_info("stage %s", s->name);
-	if (inject_point(err, "%s", s->name) < 0 || s->run(run, err) < 0 ||
+	if (guard_check(err) < 0 || inject_point(err, "%s", s->name) < 0 || s->run(run, err) < 0 ||
 	    inject_point(err, "%s:end", s->name) < 0)
 		return err_in(err, "%s", s->name);
 	log_info("stage %s took %ld us", s->name, now_us() - start);

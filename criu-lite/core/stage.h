@@ -18,7 +18,8 @@ struct stage {
  * Run the stages in order.  From the first failure on, or after the last
  * stage, call the end of every stage that was tried, last one first.  The
  * first error, of a stage or of an end, is the result, with the stage's name
- * in front; later ones go to the log.  Where tests can interrupt: see inject.h.
+ * in front; later ones go to the log.  A request to end (guard.h) is noticed
+ * before each stage.  Where tests can interrupt: see inject.h.
  */
 int stages_run(const struct stage *stages, size_t n, void *run, struct err *err);
 

@@ -65,7 +65,8 @@ static int signal_of(const struct task *t)
 	if (!tc->has_stop_signo || tc->stop_signo == SIGSTOP)
 		return SIGSTOP;
 	i -= tc->stop_signo > SIGSTOP ? 2 : 1; /* the list is without SIGKILL and SIGSTOP */
-	return i < tc->n_sigactions && !tc->sigactions[i]->sigaction ? (int)tc->stop_signo : SIGSTOP;
+	return i < tc->n_sigactions && !tc->sigactions[i]->sigaction ? (int)tc->stop_signo
+								     : SIGSTOP;
 }
 
 /* The signal goes to the leader alone, so that no other thread takes it first. */
@@ -113,9 +114,8 @@ int stopped_stop(struct restore *r, struct err *err)
 {
 	struct task *t;
 
-	for_each_alive(t, r->tree)
-		if (t->state == TASK_STOPPED && stop_task(t, err) < 0)
-			return -err->code;
+	for_each_alive(t, r->tree) if (t->state == TASK_STOPPED &&
+				       stop_task(t, err) < 0) return -err->code;
 	return 0;
 }
 
@@ -142,7 +142,8 @@ static int take_sigchld(struct restore *r, const struct task *t, struct err *err
 		int64_t sec, nsec;
 	} args = { .set = 1ull << (SIGCHLD - 1) };
 	uint64_t at = st->region + st->region_size - sizeof(args);
-	struct iovec local = { &args, sizeof(args) }, remote = { (void *)(uintptr_t)at, sizeof(args) };
+	struct iovec local = { &args, sizeof(args) },
+		     remote = { (void *)(uintptr_t)at, sizeof(args) };
 	unsigned long call[6] = { at, 0, at + sizeof(args.set), sizeof(args.set) };
 	long ignored;
 

@@ -14,8 +14,6 @@
  * out, and then the call begins anew.
  */
 
-
-
 /* Freeze, right before @t is stopped: what its threads wait in, and since when. */
 void waits_note(struct dump *d, struct task *t);
 

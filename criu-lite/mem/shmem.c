@@ -24,18 +24,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/shm.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/log.h"
-#include "core/kind.h"
-#include "core/pagemap.h"
-#include "images/ipc-shm.pb-c.h"
+#include "mem/shmem.h"
 
 enum {
-	BUCKETS = 64,
 	VMA_SYSVIPC = 1 << 10,
 	HUGE_SHIFT = 26, /* of the same use in MAP_*, MFD_* and SHM_* */
 	MODE_KNOWN = 0777 | SHM_DEST | SHM_LOCKED,
@@ -44,39 +39,11 @@ enum {
 /* The size of huge pages, as a power of two. */
 static const uint32_t HUGE_SIZE = 63u << HUGE_SHIFT;
 
-struct segment {
-	struct segment *next; /* of the same bucket */
-	int id;
-	unsigned long nr_maps;
-	IpcShmEntry *e;
-
-	/* dump: a mapping of it, and how that was made */
-	const char *link;
-	uint32_t flags;
-
-	/* restore */
-	bool is_there; /* it is used as it is, not made */
-	bool is_made;
-	void *held; /* where the coordinator has it */
-	pagemap_runs pages;
-};
-
-struct shmem_state {
-	struct segment *buckets[BUCKETS];
-	bool is_drained;
-};
-
-extern const struct task_kind shmem_kind;
-
-#define for_each_segment(s, state)              \
-	for (size_t b_ = 0; b_ < BUCKETS; b_++) \
-		for (s = (state)->buckets[b_]; s; s = s->next)
-
 static struct segment *find_segment(struct shmem_state *state, uint64_t id)
 {
 	struct segment *s;
 
-	for (s = state->buckets[id % BUCKETS]; s; s = s->next)
+	for (s = state->buckets[id % SHMEM_BUCKETS]; s; s = s->next)
 		if ((uint64_t)s->id == id)
 			return s;
 	return NULL;
@@ -87,8 +54,8 @@ static struct segment *add_segment(struct shmem_state *state, struct arena *a, i
 	struct segment *s = arena_new(a, struct segment);
 
 	s->id = id;
-	s->next = state->buckets[id % BUCKETS];
-	state->buckets[id % BUCKETS] = s;
+	s->next = state->buckets[id % SHMEM_BUCKETS];
+	state->buckets[id % SHMEM_BUCKETS] = s;
 	return s;
 }
 
@@ -198,8 +165,7 @@ static int drain_shmem(struct dump *d, struct task *t, struct err *err)
 
 /* ---- read ---- */
 
-/* All of it, in whole pages; 0: impossible. */
-static uint64_t length_of(const IpcShmEntry *e)
+uint64_t shmem_length(const IpcShmEntry *e)
 {
 	uint32_t shift = e->has_hugetlb_flag ? (e->hugetlb_flag & HUGE_SIZE) >> HUGE_SHIFT : 12;
 	uint64_t page = 1ull << shift;
@@ -216,10 +182,10 @@ static const char *segment_problem(const struct segment *s)
 		return "its flags are not known";
 	if (e->desc->mode & ~(uint32_t)MODE_KNOWN)
 		return "its mode is not known";
-	if (!length_of(e))
+	if (!shmem_length(e))
 		return "its size is impossible";
 	vec_for_each(run, &s->pages) {
-		if (run->addr + run->len > length_of(e))
+		if (run->addr + run->len > shmem_length(e))
 			return "it has pages behind its end";
 	}
 	return NULL;
@@ -339,7 +305,7 @@ static int check_key(const struct segment *s, struct err *err)
 static int plan_mapping(struct shmem_state *state, const VmaEntry *e, struct err *err)
 {
 	const struct segment *s = find_segment(state, e->shmid);
-	uint64_t len = s ? length_of(s->e) : 0;
+	uint64_t len = s ? shmem_length(s->e) : 0;
 
 	if (s && e->pgoff <= len && e->end - e->start <= len - e->pgoff)
 		return 0;
@@ -365,151 +331,6 @@ static int plan_shmem(struct restore *r, struct task *t, struct err *err)
 			return -err->code;
 	}
 	return 0;
-}
-
-/* ---- before: in the coordinator ---- */
-
-/* The next segment that anybody makes gets this number. */
-static int set_next_id(struct restore *r, int id, struct err *err)
-{
-	scoped_fd fd = openat(r->proc, "sys/kernel/shm_next_id", O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0 || dprintf(fd, "%d", id) < 0)
-		return err_sys(err, "cannot ask for System V segment %d", id);
-	return 0;
-}
-
-/* It cannot be unset, only used. */
-static void unset_next_id(void)
-{
-	int saved = errno;
-
-	shmctl(shmget(IPC_PRIVATE, 1, 0600), IPC_RMID, NULL);
-	errno = saved;
-}
-
-/*
- * shmget() by another user, who stays the creator whoever becomes the owner.
- * That bit keeps our capabilities; what is no longer dumpable could not be read
- * from within a user namespace.
- */
-static int shmget_as(uid_t uid, gid_t gid, key_t key, size_t size, int flags)
-{
-	uid_t our_uid = geteuid();
-	gid_t our_gid = getegid();
-	int dumpable = prctl(PR_GET_DUMPABLE), bits = prctl(PR_GET_SECUREBITS);
-	int id = -1, saved;
-
-	if (uid == our_uid && gid == our_gid)
-		return shmget(key, size, flags);
-	if (prctl(PR_SET_SECUREBITS, bits | 1 << 2 /* SECBIT_NO_SETUID_FIXUP */) < 0)
-		return -1;
-	if (setegid(gid) == 0 && seteuid(uid) == 0)
-		id = shmget(key, size, flags);
-	saved = errno;
-	if (seteuid(our_uid) < 0 || setegid(our_gid) < 0 || prctl(PR_SET_SECUREBITS, bits) < 0)
-		log_warn("cannot become user %u again: %s", our_uid, strerror(errno));
-	prctl(PR_SET_DUMPABLE, dumpable);
-	errno = saved;
-	return id;
-}
-
-static int make_segment(struct restore *r, struct segment *s, struct err *err)
-{
-	const IpcDescEntry *desc = s->e->desc;
-	int flags = IPC_CREAT | IPC_EXCL | (int)(desc->mode & 0777);
-	int id;
-
-	if (s->e->has_hugetlb_flag)
-		flags |= (int)s->e->hugetlb_flag;
-	if (set_next_id(r, s->id, err) < 0)
-		return -err->code;
-	id = shmget_as(desc->cuid, desc->cgid, (key_t)desc->key, s->e->size, flags);
-	if (id < 0) {
-		unset_next_id();
-		err_sys(err, "cannot make System V segment %d of %" PRIu64 " bytes", s->id,
-			s->e->size);
-		return err_hint(err, "see the limits kernel.shmmax, shmall and shmmni (sysctl), "
-				     "and /proc/sys/vm/nr_hugepages");
-	}
-	s->is_made = id == s->id;
-	if (s->is_made)
-		return 0;
-	shmctl(id, IPC_RMID, NULL);
-	err_set(err, EEXIST, "cannot make System V segment %d: the kernel gave it number %d", s->id,
-		id);
-	return err_hint(err, "somebody made one at the same time; try again");
-}
-
-static int own_segment(const struct segment *s, struct err *err)
-{
-	const IpcDescEntry *desc = s->e->desc;
-	struct shmid_ds ds = { 0 };
-
-	ds.shm_perm.uid = desc->uid;
-	ds.shm_perm.gid = desc->gid;
-	ds.shm_perm.mode = desc->mode & 0777;
-	if (shmctl(s->id, IPC_SET, &ds) < 0)
-		return err_sys(err, "cannot set the owner of System V segment %d", s->id);
-	if (shmctl(s->id, desc->mode & SHM_LOCKED ? SHM_LOCK : SHM_UNLOCK, NULL) < 0)
-		return err_sys(err, "cannot lock System V segment %d in memory", s->id);
-	return 0;
-}
-
-static int fill_segment(struct restore *r, struct segment *s, struct err *err)
-{
-	uint64_t len = length_of(s->e);
-	void *p = shmat(s->id, NULL, 0);
-
-	if (p == (void *)-1)
-		return err_sys(err, "cannot attach System V segment %d", s->id);
-	s->held = p;
-	/* what is in there now is from after the dump */
-	if (s->is_there && madvise(p, len, MADV_REMOVE) < 0)
-		return err_sys(err, "cannot empty System V segment %d", s->id);
-	if (s->e->desc->mode & SHM_DEST && shmctl(s->id, IPC_RMID, NULL) < 0)
-		return err_sys(err, "cannot remove System V segment %d", s->id);
-	return pagemap_fill_memory(r, &s->pages, p, len, err);
-}
-
-static int before_shmem(struct restore *r, struct err *err)
-{
-	struct shmem_state *state = kind_state(r->kinds, &shmem_kind);
-	struct segment *s;
-
-	for_each_segment(s, state) {
-		if (!s->is_there && make_segment(r, s, err) < 0)
-			return -err->code;
-		if (own_segment(s, err) < 0 || fill_segment(r, s, err) < 0)
-			return -err->code;
-	}
-	return 0;
-}
-
-static int after_shmem(struct restore *r, struct err *err)
-{
-	struct shmem_state *state = kind_state(r->kinds, &shmem_kind);
-	struct segment *s;
-
-	for_each_segment(s, state) {
-		if (s->held)
-			shmdt(take_ptr(s->held));
-	}
-	return 0;
-}
-
-/* What we have made is nobody's if the tasks do not live. */
-static void restore_end_shmem(struct restore *r, bool ok)
-{
-	struct shmem_state *state = kind_state(r->kinds, &shmem_kind);
-	struct segment *s;
-
-	for_each_segment(s, state) {
-		if (!ok && s->is_made)
-			shmctl(s->id, IPC_RMID, NULL);
-		if (s->held)
-			shmdt(take_ptr(s->held));
-	}
 }
 
 const struct task_kind shmem_kind = {

@@ -119,6 +119,7 @@ int restore_creds(struct restorer_thread *t)
 int restore_rlimits(struct restorer_args *args)
 {
 	for (uint32_t i = 0; i < args->nr_rlimits; i++)
-		restorer_check(args, sys4(__NR_prlimit64, 0, i, (long)&args->rlimits[i], 0), RST_RLIMIT, i);
+		restorer_check(args, sys4(__NR_prlimit64, 0, i, (long)&args->rlimits[i], 0),
+			       RST_RLIMIT, i);
 	return 0;
 }

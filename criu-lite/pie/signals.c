@@ -67,12 +67,13 @@ int restore_signals(struct restorer_args *args)
 	drop_pending(args);
 	for (int sig = 1; sig <= NR_SIGNALS; sig++)
 		if (args->sigaction_mask >> (sig - 1) & 1)
-			restorer_check(args, set_action(sig, &args->sigactions[sig - 1]), RST_SIGACTION,
-				       (uint64_t)sig);
+			restorer_check(args, set_action(sig, &args->sigactions[sig - 1]),
+				       RST_SIGACTION, (uint64_t)sig);
 
 	for (uint64_t i = 0; i < args->nr_siginfos; i++, info += SIGINFO_SIZE)
 		restorer_check(args,
-			       sys3(__NR_rt_sigqueueinfo, args->pid, siginfo_signo(info), (long)info),
+			       sys3(__NR_rt_sigqueueinfo, args->pid, siginfo_signo(info),
+				    (long)info),
 			       RST_SIGQUEUE, (uint64_t)siginfo_signo(info));
 	return restore_thread_signals((struct restorer_thread *)args->threads);
 }

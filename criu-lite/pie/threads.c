@@ -56,8 +56,8 @@ static void restore_addresses(struct restorer_thread *t)
 	if (!(t->sas_flags & SS_DISABLE_))
 		check(t, sys2(__NR_sigaltstack, (long)&sas, 0), RST_SAS, (uint64_t)t->tid);
 	if (t->rseq)
-		check(t, sys4(__NR_rseq, (long)t->rseq, (long)t->rseq_size, 0, (long)t->rseq_sig), RST_RSEQ,
-		      (uint64_t)t->tid);
+		check(t, sys4(__NR_rseq, (long)t->rseq, (long)t->rseq_size, 0, (long)t->rseq_sig),
+		      RST_RSEQ, (uint64_t)t->tid);
 }
 
 /* The policy comes first: setting one resets what a former one had. */
@@ -66,9 +66,10 @@ static void restore_sched(struct restorer_thread *t)
 	int32_t priority = t->sched_priority;
 
 	if (t->sched_set)
-		check(t, sys3(__NR_sched_setscheduler, 0, t->sched_policy, (long)&priority), RST_SCHED,
-		      (uint64_t)t->tid);
-	check(t, sys3(__NR_setpriority, PRIO_PROCESS_, 0, t->sched_nice), RST_SCHED, (uint64_t)t->tid);
+		check(t, sys3(__NR_sched_setscheduler, 0, t->sched_policy, (long)&priority),
+		      RST_SCHED, (uint64_t)t->tid);
+	check(t, sys3(__NR_setpriority, PRIO_PROCESS_, 0, t->sched_nice), RST_SCHED,
+	      (uint64_t)t->tid);
 }
 
 static void install_filters(struct restorer_thread *t, uint64_t from, uint64_t to)
@@ -120,7 +121,8 @@ static void make_thread(struct restorer_args *args, struct restorer_thread *t)
 {
 	int32_t tid = t->tid;
 	struct clone_args ca = {
-		.flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM,
+		.flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
+			 CLONE_SYSVSEM,
 		.stack = t->stack,
 		.stack_size = t->stack_size,
 		.set_tid = (uint64_t)&tid,
@@ -135,7 +137,8 @@ static void wait_for_threads(struct restorer_args *args)
 {
 	uint32_t done;
 
-	while ((done = __atomic_load_n(&args->threads_done, __ATOMIC_ACQUIRE)) < args->nr_threads - 1)
+	while ((done = __atomic_load_n(&args->threads_done, __ATOMIC_ACQUIRE)) <
+	       args->nr_threads - 1)
 		sys4(__NR_futex, (long)&args->threads_done, FUTEX_WAIT, done, 0);
 }
 
@@ -145,11 +148,13 @@ int restore_threads(struct restorer_args *args)
 
 	restorer_check(args, sys1(__NR_personality, args->personality), RST_PRCTL, 0);
 	if (args->child_subreaper)
-		restorer_check(args, prctl(PR_SET_CHILD_SUBREAPER, 1), RST_PRCTL, PR_SET_CHILD_SUBREAPER);
+		restorer_check(args, prctl(PR_SET_CHILD_SUBREAPER, 1), RST_PRCTL,
+			       PR_SET_CHILD_SUBREAPER);
 	if (args->mdwe)
 		restorer_check(args, prctl(PR_SET_MDWE_, args->mdwe), RST_PRCTL, PR_SET_MDWE_);
 	if (args->vector_permitted)
-		restorer_check(args, vector_permit(args->vector_permitted), RST_PRCTL, args->vector_permitted);
+		restorer_check(args, vector_permit(args->vector_permitted), RST_PRCTL,
+			       args->vector_permitted);
 	install_filters(&threads[0], 0, args->shared_filters);
 
 	for (uint32_t i = 1; i < args->nr_threads; i++)

@@ -57,7 +57,8 @@ static int make_addr(const InetSkEntry *e, const uint32_t *words, size_t n, uint
 {
 	memset(addr, 0, sizeof(*addr));
 	if (n != (e->family == AF_INET ? 1 : 4) || port > 65535)
-		return err_set(err, EBADMSG, "cannot use an address of %zu words, port %u", n, port);
+		return err_set(err, EBADMSG, "cannot use an address of %zu words, port %u", n,
+			       port);
 	addr->any.sa_family = (sa_family_t)e->family;
 	if (e->family == AF_INET) {
 		addr->v4.sin_port = htons((uint16_t)port);
@@ -88,7 +89,8 @@ int inet_addr_dst(const InetSkEntry *e, union inet_addr *addr, socklen_t *len, s
 }
 
 /* @addr into @words (1 or 4 of them) and @port; the device of a link-local one into @e. */
-static uint32_t *take_addr(struct dump *d, const union inet_addr *addr, InetSkEntry *e, uint32_t *port)
+static uint32_t *take_addr(struct dump *d, const union inet_addr *addr, InetSkEntry *e,
+			   uint32_t *port)
 {
 	uint32_t *words = arena_array(d->arena, uint32_t, 4);
 	char name[IF_NAMESIZE];
@@ -167,14 +169,17 @@ static int apply_ip(int fd, const InetSkEntry *e, struct err *err)
 	const IpOptsEntry *o = e->ip_opts;
 	bool is_v6 = e->family == AF_INET6;
 
-	if (e->has_v6only && is_v6 && set_or_say(fd, SOL_IPV6, IPV6_V6ONLY, e->v6only, "IPV6_V6ONLY", err) < 0)
+	if (e->has_v6only && is_v6 &&
+	    set_or_say(fd, SOL_IPV6, IPV6_V6ONLY, e->v6only, "IPV6_V6ONLY", err) < 0)
 		return -err->code;
 	if (!o)
 		return 0;
-	if (o->has_freebind && set_or_say(fd, SOL_IP, IP_FREEBIND, o->freebind, "IP_FREEBIND", err) < 0)
+	if (o->has_freebind &&
+	    set_or_say(fd, SOL_IP, IP_FREEBIND, o->freebind, "IP_FREEBIND", err) < 0)
 		return -err->code;
-	if (o->has_pktinfo && set_or_say(fd, is_v6 ? SOL_IPV6 : SOL_IP, is_v6 ? IPV6_RECVPKTINFO : IP_PKTINFO,
-					 o->pktinfo, "IP_PKTINFO", err) < 0)
+	if (o->has_pktinfo &&
+	    set_or_say(fd, is_v6 ? SOL_IPV6 : SOL_IP, is_v6 ? IPV6_RECVPKTINFO : IP_PKTINFO,
+		       o->pktinfo, "IP_PKTINFO", err) < 0)
 		return -err->code;
 	if (o->has_tos && set_or_say(fd, SOL_IP, IP_TOS, (int)o->tos, "IP_TOS", err) < 0)
 		return -err->code;
@@ -217,7 +222,8 @@ static int collect_inet(struct dump *d, const struct fd_probe *p, FileEntry *fe,
 	e->has_ns_id = e->src_port && d->our_ids->has_net_ns_id;
 	e->ns_id = d->our_ids->net_ns_id;
 	e->tcp_opts = record_new(d, tcp_opts_entry);
-	return inet_is_tcp(e) ? inet_tcp_collect(d, p->own, fresh, e, err) : inet_udp_collect(d, p->own, e, err);
+	return inet_is_tcp(e) ? inet_tcp_collect(d, p->own, fresh, e, err)
+			      : inet_udp_collect(d, p->own, e, err);
 }
 
 /* ---- restore ---- */
@@ -230,8 +236,8 @@ static int read_inet(struct restore *r, struct file *f, struct err *err)
 	if ((e->family == AF_INET || e->family == AF_INET6) &&
 	    ((e->type == SOCK_STREAM && inet_is_tcp(e)) || (e->type == SOCK_DGRAM && is_udp)))
 		return 0;
-	err_set(err, EOPNOTSUPP, "cannot restore a socket of family %u, type %u, protocol %u", e->family, e->type,
-		e->proto);
+	err_set(err, EOPNOTSUPP, "cannot restore a socket of family %u, type %u, protocol %u",
+		e->family, e->type, e->proto);
 	return err_hint(err, "this version cannot restore them yet");
 }
 

@@ -43,8 +43,10 @@ static inline bool inet_is_tcp(const InetSkEntry *e)
 const char *inet_addr_text(struct arena *a, const union inet_addr *addr);
 
 /* The address that the socket is bound to, or connected to. */
-int inet_addr_src(const InetSkEntry *e, union inet_addr *addr_ret, socklen_t *len_ret, struct err *err);
-int inet_addr_dst(const InetSkEntry *e, union inet_addr *addr_ret, socklen_t *len_ret, struct err *err);
+int inet_addr_src(const InetSkEntry *e, union inet_addr *addr_ret, socklen_t *len_ret,
+		  struct err *err);
+int inet_addr_dst(const InetSkEntry *e, union inet_addr *addr_ret, socklen_t *len_ret,
+		  struct err *err);
 
 /* @fresh is a new socket of the same sort, to see what differs. */
 int inet_tcp_collect(struct dump *d, int fd, int fresh, InetSkEntry *e, struct err *err);
@@ -53,7 +55,8 @@ int inet_tcp_open(int fd, const InetSkEntry *e, struct err *err);
 int inet_udp_collect(struct dump *d, int fd, InetSkEntry *e, struct err *err);
 
 /* The multicast groups that it has joined, into its options. */
-int inet_group_collect(struct dump *d, struct inet_state *s, int fd, const InetSkEntry *e, struct err *err);
+int inet_group_collect(struct dump *d, struct inet_state *s, int fd, const InetSkEntry *e,
+		       struct err *err);
 int inet_udp_open(int fd, const InetSkEntry *e, struct err *err);
 
 /* Plan: refuse an address that another program has. */

@@ -61,7 +61,8 @@ static void add_v6(struct dump *d, const char *line, inet_groups *groups)
 	}
 }
 
-static int read_groups(struct dump *d, const char *path, int family, inet_groups *groups, struct err *err)
+static int read_groups(struct dump *d, const char *path, int family, inet_groups *groups,
+		       struct err *err)
 {
 	uint32_t device = 0;
 	char *text, *line, *save;
@@ -82,8 +83,8 @@ static int read_groups(struct dump *d, const char *path, int family, inet_groups
 	return 0;
 }
 
-static int collect_group(struct dump *d, int fd, int level, const struct group_req *g, SkOptsEntry *opts,
-			 struct err *err)
+static int collect_group(struct dump *d, int fd, int level, const struct group_req *g,
+			 SkOptsEntry *opts, struct err *err)
 {
 	union {
 		struct group_filter f;
@@ -101,14 +102,16 @@ static int collect_group(struct dump *d, int fd, int level, const struct group_r
 		return err_sys(err, "cannot ask a socket for its multicast groups");
 	}
 	if (u.f.gf_numsrc > MAX_SOURCES) {
-		err_set(err, EOVERFLOW, "cannot keep %u sources of a multicast group", u.f.gf_numsrc);
+		err_set(err, EOVERFLOW, "cannot keep %u sources of a multicast group",
+			u.f.gf_numsrc);
 		return err_hint(err, "at most %d can be kept", MAX_SOURCES);
 	}
 	sockopt_extra_add(d, opts, level, MCAST_MSFILTER, &u, GROUP_FILTER_SIZE(u.f.gf_numsrc));
 	return 0;
 }
 
-int inet_group_collect(struct dump *d, struct inet_state *s, int fd, const InetSkEntry *e, struct err *err)
+int inet_group_collect(struct dump *d, struct inet_state *s, int fd, const InetSkEntry *e,
+		       struct err *err)
 {
 	struct group_req *g;
 
@@ -117,8 +120,7 @@ int inet_group_collect(struct dump *d, struct inet_state *s, int fd, const InetS
 		return -err->code;
 	s->has_groups = true;
 
-	vec_for_each(g, &s->groups)
-	{
+	vec_for_each(g, &s->groups) {
 		int level = g->gr_group.ss_family == AF_INET ? SOL_IP : SOL_IPV6;
 
 		/* a socket of IPv6 can be in groups of both */

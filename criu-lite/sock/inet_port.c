@@ -157,8 +157,7 @@ int inet_port_clear(struct restore *r, const InetSkEntry *e, struct err *err)
 			return -err->code;
 	}
 	/* one that ends by itself meanwhile is as good */
-	vec_for_each(req, &l.all)
-	{
+	vec_for_each(req, &l.all) {
 		memset(&gone, 0, sizeof(gone));
 		netlink_ask(nl, SOCK_DESTROY, 0, req, sizeof(*req), NULL, NULL, &gone);
 	}

@@ -26,7 +26,8 @@ static const char *state_name(uint8_t state)
 		[TCP_CLOSING] = "closing",
 	};
 
-	return state < sizeof(names) / sizeof(names[0]) && names[state] ? names[state] : "in an unknown state";
+	return state < sizeof(names) / sizeof(names[0]) && names[state] ? names[state]
+									: "in an unknown state";
 }
 
 static int refuse_connection(struct dump *d, const InetSkEntry *e, uint8_t state, struct err *err)
@@ -36,10 +37,11 @@ static int refuse_connection(struct dump *d, const InetSkEntry *e, uint8_t state
 
 	if (inet_addr_src(e, &src, &len, err) < 0 || inet_addr_dst(e, &dst, &len, err) < 0)
 		return -err->code;
-	err_set(err, EOPNOTSUPP, "cannot dump the TCP connection from %s to %s", inet_addr_text(d->arena, &src),
-		inet_addr_text(d->arena, &dst));
+	err_set(err, EOPNOTSUPP, "cannot dump the TCP connection from %s to %s",
+		inet_addr_text(d->arena, &src), inet_addr_text(d->arena, &dst));
 	err_why(err, "it is %s", state_name(state));
-	return err_hint(err, "live TCP connections are not supported yet; close it before the dump");
+	return err_hint(err,
+			"live TCP connections are not supported yet; close it before the dump");
 }
 
 static int check_waiting(struct dump *d, const InetSkEntry *e, uint32_t waiting, struct err *err)
@@ -51,8 +53,8 @@ static int check_waiting(struct dump *d, const InetSkEntry *e, uint32_t waiting,
 		return 0;
 	if (inet_addr_src(e, &src, &len, err) < 0)
 		return -err->code;
-	err_set(err, EOPNOTSUPP, "cannot dump %u connection%s waiting to be accepted at %s", waiting,
-		waiting == 1 ? "" : "s", inet_addr_text(d->arena, &src));
+	err_set(err, EOPNOTSUPP, "cannot dump %u connection%s waiting to be accepted at %s",
+		waiting, waiting == 1 ? "" : "s", inet_addr_text(d->arena, &src));
 	return err_hint(err, "give --skip-in-flight to drop what waits");
 }
 
@@ -79,7 +81,8 @@ static void collect_options(int fd, int fresh, TcpOptsEntry *o)
 		*numbers[i].value = (uint32_t)value;
 	}
 	o->has_cork = o->cork = sockopt_get_int(fd, SOL_TCP, TCP_CORK, &value) == 0 && value;
-	o->has_nodelay = o->nodelay = sockopt_get_int(fd, SOL_TCP, TCP_NODELAY, &value) == 0 && value;
+	o->has_nodelay = o->nodelay = sockopt_get_int(fd, SOL_TCP, TCP_NODELAY, &value) == 0 &&
+				      value;
 }
 
 int inet_tcp_collect(struct dump *d, int fd, int fresh, InetSkEntry *e, struct err *err)
@@ -105,7 +108,8 @@ static int apply_options(int fd, const TcpOptsEntry *o, struct err *err)
 {
 	if ((o->has_keepcnt && sockopt_set_int(fd, SOL_TCP, TCP_KEEPCNT, (int)o->keepcnt) < 0) ||
 	    (o->has_keepidle && sockopt_set_int(fd, SOL_TCP, TCP_KEEPIDLE, (int)o->keepidle) < 0) ||
-	    (o->has_keepintvl && sockopt_set_int(fd, SOL_TCP, TCP_KEEPINTVL, (int)o->keepintvl) < 0) ||
+	    (o->has_keepintvl &&
+	     sockopt_set_int(fd, SOL_TCP, TCP_KEEPINTVL, (int)o->keepintvl) < 0) ||
 	    (o->has_cork && sockopt_set_int(fd, SOL_TCP, TCP_CORK, o->cork) < 0) ||
 	    (o->has_nodelay && sockopt_set_int(fd, SOL_TCP, TCP_NODELAY, o->nodelay) < 0))
 		return err_sys(err, "cannot set the options of a TCP socket");

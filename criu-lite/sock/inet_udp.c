@@ -62,7 +62,8 @@ int inet_udp_collect(struct dump *d, int fd, InetSkEntry *e, struct err *err)
 	collect_shutdown(fd, e);
 	/* after shutdown(), nothing is read as well: then that is no datagram */
 	if (!e->has_shutdown && recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0)
-		log_warn("UDP socket %u, port %u: datagrams that were not read are lost", e->ino, e->src_port);
+		log_warn("UDP socket %u, port %u: datagrams that were not read are lost", e->ino,
+			 e->src_port);
 	return inet_group_collect(d, kind_state(d->kinds, &inet_kind), fd, e, err);
 }
 
@@ -80,7 +81,8 @@ int inet_udp_open(int fd, const InetSkEntry *e, struct err *err)
 		}
 	}
 	/* one that is not connected is shut all the same, but says that it is not connected */
-	if (e->has_shutdown && e->shutdown && shutdown(fd, (int)e->shutdown - 1) < 0 && errno != ENOTCONN)
+	if (e->has_shutdown && e->shutdown && shutdown(fd, (int)e->shutdown - 1) < 0 &&
+	    errno != ENOTCONN)
 		return err_sys(err, "cannot shut a UDP socket");
 	return 0;
 }

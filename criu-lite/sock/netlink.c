@@ -78,7 +78,8 @@ static int check_queue(int fd, const NetlinkSkEntry *e, struct err *err)
 	if (n < 0)
 		err_sys(err, "cannot dump a netlink socket of protocol %u", e->protocol);
 	else
-		err_set(err, EOPNOTSUPP, "cannot dump a netlink socket of protocol %u with %zd bytes not read",
+		err_set(err, EOPNOTSUPP,
+			"cannot dump a netlink socket of protocol %u with %zd bytes not read",
 			e->protocol, n);
 	return err_hint(err, "dump again when the program has read them");
 }
@@ -120,7 +121,8 @@ static int join_groups(int fd, const NetlinkSkEntry *e, struct err *err)
 		if (!(e->groups[(group - 1) / 32] & 1u << (group - 1) % 32))
 			continue;
 		if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
-			return err_sys(err, "cannot join group %u of netlink protocol %u", group, e->protocol);
+			return err_sys(err, "cannot join group %u of netlink protocol %u", group,
+				       e->protocol);
 	}
 	return 0;
 }
@@ -136,7 +138,8 @@ static int bind_netlink(int fd, const NetlinkSkEntry *e, struct err *err)
 	}
 	if (e->dst_group)
 		dst.nl_groups = 1u << (e->dst_group - 1);
-	if ((e->dst_portid || e->dst_group) && connect(fd, (struct sockaddr *)&dst, sizeof(dst)) < 0)
+	if ((e->dst_portid || e->dst_group) &&
+	    connect(fd, (struct sockaddr *)&dst, sizeof(dst)) < 0)
 		return err_sys(err, "cannot connect a netlink socket to port %u", e->dst_portid);
 	return 0;
 }
@@ -150,7 +153,8 @@ static int open_netlink(struct restore *r, struct file *f, struct err *err)
 		err_sys(err, "cannot create a netlink socket of protocol %u", e->protocol);
 		return err_hint(err, "this kernel must know that protocol");
 	}
-	if (sockopt_begin(fd, e->opts, err) < 0 || bind_netlink(fd, e, err) < 0 || join_groups(fd, e, err) < 0)
+	if (sockopt_begin(fd, e->opts, err) < 0 || bind_netlink(fd, e, err) < 0 ||
+	    join_groups(fd, e, err) < 0)
 		return -err->code;
 	return take_fd(&fd);
 }

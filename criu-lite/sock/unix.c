@@ -51,7 +51,8 @@ static int check_urgent(const struct fd_probe *p, struct err *err)
 
 	if (poll(&pfd, 1, 0) <= 0 || !(pfd.revents & POLLPRI))
 		return 0;
-	err_set(err, EOPNOTSUPP, "cannot dump a socket with an out-of-band byte (MSG_OOB) in its queue");
+	err_set(err, EOPNOTSUPP,
+		"cannot dump a socket with an out-of-band byte (MSG_OOB) in its queue");
 	return err_hint(err, "dump again when the program has read it");
 }
 
@@ -87,12 +88,14 @@ static int drain_unix(struct dump *d, struct file *f, struct err *err)
 
 /* ---- dump: who is connected to whom ---- */
 
-static int refuse_waiting(struct dump *d, const struct unix_sk *listener, const char *why, struct err *err)
+static int refuse_waiting(struct dump *d, const struct unix_sk *listener, const char *why,
+			  struct err *err)
 {
 	err_set(err, EOPNOTSUPP, "cannot dump a connection that waits to be accepted at socket %s",
 		unix_name_text(d->arena, listener->e));
 	err_why(err, "%s", why);
-	return err_hint(err, "dump again when the program has accepted it, or give --skip-in-flight");
+	return err_hint(err,
+			"dump again when the program has accepted it, or give --skip-in-flight");
 }
 
 static int take_icon(struct dump *d, struct unix_state *s, struct unix_sk *listener, uint32_t ino,
@@ -108,7 +111,8 @@ static int take_icon(struct dump *d, struct unix_state *s, struct unix_sk *liste
 	if (why && !d->opts->skip_in_flight)
 		return refuse_waiting(d, listener, why, err);
 	if (why)
-		log_warn("a connection that waits at socket %u is left out: %s", listener->e->ino, why);
+		log_warn("a connection that waits at socket %u is left out: %s", listener->e->ino,
+			 why);
 	if (!client)
 		return 0;
 
@@ -132,20 +136,24 @@ static int take_icons(struct dump *d, struct unix_state *s, struct err *err)
 	return 0;
 }
 
-static int refuse_outside(struct dump *d, const struct unix_sk *sk, const UnixSkEntry *peer, struct err *err)
+static int refuse_outside(struct dump *d, const struct unix_sk *sk, const UnixSkEntry *peer,
+			  struct err *err)
 {
-	err_set(err, EOPNOTSUPP, "cannot dump the unix socket %s, inode %u: its peer is outside of the tree",
+	err_set(err, EOPNOTSUPP,
+		"cannot dump the unix socket %s, inode %u: its peer is outside of the tree",
 		unix_name_text(d->arena, sk->e), sk->e->ino);
 	err_why(err, "inode %u (%s) belongs to %s", peer->ino, unix_name_text(d->arena, peer),
 		sock_holder(d->arena, d->proc, peer->ino));
 	if (sk->e->type == SOCK_DGRAM && peer->name.len)
 		return err_hint(err, "--ext-unix-sk connects it to that name again at restore");
-	return err_hint(err, "dump both processes together, or cut the connection by --external unix[%u]",
-			peer->ino);
+	return err_hint(
+		err, "dump both processes together, or cut the connection by --external unix[%u]",
+		peer->ino);
 }
 
 /* Its name stands in a record of its own, which is no file of anybody. */
-static void add_outside(struct dump *d, struct unix_state *s, UnixSkEntry *peer, const SkOptsEntry *opts)
+static void add_outside(struct dump *d, struct unix_state *s, UnixSkEntry *peer,
+			const SkOptsEntry *opts)
 {
 	struct unix_sk *sk = arena_new(d->arena, struct unix_sk);
 	FileEntry *fe = record_new(d, file_entry);
@@ -191,7 +199,8 @@ static int take_outside(struct dump *d, struct unix_state *s, struct unix_sk *sk
 	}
 	if (!is_listed(d, peer->ino) && !is_listed(d, sk->e->ino))
 		return refuse_outside(d, sk, peer, err);
-	log_warn("unix socket %u is cut off from its peer %u outside of the tree", sk->e->ino, peer->ino);
+	log_warn("unix socket %u is cut off from its peer %u outside of the tree", sk->e->ino,
+		 peer->ino);
 	sk->e->peer = 0;
 	return 0;
 }
@@ -199,11 +208,12 @@ static int take_outside(struct dump *d, struct unix_state *s, struct unix_sk *sk
 /* A peer without an inode is closed, or has not been accepted. */
 static int check_gone(struct dump *d, const struct unix_sk *sk, struct err *err)
 {
-	if (!sk->has_peer || sk->is_waiting || sk->e->type == SOCK_DGRAM || is_listed(d, sk->e->ino) ||
+	if (!sk->has_peer || sk->is_waiting || sk->e->type == SOCK_DGRAM ||
+	    is_listed(d, sk->e->ino) ||
 	    (sk->e->has_shutdown && sk->e->shutdown == SK_SHUTDOWN__BOTH))
 		return 0;
-	err_set(err, EOPNOTSUPP, "cannot dump the unix socket %s, inode %u", unix_name_text(d->arena, sk->e),
-		sk->e->ino);
+	err_set(err, EOPNOTSUPP, "cannot dump the unix socket %s, inode %u",
+		unix_name_text(d->arena, sk->e), sk->e->ino);
 	err_why(err, "its connection waits to be accepted by a process outside of the tree");
 	return err_hint(err, "dump both processes together");
 }
@@ -261,11 +271,14 @@ static int read_unix(struct restore *r, struct file *f, struct err *err)
 
 	if ((e->type != SOCK_STREAM && e->type != SOCK_DGRAM && e->type != SOCK_SEQPACKET) ||
 	    e->name.len > sizeof(((struct sockaddr_un *)0)->sun_path) + 1)
-		return err_set(err, EBADMSG, "cannot restore a unix socket of type %u, name of %zu bytes", e->type,
-			       e->name.len);
+		return err_set(err, EBADMSG,
+			       "cannot restore a unix socket of type %u, name of %zu bytes",
+			       e->type, e->name.len);
 	if (e->uflags & ~(uint32_t)UNIX_EXTERN) {
 		err_set(err, EOPNOTSUPP, "cannot restore a unix socket with flags %#x", e->uflags);
-		return err_hint(err, "it was made by a plugin or by the caller of CRIU, restore it with CRIU");
+		return err_hint(
+			err,
+			"it was made by a plugin or by the caller of CRIU, restore it with CRIU");
 	}
 	sk->e = f->image->usk;
 	sk->f = f;

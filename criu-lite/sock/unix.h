@@ -41,7 +41,7 @@ struct unix_sk {
 	uint32_t id; /* of the file */
 
 	/* dump */
-	bool has_peer; /* also one that is closed or not accepted: e->peer is 0 then */
+	bool has_peer;	 /* also one that is closed or not accepted: e->peer is 0 then */
 	uint32_t *icons; /* clients that wait to be accepted; 0: one that is closed */
 	size_t nr_icons;
 	bool is_waiting; /* it is such a client */
@@ -49,10 +49,10 @@ struct unix_sk {
 	/* restore */
 	struct file *f;
 	enum unix_role role;
-	struct unix_sk *peer; /* where it sends to */
-	struct unix_sk *pair; /* UNIX_PAIR: made together with it */
-	bool is_inherited; /* from --inherit-fd: as it is */
-	struct unix_sk *listener; /* of clients, servers and pending ones */
+	struct unix_sk *peer;	     /* where it sends to */
+	struct unix_sk *pair;	     /* UNIX_PAIR: made together with it */
+	bool is_inherited;	     /* from --inherit-fd: as it is */
+	struct unix_sk *listener;    /* of clients, servers and pending ones */
 	struct unix_sk *last_server; /* of a listener: one of the servers that are made last */
 	vec(struct unix_packet) queue;
 	int other; /* UNIX_ALONE: the other end, until the queue is full; -1: none */
@@ -64,9 +64,11 @@ struct unix_state {
 	sk_list all;
 	bool is_sorted; /* by inode */
 	bool is_planned;
-	int diag; /* sock_diag, from the first socket on; 0: not yet */
-	struct image *queues; /* dump: sk-queues.img */
+	int diag;			 /* sock_diag, from the first socket on; 0: not yet */
+	struct image *queues;		 /* dump: sk-queues.img */
 	vec(struct unix_packet) packets; /* restore: the same, read */
+	bool has_taken;
+	vec(UnixSkEntry) taken; /* restore: abstract names of this host, sorted */
 };
 
 extern const struct file_kind unix_kind;
@@ -89,6 +91,7 @@ static inline bool unix_has_path(const UnixSkEntry *e)
 
 /* The name without the NUL behind it that CRIU keeps. */
 size_t unix_name_len(const UnixSkEntry *e);
+int unix_compare_names(const UnixSkEntry *a, const UnixSkEntry *b);
 bool unix_same_name(const UnixSkEntry *a, const UnixSkEntry *b);
 /* For messages: "/run/x", "@abstract", "without a name". */
 const char *unix_name_text(struct arena *a, const UnixSkEntry *e);
@@ -101,6 +104,10 @@ int unix_diag_collect(struct dump *d, struct unix_state *s, struct unix_sk *sk, 
 /* The record of a socket outside of the tree: all that is needed to connect to it by name. */
 int unix_diag_outside(struct dump *d, struct unix_state *s, uint32_t ino, UnixSkEntry **e_ret,
 		      struct err *err);
+
+/* Plan: has a socket here the abstract name of @e?  Names are told apart by type too. */
+int unix_diag_is_taken(struct restore *r, struct unix_state *s, const UnixSkEntry *e,
+		       bool *taken_ret, struct err *err);
 
 /* ---- unix_path.c ---- */
 

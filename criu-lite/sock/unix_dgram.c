@@ -43,12 +43,14 @@ static struct unix_sk *find_named(struct restore *r, const UnixSkEntry *name)
 	struct unix_sk **sk;
 
 	vec_for_each(sk, &s->all)
-		if ((*sk)->e->type == SOCK_DGRAM && (*sk)->f->owner && unix_same_name((*sk)->e, name))
+		if ((*sk)->e->type == SOCK_DGRAM && (*sk)->f->owner &&
+		    unix_same_name((*sk)->e, name))
 			return *sk;
 	return NULL;
 }
 
-static int borrow_sender(struct restore *r, struct sender *s, const UnixSkEntry *name, struct err *err)
+static int borrow_sender(struct restore *r, struct sender *s, const UnixSkEntry *name,
+			 struct err *err)
 {
 	struct unix_sk *sk = find_named(r, name);
 
@@ -90,7 +92,8 @@ static int set_sender(struct restore *r, struct sender *s, const SkPacketEntry *
 }
 
 /* Messages [0, @end) of @sk, which is not connected. */
-static int fill_from_others(struct restore *r, struct unix_sk *sk, int fd, size_t end, struct err *err)
+static int fill_from_others(struct restore *r, struct unix_sk *sk, int fd, size_t end,
+			    struct err *err)
 {
 	scoped_sender s = { .fd = -1 };
 	struct sockaddr_un addr;
@@ -111,7 +114,8 @@ static int fill_from_others(struct restore *r, struct unix_sk *sk, int fd, size_
 	return 0;
 }
 
-static int fill_from_peer(struct restore *r, struct unix_sk *sk, size_t from, int peer_fd, struct err *err)
+static int fill_from_peer(struct restore *r, struct unix_sk *sk, size_t from, int peer_fd,
+			  struct err *err)
 {
 	if (from == sk->queue.n)
 		return 0;
@@ -196,8 +200,10 @@ static int link_mutual(struct restore *r, struct unix_sk *a, int a_fd, struct un
 {
 	size_t of_a = messages_of_others(a, b), of_b = messages_of_others(b, a);
 
-	if (fill_from_others(r, a, a_fd, of_a, err) < 0 || fill_from_others(r, b, b_fd, of_b, err) < 0 ||
-	    unix_path_connect(a_fd, b->e, b_fd, err) < 0 || unix_path_connect(b_fd, a->e, a_fd, err) < 0 ||
+	if (fill_from_others(r, a, a_fd, of_a, err) < 0 ||
+	    fill_from_others(r, b, b_fd, of_b, err) < 0 ||
+	    unix_path_connect(a_fd, b->e, b_fd, err) < 0 ||
+	    unix_path_connect(b_fd, a->e, a_fd, err) < 0 ||
 	    fill_from_peer(r, a, of_a, b_fd, err) < 0 || fill_from_peer(r, b, of_b, a_fd, err) < 0)
 		return -err->code;
 	return unix_finish(a, a_fd, err) < 0 || unix_finish(b, b_fd, err) < 0 ? -err->code : 0;
@@ -216,7 +222,8 @@ static int link_pair(struct restore *r, struct unix_sk *a, int a_fd, struct unix
 	return unix_finish(a, a_fd, err) < 0 || unix_finish(b, b_fd, err) < 0 ? -err->code : 0;
 }
 
-static int link_two(struct restore *r, struct unix_sk *sk, int fd, struct unix_sk *other, struct err *err)
+static int link_two(struct restore *r, struct unix_sk *sk, int fd, struct unix_sk *other,
+		    struct err *err)
 {
 	bool lent;
 	int other_fd = file_borrow(r, other->f, &lent, err), ret;
@@ -244,7 +251,8 @@ int unix_dgram_link(struct restore *r, struct unix_sk *sk, int fd, struct err *e
 	if (sk->other >= 0) {
 		scoped_fd dead = take_fd(&sk->other);
 
-		return fill_from_peer(r, sk, 0, dead, err) < 0 ? -err->code : unix_finish(sk, fd, err);
+		return fill_from_peer(r, sk, 0, dead, err) < 0 ? -err->code
+							       : unix_finish(sk, fd, err);
 	}
 	if (fill_from_others(r, sk, fd, sk->queue.n, err) < 0 || connect_peer(r, sk, fd, err) < 0)
 		return -err->code;

@@ -9,7 +9,9 @@
 #include <errno.h>
 #include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/netlink.h"
 #include "sock/unix.h"
@@ -23,7 +25,8 @@ struct answer {
 static void take_icons(struct answer *a, const struct nlmsghdr *h)
 {
 	size_t len;
-	const void *icons = netlink_attr(h, sizeof(*a->msg), UNIX_DIAG_ICONS, sizeof(uint32_t), &len);
+	const void *icons =
+		netlink_attr(h, sizeof(*a->msg), UNIX_DIAG_ICONS, sizeof(uint32_t), &len);
 
 	if (!icons)
 		return;
@@ -59,8 +62,18 @@ static int take_answer(const struct nlmsghdr *h, void *arg, struct err *err)
 	return 0;
 }
 
-static int ask(struct dump *d, struct unix_state *s, uint32_t ino, uint32_t show, netlink_each *each,
-	       void *arg, struct err *err)
+static int open_diag(struct unix_state *s, struct err *err)
+{
+	int fd = s->diag ? s->diag : netlink_open(NETLINK_SOCK_DIAG, err);
+
+	if (fd < 0)
+		return -err->code;
+	s->diag = fd;
+	return 0;
+}
+
+static int ask(struct unix_state *s, uint32_t ino, uint32_t show, netlink_each *each, void *arg,
+	       struct err *err)
 {
 	struct unix_diag_req req = {
 		.sdiag_family = AF_UNIX,
@@ -70,13 +83,8 @@ static int ask(struct dump *d, struct unix_state *s, uint32_t ino, uint32_t show
 		.udiag_cookie = { ~0u, ~0u },
 	};
 
-	if (!s->diag) {
-		int fd = netlink_open(NETLINK_SOCK_DIAG, err);
-
-		if (fd < 0)
-			return -err->code;
-		s->diag = fd;
-	}
+	if (open_diag(s, err) < 0)
+		return -err->code;
 	if (netlink_ask(s->diag, SOCK_DIAG_BY_FAMILY, 0, &req, sizeof(req), each, arg, err) < 0) {
 		err_in(err, "unix socket %u", ino);
 		return err_hint(err, "this kernel must have unix_diag (modprobe unix_diag)");
@@ -88,8 +96,8 @@ int unix_diag_collect(struct dump *d, struct unix_state *s, struct unix_sk *sk, 
 {
 	struct answer a = { .d = d, .sk = sk };
 
-	return ask(d, s, sk->e->ino, UDIAG_SHOW_PEER | UDIAG_SHOW_ICONS | UDIAG_SHOW_RQLEN, take_answer, &a,
-		   err);
+	return ask(s, sk->e->ino, UDIAG_SHOW_PEER | UDIAG_SHOW_ICONS | UDIAG_SHOW_RQLEN,
+		   take_answer, &a, err);
 }
 
 struct outside {
@@ -120,9 +128,68 @@ int unix_diag_outside(struct dump *d, struct unix_state *s, uint32_t ino, UnixSk
 {
 	struct outside o = { .d = d, .e = record_new(d, unix_sk_entry) };
 
-	if (ask(d, s, ino, UDIAG_SHOW_NAME, take_outside, &o, err) < 0)
+	if (ask(s, ino, UDIAG_SHOW_NAME, take_outside, &o, err) < 0)
 		return -err->code;
 	o.e->ino = ino;
 	*e_ret = o.e;
+	return 0;
+}
+
+/* ---- abstract names ---- */
+
+struct names {
+	struct restore *r;
+	struct unix_state *s;
+};
+
+static int add_name(const struct nlmsghdr *h, void *arg, struct err *err)
+{
+	struct names *n = arg;
+	const struct unix_diag_msg *msg = netlink_payload(h, sizeof(*msg));
+	UnixSkEntry *e;
+	const char *name;
+	size_t len;
+
+	if (!msg)
+		return err_set(err, EPROTO, "cannot read an answer of sock_diag");
+	name = netlink_attr(h, sizeof(*msg), UNIX_DIAG_NAME, 1, &len);
+	if (!name || name[0] != '\0')
+		return 0;
+	e = vec_add(n->r->arena, &n->s->taken);
+	unix_sk_entry__init(e);
+	e->type = msg->udiag_type;
+	e->name.len = len;
+	e->name.data = arena_dup(n->r->arena, name, len);
+	return 0;
+}
+
+static int compare_taken(const void *a, const void *b)
+{
+	const UnixSkEntry *x = a, *y = b;
+
+	return x->type != y->type ? (x->type < y->type ? -1 : 1) : unix_compare_names(x, y);
+}
+
+int unix_diag_is_taken(struct restore *r, struct unix_state *s, const UnixSkEntry *e,
+		       bool *taken_ret, struct err *err)
+{
+	const struct unix_diag_req req = { .sdiag_family = AF_UNIX,
+					   .udiag_states = ~0u,
+					   .udiag_show = UDIAG_SHOW_NAME };
+	struct names n = { r, s };
+
+	if (!s->has_taken) {
+		if (open_diag(s, err) < 0 ||
+		    sock_diag_each(s->diag, &req, sizeof(req), add_name, &n, err) < 0)
+			return err_hint(err,
+					"this kernel must have unix_diag (modprobe unix_diag)");
+		if (s->taken.n)
+			qsort(s->taken.items, s->taken.n, sizeof(*s->taken.items), compare_taken);
+		s->has_taken = true;
+		close(s->diag);
+		s->diag = 0;
+	}
+	*taken_ret = s->taken.n &&
+		     bsearch(e, s->taken.items, s->taken.n, sizeof(*e), compare_taken);
 	return 0;
 }

@@ -19,7 +19,9 @@
 #include "core/sockopt.h"
 #include "sock/unix.h"
 
-enum { MANY = 1 << 16 }; /* may wait for accept() while we restore; the kernel cuts it to somaxconn */
+enum {
+	MANY = 1 << 16
+}; /* may wait for accept() while we restore; the kernel cuts it to somaxconn */
 
 static int new_socket(const struct restore *r, const struct unix_sk *sk, struct err *err)
 {
@@ -70,7 +72,8 @@ static int open_plain(struct restore *r, struct unix_sk *sk, struct err *err)
 
 /* ---- clients and servers ---- */
 
-static int connect_to(struct restore *r, int fd, struct unix_sk *listener, uint32_t tag, struct err *err)
+static int connect_to(struct restore *r, int fd, struct unix_sk *listener, uint32_t tag,
+		      struct err *err)
 {
 	bool lent;
 	int l = file_borrow(r, listener->f, &lent, err), ret;
@@ -136,7 +139,8 @@ static int open_server(struct restore *r, struct unix_sk *sk, struct err *err)
 		if (fd < 0)
 			return -err->code;
 		if (!found || found->listener != sk->listener || found->role != UNIX_SERVER) {
-			log_warn("a connection to socket %u came too early, it is closed", sk->listener->id);
+			log_warn("a connection to socket %u came too early, it is closed",
+				 sk->listener->id);
 			continue;
 		}
 		if (sockopt_begin(fd, found->e->opts, err) < 0)
@@ -164,8 +168,8 @@ static int bind_in_turn(struct restore *r, int fd, const UnixSkEntry *e, struct 
 	return 0;
 }
 
-static int accept_abstract(struct restore *r, struct unix_sk *server, struct unix_sk *client, int fds[2],
-			   struct err *err)
+static int accept_abstract(struct restore *r, struct unix_sk *server, struct unix_sk *client,
+			   int fds[2], struct err *err)
 {
 	scoped_fd listener = new_socket(r, server, err);
 	scoped_fd c = -1;
@@ -184,7 +188,8 @@ static int accept_abstract(struct restore *r, struct unix_sk *server, struct uni
 	return sockopt_begin(fds[0], server->e->opts, err);
 }
 
-static int name_and_begin(struct restore *r, const struct unix_sk *sk, int fd, bool apart, struct err *err)
+static int name_and_begin(struct restore *r, const struct unix_sk *sk, int fd, bool apart,
+			  struct err *err)
 {
 	if (sockopt_begin(fd, sk->e->opts, err) < 0)
 		return -err->code;
@@ -192,7 +197,8 @@ static int name_and_begin(struct restore *r, const struct unix_sk *sk, int fd, b
 }
 
 /* fds[0] is @a, fds[1] is @b. */
-static int make_pair(struct restore *r, struct unix_sk *a, struct unix_sk *b, int fds[2], struct err *err)
+static int make_pair(struct restore *r, struct unix_sk *a, struct unix_sk *b, int fds[2],
+		     struct err *err)
 {
 	bool is_stream = a->e->type != SOCK_DGRAM;
 
@@ -285,7 +291,8 @@ int unix_finish(const struct unix_sk *sk, int fd, struct err *err)
 	return sockopt_end(fd, sk->e->opts, err);
 }
 
-static int fill(struct restore *r, const struct unix_sk *sk, size_t from, int sender, struct err *err)
+static int fill(struct restore *r, const struct unix_sk *sk, size_t from, int sender,
+		struct err *err)
 {
 	if (from == sk->queue.n)
 		return 0;
@@ -294,8 +301,8 @@ static int fill(struct restore *r, const struct unix_sk *sk, size_t from, int se
 	return unix_queue_send(r, sk, from, sk->queue.n, sender, NULL, 0, err);
 }
 
-static int link_connection(struct restore *r, struct unix_sk *a, int a_fd, struct unix_sk *b, int b_fd,
-			   struct err *err)
+static int link_connection(struct restore *r, struct unix_sk *a, int a_fd, struct unix_sk *b,
+			   int b_fd, struct err *err)
 {
 	if (fill(r, a, 0, b_fd, err) < 0 || fill(r, b, 0, a_fd, err) < 0)
 		return -err->code;
@@ -349,5 +356,6 @@ int unix_link(struct restore *r, struct file *f, int fd, struct err *err)
 
 	if (sk->is_inherited)
 		return 0;
-	return sk->e->type == SOCK_DGRAM ? unix_dgram_link(r, sk, fd, err) : link_stream(r, sk, fd, err);
+	return sk->e->type == SOCK_DGRAM ? unix_dgram_link(r, sk, fd, err)
+					 : link_stream(r, sk, fd, err);
 }

@@ -10,7 +10,7 @@
  *           that ends does not remove its sockets, so after a dump it normally is
  *           there.  Whether one is in use is found out by connecting a datagram
  *           socket to it, of which its owner notices nothing, not even if it is a
- *           datagram socket too
+ *           datagram socket too.  Abstract names are listed by sock_diag
  * open      the unused file is removed, bind() makes a new one, which gets owner
  *           and mode of the old
  *
@@ -52,11 +52,18 @@ size_t unix_name_len(const UnixSkEntry *e)
 	return unix_has_path(e) && e->name.data[n - 1] == '\0' ? n - 1 : n;
 }
 
+int unix_compare_names(const UnixSkEntry *a, const UnixSkEntry *b)
+{
+	size_t n = unix_name_len(a), m = unix_name_len(b);
+
+	if (n != m)
+		return n < m ? -1 : 1;
+	return n ? memcmp(a->name.data, b->name.data, n) : 0;
+}
+
 bool unix_same_name(const UnixSkEntry *a, const UnixSkEntry *b)
 {
-	size_t n = unix_name_len(a);
-
-	return n == unix_name_len(b) && memcmp(a->name.data, b->name.data, n) == 0;
+	return unix_compare_names(a, b) == 0;
 }
 
 const char *unix_name_text(struct arena *a, const UnixSkEntry *e)
@@ -64,7 +71,8 @@ const char *unix_name_text(struct arena *a, const UnixSkEntry *e)
 	if (!e->name.len)
 		return "without a name";
 	if (unix_is_abstract(e))
-		return arena_printf(a, "@%.*s", (int)e->name.len - 1, (const char *)e->name.data + 1);
+		return arena_printf(a, "@%.*s", (int)e->name.len - 1,
+				    (const char *)e->name.data + 1);
 	return arena_printf(a, "%.*s", (int)unix_name_len(e), (const char *)e->name.data);
 }
 
@@ -83,7 +91,8 @@ static const char *full_path(struct arena *a, const UnixSkEntry *e)
 	return arena_printf(a, "%s%s%s", e->name_dir, name[0] == '/' ? "" : "/", name);
 }
 
-static int make_address(const UnixSkEntry *e, struct sockaddr_un *addr, socklen_t *len, struct err *err)
+static int make_address(const UnixSkEntry *e, struct sockaddr_un *addr, socklen_t *len,
+			struct err *err)
 {
 	size_t n = unix_name_len(e);
 
@@ -105,7 +114,8 @@ static bool is_file(int dir, const char *path, const struct stat *st)
 {
 	struct stat other;
 
-	return fstatat(dir, path, &other, 0) == 0 && other.st_dev == st->st_dev && other.st_ino == st->st_ino;
+	return fstatat(dir, path, &other, 0) == 0 && other.st_dev == st->st_dev &&
+	       other.st_ino == st->st_ino;
 }
 
 static bool ends_with(const char *s, const char *end)
@@ -126,8 +136,8 @@ static int read_text(int dir, const char *link, char *text, size_t size, struct 
 }
 
 /* The directory that @name starts from, so that it is the file at @where; NULL: ours. */
-static int find_name_dir(struct dump *d, const struct fd_probe *p, const char *name, const char *where,
-			 const struct stat *st, UnixSkEntry *e, struct err *err)
+static int find_name_dir(struct dump *d, const struct fd_probe *p, const char *name,
+			 const char *where, const struct stat *st, UnixSkEntry *e, struct err *err)
 {
 	const char *tail = name[0] == '/' ? name : arena_printf(d->arena, "/%s", name);
 	const char *cwd = arena_printf(d->arena, "%d/cwd", p->task->host_pid);
@@ -208,11 +218,13 @@ static bool is_in_use(const char *path)
 static int check_in_the_way(const char *path, const struct stat *st, struct err *err)
 {
 	if (!S_ISSOCK(st->st_mode)) {
-		err_set(err, EADDRINUSE, "cannot make the socket %s: there is a file of that name", path);
+		err_set(err, EADDRINUSE, "cannot make the socket %s: there is a file of that name",
+			path);
 		return err_hint(err, "move that file away");
 	}
 	if (is_in_use(path)) {
-		err_set(err, EADDRINUSE, "cannot make the socket %s: another program has it open", path);
+		err_set(err, EADDRINUSE, "cannot make the socket %s: another program has it open",
+			path);
 		return err_hint(err, "end that program, or restore in another mount namespace");
 	}
 	return 0;
@@ -220,13 +232,12 @@ static int check_in_the_way(const char *path, const struct stat *st, struct err 
 
 static int check_abstract(struct restore *r, const UnixSkEntry *e, struct err *err)
 {
-	scoped_fd fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct sockaddr_un addr;
-	socklen_t len;
+	struct unix_state *s = kind_state(r->kinds, &unix_kind);
+	bool is_taken;
 
-	if (make_address(e, &addr, &len, err) < 0)
+	if (unix_diag_is_taken(r, s, e, &is_taken, err) < 0)
 		return -err->code;
-	if (fd < 0 || (connect(fd, (struct sockaddr *)&addr, len) < 0 && errno == ECONNREFUSED))
+	if (!is_taken)
 		return 0;
 	err_set(err, EADDRINUSE, "cannot make the socket %s: another program has that name",
 		unix_name_text(r->arena, e));
@@ -247,12 +258,14 @@ int unix_path_plan(struct restore *r, const UnixSkEntry *e, struct err *err)
 	if (!unix_has_path(e) || e->deleted)
 		return 0;
 	if (path[0] != '/')
-		return err_set(err, EBADMSG, "cannot make the socket %s: nothing says in which directory", path);
+		return err_set(err, EBADMSG,
+			       "cannot make the socket %s: nothing says in which directory", path);
 	if (lstat(path, &st) == 0)
 		return check_in_the_way(path, &st, err);
 
 	slash = strrchr(path, '/');
-	if (stat(arena_printf(r->arena, "%.*s/", (int)(slash - path), path), &st) == 0 && S_ISDIR(st.st_mode))
+	if (stat(arena_printf(r->arena, "%.*s/", (int)(slash - path), path), &st) == 0 &&
+	    S_ISDIR(st.st_mode))
 		return 0;
 	err_set(err, ENOENT, "cannot make the socket %s: there is no such directory", path);
 	return err_hint(err, "make the directory %.*s", (int)(slash - path), path);
@@ -433,13 +446,13 @@ int unix_path_address(const UnixSkEntry *to, int to_fd, struct sockaddr_un *addr
 }
 
 /* What printf can show of a name; it is not kept, so it needs no arena. */
-#define NAME_FORMAT	"%s%.*s"
-#define NAME_ARGS(e)                                                                  \
+#define NAME_FORMAT "%s%.*s"
+#define NAME_ARGS(e)                                                                      \
 	unix_is_abstract(e) ? "@" : "", (int)unix_name_len(e) - (int)unix_is_abstract(e), \
 		(const char *)(e)->name.data + unix_is_abstract(e)
 
-static int connect_address(int fd, const UnixSkEntry *to, const struct sockaddr_un *addr, socklen_t len,
-			   struct err *err)
+static int connect_address(int fd, const UnixSkEntry *to, const struct sockaddr_un *addr,
+			   socklen_t len, struct err *err)
 {
 	if (connect(fd, (const struct sockaddr *)addr, len) < 0)
 		return err_sys(err, "cannot connect to the socket " NAME_FORMAT, NAME_ARGS(to));

@@ -21,7 +21,8 @@
 
 static int compare_inodes(const void *a, const void *b)
 {
-	uint32_t x = (*(struct unix_sk *const *)a)->e->ino, y = (*(struct unix_sk *const *)b)->e->ino;
+	uint32_t x = (*(struct unix_sk *const *)a)->e->ino,
+		 y = (*(struct unix_sk *const *)b)->e->ino;
 
 	return x < y ? -1 : x > y;
 }
@@ -47,10 +48,8 @@ struct unix_sk *unix_find(struct unix_state *s, uint32_t ino)
 
 static int compare_names(const void *a, const void *b)
 {
-	const UnixSkEntry *x = (*(struct unix_sk *const *)a)->e, *y = (*(struct unix_sk *const *)b)->e;
-	size_t n = unix_name_len(x), m = unix_name_len(y);
-
-	return n != m ? (n < m ? -1 : 1) : memcmp(x->name.data, y->name.data, n);
+	return unix_compare_names((*(struct unix_sk *const *)a)->e,
+				  (*(struct unix_sk *const *)b)->e);
 }
 
 static bool is_stream(const struct unix_sk *sk)
@@ -113,7 +112,8 @@ static int plan_connection(struct restore *r, const sk_list *listeners, struct u
 	struct unix_sk *of_a = find_listener(listeners, a), *of_b = find_listener(listeners, b);
 
 	if (b->peer != a || b->e->state != UNIX_ESTABLISHED)
-		return err_set(err, EBADMSG, "cannot connect the sockets %u and %u: their records do not agree",
+		return err_set(err, EBADMSG,
+			       "cannot connect the sockets %u and %u: their records do not agree",
 			       a->id, b->id);
 	if (a->role != UNIX_PLAIN)
 		return 0; /* planned with its peer */
@@ -126,7 +126,8 @@ static int plan_connection(struct restore *r, const sk_list *listeners, struct u
 	return 0;
 }
 
-static int plan_stream(struct restore *r, const sk_list *listeners, struct unix_sk *sk, struct err *err)
+static int plan_stream(struct restore *r, const sk_list *listeners, struct unix_sk *sk,
+		       struct err *err)
 {
 	struct unix_sk *listener;
 
@@ -170,7 +171,8 @@ static int plan_datagram(struct restore *r, struct unix_sk *sk, struct err *err)
 	if (!peer || peer->e->name.len || sk->pair == peer)
 		return 0;
 	if (peer->pair || sk->pair) {
-		err_set(err, EOPNOTSUPP, "cannot connect the datagram sockets %u and %u", sk->id, peer->id);
+		err_set(err, EOPNOTSUPP, "cannot connect the datagram sockets %u and %u", sk->id,
+			peer->id);
 		err_why(err, "the second has no name and was made together with another one");
 		return err_hint(err, "this state of sockets cannot be restored yet");
 	}
@@ -185,7 +187,8 @@ static int find_peer(struct unix_state *s, struct unix_sk *sk, struct err *err)
 	if (sk->e->peer)
 		sk->peer = unix_find(s, sk->e->peer);
 	if (sk->e->peer && (!sk->peer || sk->peer->e->type != sk->e->type))
-		return err_set(err, EBADMSG, "cannot connect socket %u: its peer, inode %u, is not in the images",
+		return err_set(err, EBADMSG,
+			       "cannot connect socket %u: its peer, inode %u, is not in the images",
 			       sk->id, sk->e->peer);
 	return 0;
 }
@@ -201,7 +204,8 @@ int unix_plan_all(struct restore *r, struct unix_state *s, struct err *err)
 			return -err->code;
 	listeners = sorted_listeners(r, s);
 	vec_for_each(sk, &s->all)
-		if ((is_stream(*sk) ? plan_stream(r, &listeners, *sk, err) : plan_datagram(r, *sk, err)) < 0)
+		if ((is_stream(*sk) ? plan_stream(r, &listeners, *sk, err)
+				    : plan_datagram(r, *sk, err)) < 0)
 			return -err->code;
 	plan_order(r, s);
 	return unix_queue_plan(r, s, err);

@@ -111,8 +111,12 @@ static int look(struct look *l, struct err *err)
 {
 	char control[CONTROL_SIZE];
 	struct iovec iov = { .iov_base = l->buf, .iov_len = l->size };
-	struct msghdr msg = { .msg_name = &l->from, .msg_namelen = sizeof(l->from), .msg_iov = &iov,
-			      .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+	struct msghdr msg = { .msg_name = &l->from,
+			      .msg_namelen = sizeof(l->from),
+			      .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control,
+			      .msg_controllen = sizeof(control) };
 
 	l->has_creds = false;
 	l->n = recvmsg(l->sock, &msg, MSG_PEEK | MSG_DONTWAIT | MSG_TRUNC | MSG_CMSG_CLOEXEC);
@@ -216,7 +220,8 @@ static int put_packet(struct dump *d, struct unix_state *s, SkPacketEntry *e, co
 	return image_put_raw(s->queues, data, e->length, err);
 }
 
-static SkPacketEntry *packet_new(struct dump *d, const struct file *f, const struct look *l, size_t len)
+static SkPacketEntry *packet_new(struct dump *d, const struct file *f, const struct look *l,
+				 size_t len)
 {
 	SkPacketEntry *e = record_new(d, sk_packet_entry);
 
@@ -261,8 +266,8 @@ static bool is_end(const struct look *l, size_t seen)
 	return ioctl(l->sock, SIOCINQ, &queued) < 0 || (size_t)queued <= seen;
 }
 
-static int drain_all(struct dump *d, struct unix_state *s, const struct file *f, const UnixSkEntry *e,
-		     struct look *l, struct err *err)
+static int drain_all(struct dump *d, struct unix_state *s, const struct file *f,
+		     const UnixSkEntry *e, struct look *l, struct err *err)
 {
 	bool is_shut = e->has_shutdown && (e->shutdown & SK_SHUTDOWN__READ);
 	size_t seen = 0;
@@ -341,7 +346,8 @@ int unix_queue_read(struct restore *r, struct unix_state *s, struct err *err)
 		p = vec_add(r->arena, &s->packets);
 		p->entry = msg;
 		if (image_left(img) >= 0 && image_left(img) < (int64_t)p->entry->length)
-			return err_set(err, EBADMSG, "cannot read %s: it ends too early", image_name(img));
+			return err_set(err, EBADMSG, "cannot read %s: it ends too early",
+				       image_name(img));
 		data = arena_alloc(r->arena, p->entry->length);
 		if (image_get_raw(img, data, p->entry->length, err) < 0)
 			return -err->code;
@@ -352,7 +358,8 @@ int unix_queue_read(struct restore *r, struct unix_state *s, struct err *err)
 
 /* ---- restore: plan ---- */
 
-static int plan_rights(struct restore *r, struct unix_sk *sk, const SkPacketEntry *e, struct err *err)
+static int plan_rights(struct restore *r, struct unix_sk *sk, const SkPacketEntry *e,
+		       struct err *err)
 {
 	size_t i, j;
 
@@ -360,13 +367,15 @@ static int plan_rights(struct restore *r, struct unix_sk *sk, const SkPacketEntr
 		const ScmEntry *scm = e->scm[i];
 
 		if (scm->type != SCM_RIGHTS || e->n_scm > 1 || scm->n_rights > MAX_FDS)
-			return err_set(err, EBADMSG, "cannot restore a message to socket %u: unknown content",
+			return err_set(err, EBADMSG,
+				       "cannot restore a message to socket %u: unknown content",
 				       sk->id);
 		for (j = 0; j < scm->n_rights; j++) {
 			struct file *f = file_by_id(r, scm->rights[j]);
 
 			if (!f)
-				return err_set(err, EBADMSG, "cannot send file %u to socket %u: there is none",
+				return err_set(err, EBADMSG,
+					       "cannot send file %u to socket %u: there is none",
 					       scm->rights[j], sk->id);
 			/* it may be in nobody's table: who opens the socket opens it */
 			file_join(sk->f, f);
@@ -379,13 +388,13 @@ int unix_queue_plan(struct restore *r, struct unix_state *s, struct err *err)
 {
 	struct unix_packet *p;
 
-	vec_for_each(p, &s->packets)
-	{
+	vec_for_each(p, &s->packets) {
 		struct file *f = file_by_id(r, p->entry->id_for);
 		struct unix_sk *sk = f && f->kind == &unix_kind ? f->data : NULL;
 
 		if (!sk)
-			return err_set(err, EBADMSG, "cannot restore a message to socket %u: there is none",
+			return err_set(err, EBADMSG,
+				       "cannot restore a message to socket %u: there is none",
 				       p->entry->id_for);
 		*vec_add(r->arena, &sk->queue) = *p;
 		if (plan_rights(r, sk, p->entry, err) < 0)
@@ -452,13 +461,16 @@ static int pack(struct restore *r, struct message *m, const SkPacketEntry *e, st
 	return 0;
 }
 
-static int send_packet(struct restore *r, const struct unix_sk *sk, const struct unix_packet *p, int fd,
-		       const struct sockaddr_un *addr, socklen_t addr_len, struct err *err)
+static int send_packet(struct restore *r, const struct unix_sk *sk, const struct unix_packet *p,
+		       int fd, const struct sockaddr_un *addr, socklen_t addr_len, struct err *err)
 {
 	scoped_message m = { .nr_borrowed = 0 };
 	struct iovec iov = { .iov_base = (void *)p->data, .iov_len = p->entry->length };
-	struct msghdr msg = { .msg_name = (void *)addr, .msg_namelen = addr_len, .msg_iov = &iov,
-			      .msg_iovlen = 1, .msg_control = m.control };
+	struct msghdr msg = { .msg_name = (void *)addr,
+			      .msg_namelen = addr_len,
+			      .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = m.control };
 
 	if (pack(r, &m, p->entry, err) < 0)
 		return -err->code;
@@ -468,10 +480,12 @@ static int send_packet(struct restore *r, const struct unix_sk *sk, const struct
 
 		if (n < 0 && errno == EAGAIN && sk->e->type == SOCK_DGRAM) {
 			err_sys(err, "cannot send again what socket %u had in its queue", sk->id);
-			return err_hint(err, "raise net.unix.max_dgram_qlen to what it was at the dump");
+			return err_hint(err,
+					"raise net.unix.max_dgram_qlen to what it was at the dump");
 		}
 		if (n < 0)
-			return err_sys(err, "cannot send again what socket %u had in its queue", sk->id);
+			return err_sys(err, "cannot send again what socket %u had in its queue",
+				       sk->id);
 		iov.iov_base = (char *)iov.iov_base + n;
 		iov.iov_len -= (size_t)n;
 		msg.msg_controllen = 0;

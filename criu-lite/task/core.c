@@ -62,7 +62,8 @@ static int collect_thread(struct dump *d, struct thread *th, struct err *err)
 	size_t len;
 
 	th->core->thread_core = record_new(d, thread_core_entry);
-	th->core->thread_core->comm = arena_strdup(d->arena, proc_comm(d->proc, th->host_tid, comm));
+	th->core->thread_core->comm =
+		arena_strdup(d->arena, proc_comm(d->proc, th->host_tid, comm));
 	arch_core_init(th->core, d->arena);
 
 	if (!xstate || collect_robust_list(th, err) < 0)
@@ -138,7 +139,8 @@ static void note_time_left(const struct task *t, struct thread *th)
 }
 
 /* A thread that was stopped before is in restart_syscall(), which means nothing to another kernel thread. */
-static void find_restarted_call(const struct task *t, const struct thread *th, struct compel_regs *regs)
+static void find_restarted_call(const struct task *t, const struct thread *th,
+				struct compel_regs *regs)
 {
 	struct compel_interrupted in;
 	long nr;
@@ -162,8 +164,8 @@ static int drain_core(struct dump *d, struct task *t, struct err *err)
 		struct compel_regs regs = th->victim->regs;
 
 		find_restarted_call(t, th, &regs);
-		if (arch_core_from_regs(th->core, &regs, th->inside->tid_address, d->arena,
-					err) < 0)
+		if (arch_core_from_regs(th->core, &regs, th->inside->tid_address, d->arena, err) <
+		    0)
 			return err_in(err, "thread %d", th->host_tid);
 		note_time_left(t, th);
 		if (returns_eintr(t, th))
@@ -177,7 +179,8 @@ static int write_core(struct dump *d, struct task *t, struct err *err)
 	for (size_t i = 0; i < t->nr_threads; i++) {
 		const struct thread *th = &t->threads[i];
 
-		if (image_put_one(d->store, IMAGE_CORE, (unsigned long)th->tid, &th->core->base, err) < 0)
+		if (image_put_one(d->store, IMAGE_CORE, (unsigned long)th->tid, &th->core->base,
+				  err) < 0)
 			return -err->code;
 	}
 	return 0;
@@ -195,9 +198,11 @@ static int check_thread(const struct thread *th, struct err *err)
 	if (!xstate)
 		return err_sys(err, "cannot check vector state");
 	if (!e)
-		return err_set(err, EBADMSG, "cannot use core-%d.img: it says nothing of the thread", th->tid);
+		return err_set(err, EBADMSG,
+			       "cannot use core-%d.img: it says nothing of the thread", th->tid);
 	if (e->futex_rla && e->futex_rla_len != ROBUST_LIST_LEN)
-		return err_set(err, EBADMSG, "cannot use a robust list of %u bytes", e->futex_rla_len);
+		return err_set(err, EBADMSG, "cannot use a robust list of %u bytes",
+			       e->futex_rla_len);
 
 	/* So that an image of another CPU is refused before anything is made. */
 	return arch_regs_from_core(th->core, &regs, xstate, &len, err);
@@ -238,10 +243,10 @@ static int map_core(struct restore *r, struct task *t, struct err *err)
 }
 
 const struct task_kind core_kind = {
-	.name	 = "core",
+	.name = "core",
 	.collect = collect_core,
-	.drain	 = drain_core,
-	.write	 = write_core,
-	.read	 = read_core,
-	.map	 = map_core,
+	.drain = drain_core,
+	.write = write_core,
+	.read = read_core,
+	.map = map_core,
 };

@@ -132,15 +132,20 @@ static int read_creds(struct restore *r, struct task *t, struct err *err)
 	for (size_t i = 0; i < t->nr_threads; i++) {
 		const CredsEntry *e = t->threads[i].core->thread_core->creds;
 
-		if (!e || e->n_cap_inh > CAP_WORDS || e->n_cap_prm > CAP_WORDS || e->n_cap_eff > CAP_WORDS ||
-		    e->n_cap_bnd > CAP_WORDS || e->n_cap_amb > CAP_WORDS || e->n_groups > GROUPS_MAX) {
-			err_set(err, EBADMSG, "cannot use the credentials of thread %d", t->threads[i].tid);
+		if (!e || e->n_cap_inh > CAP_WORDS || e->n_cap_prm > CAP_WORDS ||
+		    e->n_cap_eff > CAP_WORDS || e->n_cap_bnd > CAP_WORDS ||
+		    e->n_cap_amb > CAP_WORDS || e->n_groups > GROUPS_MAX) {
+			err_set(err, EBADMSG, "cannot use the credentials of thread %d",
+				t->threads[i].tid);
 			return err_hint(err, "the checkpoint is damaged; take it again");
 		}
 		if (e->lsm_profile) {
-			err_set(err, EOPNOTSUPP, "cannot put thread %d under security profile \"%s\"",
+			err_set(err, EOPNOTSUPP,
+				"cannot put thread %d under security profile \"%s\"",
 				t->threads[i].tid, e->lsm_profile);
-			return err_hint(err, "labels of security modules are not restored; dump it unconfined");
+			return err_hint(
+				err,
+				"labels of security modules are not restored; dump it unconfined");
 		}
 	}
 	return 0;
@@ -170,14 +175,46 @@ static int get_own_caps(struct own_caps *ret, struct err *err)
 static const char *cap_name(unsigned int cap)
 {
 	static const char *const names[] = {
-		"CHOWN",	"DAC_OVERRIDE",	  "DAC_READ_SEARCH", "FOWNER",	     "FSETID",
-		"KILL",		"SETGID",	  "SETUID",	     "SETPCAP",	     "LINUX_IMMUTABLE",
-		"NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN",    "NET_RAW",	     "IPC_LOCK",
-		"IPC_OWNER",	"SYS_MODULE",	  "SYS_RAWIO",	     "SYS_CHROOT",   "SYS_PTRACE",
-		"SYS_PACCT",	"SYS_ADMIN",	  "SYS_BOOT",	     "SYS_NICE",     "SYS_RESOURCE",
-		"SYS_TIME",	"SYS_TTY_CONFIG", "MKNOD",	     "LEASE",	     "AUDIT_WRITE",
-		"AUDIT_CONTROL", "SETFCAP",	  "MAC_OVERRIDE",    "MAC_ADMIN",    "SYSLOG",
-		"WAKE_ALARM",	"BLOCK_SUSPEND",  "AUDIT_READ",	     "PERFMON",	     "BPF",
+		"CHOWN",
+		"DAC_OVERRIDE",
+		"DAC_READ_SEARCH",
+		"FOWNER",
+		"FSETID",
+		"KILL",
+		"SETGID",
+		"SETUID",
+		"SETPCAP",
+		"LINUX_IMMUTABLE",
+		"NET_BIND_SERVICE",
+		"NET_BROADCAST",
+		"NET_ADMIN",
+		"NET_RAW",
+		"IPC_LOCK",
+		"IPC_OWNER",
+		"SYS_MODULE",
+		"SYS_RAWIO",
+		"SYS_CHROOT",
+		"SYS_PTRACE",
+		"SYS_PACCT",
+		"SYS_ADMIN",
+		"SYS_BOOT",
+		"SYS_NICE",
+		"SYS_RESOURCE",
+		"SYS_TIME",
+		"SYS_TTY_CONFIG",
+		"MKNOD",
+		"LEASE",
+		"AUDIT_WRITE",
+		"AUDIT_CONTROL",
+		"SETFCAP",
+		"MAC_OVERRIDE",
+		"MAC_ADMIN",
+		"SYSLOG",
+		"WAKE_ALARM",
+		"BLOCK_SUSPEND",
+		"AUDIT_READ",
+		"PERFMON",
+		"BPF",
 		"CHECKPOINT_RESTORE",
 	};
 
@@ -209,9 +246,11 @@ static int plan_creds(struct restore *r, struct task *t, struct err *err)
 		const struct thread *th = &t->threads[i];
 		const CredsEntry *e = th->core->thread_core->creds;
 
-		if (check_caps(caps_of(e->cap_prm, e->n_cap_prm) | caps_of(e->cap_eff, e->n_cap_eff),
+		if (check_caps(caps_of(e->cap_prm, e->n_cap_prm) |
+				       caps_of(e->cap_eff, e->n_cap_eff),
 			       own.permitted, th, err) < 0 ||
-		    check_caps(caps_of(e->cap_bnd, e->n_cap_bnd) | caps_of(e->cap_inh, e->n_cap_inh),
+		    check_caps(caps_of(e->cap_bnd, e->n_cap_bnd) |
+				       caps_of(e->cap_inh, e->n_cap_inh),
 			       own.bounding, th, err) < 0)
 			return -err->code;
 		t->region_room += e->n_groups * sizeof(uint32_t) + 16;
@@ -260,10 +299,10 @@ static int map_creds(struct restore *r, struct task *t, struct err *err)
 }
 
 const struct task_kind creds_kind = {
-	.name	 = "creds",
+	.name = "creds",
 	.collect = collect_creds,
-	.drain	 = drain_creds,
-	.read	 = read_creds,
-	.plan	 = plan_creds,
-	.map	 = map_creds,
+	.drain = drain_creds,
+	.read = read_creds,
+	.plan = plan_creds,
+	.map = map_creds,
 };

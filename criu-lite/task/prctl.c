@@ -82,7 +82,8 @@ static int check_user_dispatch(const struct thread *th, struct err *err)
 
 	if (ptrace(get_config, th->host_tid, sizeof(config), config) < 0 || config[0] == 0)
 		return 0;
-	err_set(err, EOPNOTSUPP, "cannot dump thread %d, which uses system call user dispatch", th->host_tid);
+	err_set(err, EOPNOTSUPP, "cannot dump thread %d, which uses system call user dispatch",
+		th->host_tid);
 	return err_hint(err, "images have no place for it; this is what Wine does");
 }
 
@@ -119,7 +120,8 @@ static int drain_prctl(struct dump *d, struct task *t, struct err *err)
 	tc->has_mdwe = t->inside->mdwe > 0;
 	tc->mdwe = t->inside->mdwe > 0 ? (uint32_t)t->inside->mdwe : 0;
 	tc->has_membarrier_registration_mask = t->inside->membarrier > 0;
-	tc->membarrier_registration_mask = t->inside->membarrier > 0 ? (uint32_t)t->inside->membarrier : 0;
+	tc->membarrier_registration_mask =
+		t->inside->membarrier > 0 ? (uint32_t)t->inside->membarrier : 0;
 
 	for (size_t i = 0; i < t->nr_threads; i++) {
 		ThreadCoreEntry *e = t->threads[i].core->thread_core;
@@ -148,12 +150,15 @@ static int plan_prctl(struct restore *r, struct task *t, struct err *err)
 
 	if (t->state == TASK_DEAD || !tc->has_oom_score_adj || has_capability(CAP_SYS_RESOURCE))
 		return 0;
-	if (!read_number(r->arena, r->proc, "self", "oom_score_adj", &own) || tc->oom_score_adj >= own)
+	if (!read_number(r->arena, r->proc, "self", "oom_score_adj", &own) ||
+	    tc->oom_score_adj >= own)
 		return 0;
 
-	err_set(err, EPERM, "cannot give task %d its oom_score_adj of %d", t->pid, tc->oom_score_adj);
+	err_set(err, EPERM, "cannot give task %d its oom_score_adj of %d", t->pid,
+		tc->oom_score_adj);
 	err_why(err, "ours is %d, and lowering it needs CAP_SYS_RESOURCE", (int)own);
-	return err_hint(err, "run restore with an oom_score_adj that is not above that of the task");
+	return err_hint(err,
+			"run restore with an oom_score_adj that is not above that of the task");
 }
 
 /* Only if it differs: writing may not be allowed. */
@@ -205,10 +210,10 @@ static int map_prctl(struct restore *r, struct task *t, struct err *err)
 }
 
 const struct task_kind prctl_kind = {
-	.name	 = "prctl",
+	.name = "prctl",
 	.collect = collect_prctl,
-	.drain	 = drain_prctl,
-	.plan	 = plan_prctl,
-	.born	 = born_prctl,
-	.map	 = map_prctl,
+	.drain = drain_prctl,
+	.plan = plan_prctl,
+	.born = born_prctl,
+	.map = map_prctl,
 };

@@ -84,7 +84,8 @@ static int collect_rlimit(struct dump *d, struct task *t, struct err *err)
 	text_line(&text, &line); /* headings */
 	for (int i = 0; i < NR_LIMITS; i++)
 		if (!text_line(&text, &line) || !parse_limit(&line, e->rlimits))
-			return err_set(err, EPROTO, "cannot understand /proc/%d/limits", t->host_pid);
+			return err_set(err, EPROTO, "cannot understand /proc/%d/limits",
+				       t->host_pid);
 	t->core->tc->rlimits = e;
 	return 0;
 }
@@ -109,8 +110,7 @@ static bool can_raise(void)
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2];
 
-	return syscall(SYS_capget, &head, data) == 0 &&
-	       (data[0].effective >> CAP_SYS_RESOURCE & 1);
+	return syscall(SYS_capget, &head, data) == 0 && (data[0].effective >> CAP_SYS_RESOURCE & 1);
 }
 
 static int plan_rlimit(struct restore *r, struct task *t, struct err *err)
@@ -123,11 +123,15 @@ static int plan_rlimit(struct restore *r, struct task *t, struct err *err)
 	for (int i = 0; e && i < (int)e->n_rlimits; i++) {
 		struct rlimit own;
 
-		if (getrlimit((__rlimit_resource_t)i, &own) < 0 || e->rlimits[i]->max <= own.rlim_max)
+		if (getrlimit((__rlimit_resource_t)i, &own) < 0 ||
+		    e->rlimits[i]->max <= own.rlim_max)
 			continue;
-		err_set(err, EPERM, "cannot give task %d its limit RLIMIT_%s", t->pid, limits[i].name);
+		err_set(err, EPERM, "cannot give task %d its limit RLIMIT_%s", t->pid,
+			limits[i].name);
 		err_why(err, "it is above ours, and raising a hard limit needs CAP_SYS_RESOURCE");
-		return err_hint(err, "run restore where \"ulimit -H\" is at least what the dumped task had");
+		return err_hint(
+			err,
+			"run restore where \"ulimit -H\" is at least what the dumped task had");
 	}
 	return 0;
 }
@@ -146,9 +150,9 @@ static int map_rlimit(struct restore *r, struct task *t, struct err *err)
 }
 
 const struct task_kind rlimit_kind = {
-	.name	 = "rlimit",
+	.name = "rlimit",
 	.collect = collect_rlimit,
-	.read	 = read_rlimit,
-	.plan	 = plan_rlimit,
-	.map	 = map_rlimit,
+	.read = read_rlimit,
+	.plan = plan_rlimit,
+	.map = map_rlimit,
 };

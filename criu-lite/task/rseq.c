@@ -23,8 +23,8 @@ static int collect_rseq(struct dump *d, struct task *t, struct err *err)
 		struct __ptrace_rseq_configuration conf;
 		RseqEntry *e;
 
-		if (ptrace(PTRACE_GET_RSEQ_CONFIGURATION, t->threads[i].host_tid, sizeof(conf), &conf) !=
-		    sizeof(conf))
+		if (ptrace(PTRACE_GET_RSEQ_CONFIGURATION, t->threads[i].host_tid, sizeof(conf),
+			   &conf) != sizeof(conf))
 			continue; /* a kernel before 5.13, or without rseq */
 		e = record_new(d, rseq_entry);
 		e->rseq_abi_pointer = conf.rseq_abi_pointer;
@@ -44,7 +44,8 @@ static int read_rseq(struct restore *r, struct task *t, struct err *err)
 			continue;
 		err_set(err, EOPNOTSUPP, "cannot restore thread %d inside a restartable sequence",
 			t->threads[i].tid);
-		err_why(err, "it asked not to be restarted, which kernels since 6.0 do not support");
+		err_why(err,
+			"it asked not to be restarted, which kernels since 6.0 do not support");
 		return err_hint(err, "dump it once more, when it is somewhere else");
 	}
 	return 0;
@@ -81,9 +82,9 @@ static int map_rseq(struct restore *r, struct task *t, struct err *err)
 static const enum kernel_feature needs[] = { KERNEL_PTRACE_RSEQ, KERNEL_NONE };
 
 const struct task_kind rseq_kind = {
-	.name	 = "rseq",
-	.needs	 = needs,
+	.name = "rseq",
+	.needs = needs,
 	.collect = collect_rseq,
-	.read	 = read_rseq,
-	.map	 = map_rseq,
+	.read = read_rseq,
+	.map = map_rseq,
 };

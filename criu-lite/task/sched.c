@@ -34,8 +34,11 @@ static int collect_thread(const struct thread *th, struct err *err)
 	if (syscall(SYS_sched_getattr, th->host_tid, &attr, sizeof(attr), 0) < 0)
 		return err_sys(err, "cannot ask for the scheduling of thread %d", th->host_tid);
 	if (attr.sched_policy == SCHED_DEADLINE) {
-		err_set(err, EOPNOTSUPP, "cannot dump thread %d, which has SCHED_DEADLINE", th->host_tid);
-		return err_hint(err, "images have no place for deadlines; give it another policy, see chrt(1)");
+		err_set(err, EOPNOTSUPP, "cannot dump thread %d, which has SCHED_DEADLINE",
+			th->host_tid);
+		return err_hint(
+			err,
+			"images have no place for deadlines; give it another policy, see chrt(1)");
 	}
 
 	e->has_sched_policy = true;
@@ -72,7 +75,8 @@ static int read_sched(struct restore *r, struct task *t, struct err *err)
 {
 	for (size_t i = 0; t->state != TASK_DEAD && i < t->nr_threads; i++)
 		if (!is_valid(t->threads[i].core->thread_core)) {
-			err_set(err, EBADMSG, "cannot use the scheduling of thread %d", t->threads[i].tid);
+			err_set(err, EBADMSG, "cannot use the scheduling of thread %d",
+				t->threads[i].tid);
 			return err_hint(err, "the checkpoint is damaged; take it again");
 		}
 	return 0;
@@ -93,8 +97,8 @@ static int map_sched(struct restore *r, struct task *t, struct err *err)
 }
 
 const struct task_kind sched_kind = {
-	.name	 = "sched",
+	.name = "sched",
 	.collect = collect_sched,
-	.read	 = read_sched,
-	.map	 = map_sched,
+	.read = read_sched,
+	.map = map_sched,
 };

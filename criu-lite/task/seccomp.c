@@ -55,14 +55,16 @@ static int get_filter(struct dump *d, pid_t tid, unsigned long i, SeccompFilter 
 		return 0;
 	if (n < 0) {
 		err_sys(err, "cannot read seccomp filter %lu of thread %d", i, tid);
-		return err_hint(err, "run criu-lite as root and without seccomp filters of its own");
+		return err_hint(err,
+				"run criu-lite as root and without seccomp filters of its own");
 	}
 
 	f = record_new(d, seccomp_filter);
 	f->filter.len = (size_t)n * sizeof(insns[0]);
 	f->filter.data = arena_dup(d->arena, insns, f->filter.len);
 	if (ptrace(PTRACE_SECCOMP_GET_METADATA, tid, sizeof(meta), &meta) < 0)
-		return err_sys(err, "cannot read the flags of seccomp filter %lu of thread %d", i, tid);
+		return err_sys(err, "cannot read the flags of seccomp filter %lu of thread %d", i,
+			       tid);
 	f->has_flags = true;
 	f->flags = (uint32_t)meta.flags;
 	*filter_ret = f;
@@ -117,7 +119,8 @@ static uint32_t add_chain(struct dump *d, struct seccomp_state *s, const chain *
 	return (uint32_t)s->list.n - 1;
 }
 
-static int collect_thread(struct dump *d, struct seccomp_state *s, struct thread *th, struct err *err)
+static int collect_thread(struct dump *d, struct seccomp_state *s, struct thread *th,
+			  struct err *err)
 {
 	ThreadCoreEntry *e = th->core->thread_core;
 	chain c = { 0 };
@@ -194,8 +197,8 @@ static SeccompMode mode_of(const struct task *t, const struct thread *th)
 }
 
 /* How many filters @th goes through; false: the image makes no sense. */
-static bool chain_length(const struct seccomp_state *s, const struct task *t, const struct thread *th,
-			 size_t *n_ret)
+static bool chain_length(const struct seccomp_state *s, const struct task *t,
+			 const struct thread *th, size_t *n_ret)
 {
 	const ThreadCoreEntry *e = th->core->thread_core;
 	uint32_t i = e->has_seccomp_mode ? e->seccomp_filter : t->core->tc->old_seccomp_filter;
@@ -255,8 +258,8 @@ static int pack_program(struct restore *r, const SeccompFilter *f, uint64_t *at,
 	return 0;
 }
 
-static int map_thread(struct restore *r, struct task *t, const struct thread *th, uint64_t *programs,
-		      struct restorer_thread *out, struct err *err)
+static int map_thread(struct restore *r, struct task *t, const struct thread *th,
+		      uint64_t *programs, struct restorer_thread *out, struct err *err)
 {
 	const struct seccomp_state *s = kind_state(r->kinds, &seccomp_kind);
 	const ThreadCoreEntry *e = th->core->thread_core;
@@ -292,11 +295,13 @@ static uint64_t count_shared(const struct restorer_thread *threads, size_t n)
 	uint64_t shared = threads[0].nr_filters;
 
 	for (size_t i = 1; i < n; i++) {
-		const struct restorer_filter *other = (const struct restorer_filter *)threads[i].filters;
+		const struct restorer_filter *other =
+			(const struct restorer_filter *)threads[i].filters;
 		uint64_t same = 0;
 
 		while (same < shared && same < threads[i].nr_filters &&
-		       first[same].insns == other[same].insns && first[same].flags == other[same].flags)
+		       first[same].insns == other[same].insns &&
+		       first[same].flags == other[same].flags)
 			same++;
 		shared = same;
 	}
@@ -315,16 +320,17 @@ static int map_seccomp(struct restore *r, struct task *t, struct err *err)
 	return 0;
 }
 
-static const enum kernel_feature needs[] = { KERNEL_SECCOMP_FILTERS, KERNEL_SUSPEND_SECCOMP, KERNEL_NONE };
+static const enum kernel_feature needs[] = { KERNEL_SECCOMP_FILTERS, KERNEL_SUSPEND_SECCOMP,
+					     KERNEL_NONE };
 
 const struct task_kind seccomp_kind = {
-	.name	    = "seccomp",
+	.name = "seccomp",
 	.state_size = sizeof(struct seccomp_state),
-	.needs	    = needs,
-	.collect    = collect_seccomp,
-	.write_end  = write_seccomp,
+	.needs = needs,
+	.collect = collect_seccomp,
+	.write_end = write_seccomp,
 	.read_begin = read_list,
-	.read	    = read_seccomp,
-	.plan	    = plan_seccomp,
-	.map	    = map_seccomp,
+	.read = read_seccomp,
+	.plan = plan_seccomp,
+	.map = map_seccomp,
 };

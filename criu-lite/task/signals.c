@@ -108,8 +108,8 @@ static int drain_signals(struct dump *d, struct task *t, struct err *err)
 static int check_actions(const TaskCoreEntry *tc, struct err *err)
 {
 	if (tc->n_sigactions != NR_ACTIONS) {
-		err_set(err, EBADMSG, "cannot use %zu signal actions where there are %d", tc->n_sigactions,
-			NR_ACTIONS);
+		err_set(err, EBADMSG, "cannot use %zu signal actions where there are %d",
+			tc->n_sigactions, NR_ACTIONS);
 		return err_hint(err, "take the checkpoint again, with this version");
 	}
 	for (size_t i = 0; i < tc->n_sigactions; i++)
@@ -167,9 +167,9 @@ static int map_signals(struct restore *r, struct task *t, struct err *err)
 }
 
 const struct task_kind signals_kind = {
-	.name	 = "signals",
+	.name = "signals",
 	.collect = collect_signals,
-	.drain	 = drain_signals,
-	.read	 = read_signals,
-	.map	 = map_signals,
+	.drain = drain_signals,
+	.read = read_signals,
+	.map = map_signals,
 };

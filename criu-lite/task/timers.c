@@ -18,121 +18,30 @@
  *	     tasks by these
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ptrace.h>
-#include <sys/syscall.h>
 #include <sys/time.h>
 #include <time.h>
 
 #include "base/text.h"
 #include "core/kind.h"
 #include "core/region.h"
+#include "task/timers.h"
 
 enum {
-	SIGINFO_SIZE = 128,
-	PEEK_SIGNALS = 16, /* at a time */
 	MAX_TRIES = 50,
 	MAX_TIMERS = 1024,
 	NSEC_PER_SEC = 1000000000,
 	USEC_PER_SEC = 1000000,
-	NR_SIGNALS = 64,
 };
 
-_Static_assert(sizeof(siginfo_t) == SIGINFO_SIZE, "images have siginfo_t as it is");
 _Static_assert(sizeof(struct parasite_timers) + MAX_TIMERS * sizeof(struct parasite_timer) <=
-		       PARASITE_ARGS_SIZE, "all timers are asked for in one call");
+		       PARASITE_ARGS_SIZE,
+	       "all timers are asked for in one call");
 
-typedef vec(siginfo_t) siginfos;
-
-/* ---- dump: signals ---- */
-
-static int check_signal(int sig, struct err *err)
-{
-	if (sig != SIGTRAP && sig != SIGSTOP && sig != SIGKILL)
-		return 0;
-
-	err_set(err, EOPNOTSUPP, "cannot dump a task that has %s pending", sigabbrev_np(sig) ?: "a signal");
-	return err_hint(err, "try again when it has received that signal");
-}
-
-/* What is queued for thread @tid, or, with @flags, for its process. */
-static int peek_signals(struct arena *a, pid_t tid, unsigned int flags, siginfos *ret, struct err *err)
-{
-	struct __ptrace_peeksiginfo_args args = { .flags = flags, .nr = PEEK_SIGNALS };
-	siginfo_t infos[PEEK_SIGNALS];
-	long n;
-
-	while ((n = ptrace(PTRACE_PEEKSIGINFO, tid, &args, infos)) > 0) {
-		for (long i = 0; i < n; i++) {
-			if (check_signal(infos[i].si_signo, err) < 0)
-				return -err->code;
-			*vec_add(a, ret) = infos[i];
-		}
-		args.off += (uint64_t)n;
-	}
-	return n < 0 ? err_sys(err, "cannot read the pending signals of thread %d", tid) : 0;
-}
-
-static SignalQueueEntry *queue_of(struct arena *a, const siginfos *infos)
-{
-	SignalQueueEntry *q = arena_new(a, SignalQueueEntry);
-
-	signal_queue_entry__init(q);
-	q->signals = arena_array(a, SiginfoEntry *, infos->n);
-	for (; q->n_signals < infos->n; q->n_signals++) {
-		SiginfoEntry *e = arena_new(a, SiginfoEntry);
-
-		siginfo_entry__init(e);
-		e->siginfo.data = (uint8_t *)&infos->items[q->n_signals];
-		e->siginfo.len = SIGINFO_SIZE;
-		q->signals[q->n_signals] = e;
-	}
-	return q;
-}
-
-static bool queues_equal(const SignalQueueEntry *a, const SignalQueueEntry *b)
-{
-	if (a->n_signals != b->n_signals)
-		return false;
-	for (size_t i = 0; i < a->n_signals; i++)
-		if (memcmp(a->signals[i]->siginfo.data, b->signals[i]->siginfo.data, SIGINFO_SIZE) != 0)
-			return false;
-	return true;
-}
-
-/* Put all queues of @t into its records; says whether they were the same already. */
-static int read_queues(struct dump *d, struct task *t, bool *same_ret, struct err *err)
-{
-	TaskCoreEntry *tc = t->core->tc;
-	siginfos shared = { 0 };
-	SignalQueueEntry *q;
-	bool same;
-
-	if (peek_signals(d->arena, t->host_pid, PTRACE_PEEKSIGINFO_SHARED, &shared, err) < 0)
-		return -err->code;
-	q = queue_of(d->arena, &shared);
-	same = tc->signals_s && queues_equal(tc->signals_s, q);
-	tc->signals_s = q;
-
-	for (size_t i = 0; i < t->nr_threads; i++) {
-		ThreadCoreEntry *e = t->threads[i].core->thread_core;
-		siginfos own = { 0 };
-
-		if (peek_signals(d->arena, t->threads[i].host_tid, 0, &own, err) < 0)
-			return -err->code;
-		q = queue_of(d->arena, &own);
-		same = same && e->signals_p && queues_equal(e->signals_p, q);
-		e->signals_p = q;
-	}
-	*same_ret = same;
-	return 0;
-}
-
-/* ---- dump: timers ---- */
+/* ---- dump ---- */
 
 static int bad_timers(const struct task *t, struct err *err)
 {
@@ -226,9 +135,11 @@ static int check_timer(const struct task *t, const PosixTimerEntry *e, struct er
 {
 	if (!is_own_cpu_clock((int32_t)e->clock_id) || t->nr_threads == 1)
 		return 0;
-	err_set(err, EOPNOTSUPP, "cannot dump timer %u: it counts the CPU time of a thread", e->it_id);
+	err_set(err, EOPNOTSUPP, "cannot dump timer %u: it counts the CPU time of a thread",
+		e->it_id);
 	err_why(err, "the kernel does not tell of which one");
-	return err_hint(err, "use CLOCK_PROCESS_CPUTIME_ID, or the clock of pthread_getcpuclockid()");
+	return err_hint(err,
+			"use CLOCK_PROCESS_CPUTIME_ID, or the clock of pthread_getcpuclockid()");
 }
 
 static int list_timers(struct dump *d, struct task *t, TaskTimersEntry *timers, struct err *err)
@@ -247,14 +158,16 @@ static int list_timers(struct dump *d, struct task *t, TaskTimersEntry *timers, 
 	while (text_line(&text, &line)) {
 		PosixTimerEntry *e = record_new(d, posix_timer_entry);
 
-		if (!text_lit(&line, "ID:") || !text_u64(&line, &id) || !parse_timer(t, id, &text, e))
+		if (!text_lit(&line, "ID:") || !text_u64(&line, &id) ||
+		    !parse_timer(t, id, &text, e))
 			return bad_timers(t, err);
 		if (check_timer(t, e, err) < 0)
 			return -err->code;
 		*vec_add(d->arena, &list) = e;
 	}
 	if (list.n > MAX_TIMERS)
-		return err_set(err, E2BIG, "cannot dump a task with more than %d timers", MAX_TIMERS);
+		return err_set(err, E2BIG, "cannot dump a task with more than %d timers",
+			       MAX_TIMERS);
 
 	if (list.n)
 		qsort(list.items, list.n, sizeof(list.items[0]), compare_timers);
@@ -302,20 +215,6 @@ static bool any_armed(const struct task *t, const TaskTimersEntry *timers)
 	return timers->n_posix > 0;
 }
 
-/*
- * Signals can be read only of threads that are parked, and the one our code
- * runs in is not; compel parks it for a system call.
- */
-static int read_queues_again(struct dump *d, struct task *t, bool *same_ret, struct err *err)
-{
-	static const unsigned long none[6];
-	long ignored;
-
-	if (compel_syscall(t->victim, t->threads[0].victim, SYS_getpid, none, &ignored, err) < 0)
-		return -err->code;
-	return read_queues(d, t, same_ret, err);
-}
-
 static int ask_timers(struct dump *d, struct task *t, TaskTimersEntry *timers, struct err *err)
 {
 	bool same = false;
@@ -326,7 +225,7 @@ static int ask_timers(struct dump *d, struct task *t, TaskTimersEntry *timers, s
 		return 0;
 
 	for (int i = 0; i < MAX_TRIES; i++) {
-		if (read_queues_again(d, t, &same, err) < 0)
+		if (timers_read_queues(d, t, &same, err) < 0)
 			return -err->code;
 		if (same)
 			break;
@@ -355,7 +254,7 @@ static int collect_timers(struct dump *d, struct task *t, struct err *err)
 
 	if (t->state == TASK_DEAD)
 		return 0;
-	if (read_queues(d, t, &ignored, err) < 0)
+	if (timers_read_queues(d, t, &ignored, err) < 0)
 		return -err->code;
 
 	timers = record_new(d, task_timers_entry);
@@ -380,26 +279,6 @@ static int drain_timers(struct dump *d, struct task *t, struct err *err)
 
 /* ---- restore ---- */
 
-static int damaged(struct err *err, const char *what)
-{
-	err_set(err, EBADMSG, "cannot use %s in the image", what);
-	return err_hint(err, "the checkpoint is damaged; take it again");
-}
-
-static int check_queue(const SignalQueueEntry *q, struct err *err)
-{
-	for (size_t i = 0; q && i < q->n_signals; i++) {
-		const siginfo_t *info = (const siginfo_t *)q->signals[i]->siginfo.data;
-
-		if (q->signals[i]->siginfo.len != SIGINFO_SIZE || info->si_signo < 1 ||
-		    info->si_signo > NR_SIGNALS)
-			return damaged(err, "a pending signal");
-		if (check_signal(info->si_signo, err) < 0)
-			return -err->code;
-	}
-	return 0;
-}
-
 static bool itimer_is_valid(const ItimerEntry *e)
 {
 	return e->iusec < USEC_PER_SEC && e->vusec < USEC_PER_SEC && e->isec <= INT64_MAX &&
@@ -409,14 +288,15 @@ static bool itimer_is_valid(const ItimerEntry *e)
 static int check_timers(const TaskTimersEntry *e, struct err *err)
 {
 	if (!itimer_is_valid(e->real) || !itimer_is_valid(e->virt) || !itimer_is_valid(e->prof))
-		return damaged(err, "an interval timer");
+		return timers_damaged(err, "an interval timer");
 
 	for (size_t i = 0; i < e->n_posix; i++) {
 		const PosixTimerEntry *p = e->posix[i];
 
-		if (p->insec >= NSEC_PER_SEC || p->vnsec >= NSEC_PER_SEC || p->isec > INT64_MAX / NSEC_PER_SEC ||
-		    p->vsec > INT64_MAX / NSEC_PER_SEC || p->it_id > INT32_MAX)
-			return damaged(err, "a POSIX timer");
+		if (p->insec >= NSEC_PER_SEC || p->vnsec >= NSEC_PER_SEC ||
+		    p->isec > INT64_MAX / NSEC_PER_SEC || p->vsec > INT64_MAX / NSEC_PER_SEC ||
+		    p->it_id > INT32_MAX)
+			return timers_damaged(err, "a POSIX timer");
 	}
 	return 0;
 }
@@ -428,71 +308,23 @@ static int read_timers(struct restore *r, struct task *t, struct err *err)
 	if (t->state == TASK_DEAD)
 		return 0;
 	if (!tc->timers)
-		return damaged(err, "the timers, there are none,");
-	if (check_timers(tc->timers, err) < 0 || check_queue(tc->signals_s, err) < 0)
+		return timers_damaged(err, "the timers, there are none,");
+	if (check_timers(tc->timers, err) < 0 || timers_check_queues(t, err) < 0)
 		return -err->code;
-	for (size_t i = 0; i < t->nr_threads; i++)
-		if (check_queue(t->threads[i].core->thread_core->signals_p, err) < 0)
-			return -err->code;
 
 	if (tc->timers->n_posix)
-		qsort(tc->timers->posix, tc->timers->n_posix, sizeof(tc->timers->posix[0]), compare_timers);
+		qsort(tc->timers->posix, tc->timers->n_posix, sizeof(tc->timers->posix[0]),
+		      compare_timers);
 	return 0;
-}
-
-static size_t queue_length(const SignalQueueEntry *q)
-{
-	return q ? q->n_signals : 0;
 }
 
 static int plan_timers(struct restore *r, struct task *t, struct err *err)
 {
-	size_t signals;
-
 	if (t->state == TASK_DEAD)
 		return 0;
 
-	signals = queue_length(t->core->tc->signals_s);
-	for (size_t i = 0; i < t->nr_threads; i++)
-		signals += queue_length(t->threads[i].core->thread_core->signals_p);
-	t->region_room += signals * SIGINFO_SIZE + t->core->tc->timers->n_posix * sizeof(struct restorer_timer);
-	return 0;
-}
-
-/* The timer that has queued @info, or NULL. */
-static struct restorer_timer *timer_of(struct restorer_timer *timers, size_t n, const siginfo_t *info)
-{
-	if (info->si_code != SI_TIMER)
-		return NULL;
-	for (size_t i = 0; i < n; i++)
-		if (timers[i].id == info->si_timerid && timers[i].signo == info->si_signo &&
-		    timers[i].sival == (uintptr_t)info->si_ptr && timers[i].notify != SIGEV_NONE)
-			return &timers[i];
-	return NULL;
-}
-
-static int map_queue(struct restore *r, const SignalQueueEntry *q, uint64_t *out_ret, uint64_t *n_ret,
-		     struct err *err)
-{
-	struct restorer_timer *timers = (struct restorer_timer *)r->region->args->timers;
-	char *out;
-
-	if (!q || !q->n_signals)
-		return 0;
-	out = region_alloc(r->region, q->n_signals * SIGINFO_SIZE, err);
-	if (!out)
-		return -err->code;
-
-	for (size_t i = 0; i < q->n_signals; i++) {
-		const siginfo_t *info = (const siginfo_t *)q->signals[i]->siginfo.data;
-		struct restorer_timer *timer = timer_of(timers, r->region->args->nr_timers, info);
-
-		if (timer)
-			timer->fired = true;
-		else
-			memcpy(out + SIGINFO_SIZE * (*n_ret)++, info, SIGINFO_SIZE);
-	}
-	*out_ret = (uintptr_t)out;
+	t->region_room += timers_queues_size(t);
+	t->region_room += t->core->tc->timers->n_posix * sizeof(struct restorer_timer);
 	return 0;
 }
 
@@ -545,24 +377,16 @@ static int map_timers(struct restore *r, struct task *t, struct err *err)
 	map_itimer(tc->timers->virt, &args->itimers[ITIMER_VIRTUAL]);
 	map_itimer(tc->timers->prof, &args->itimers[ITIMER_PROF]);
 
-	if (map_posix(r, tc->timers, err) < 0 ||
-	    map_queue(r, tc->signals_s, &args->siginfos, &args->nr_siginfos, err) < 0)
+	if (map_posix(r, tc->timers, err) < 0)
 		return -err->code;
-	for (size_t i = 0; i < t->nr_threads; i++) {
-		struct restorer_thread *out = &r->region->threads[i];
-
-		if (map_queue(r, t->threads[i].core->thread_core->signals_p, &out->siginfos,
-			      &out->nr_siginfos, err) < 0)
-			return -err->code;
-	}
-	return 0;
+	return timers_map_queues(r, t, err);
 }
 
 const struct task_kind timers_kind = {
-	.name	 = "timers",
+	.name = "timers",
 	.collect = collect_timers,
-	.drain	 = drain_timers,
-	.read	 = read_timers,
-	.plan	 = plan_timers,
-	.map	 = map_timers,
+	.drain = drain_timers,
+	.read = read_timers,
+	.plan = plan_timers,
+	.map = map_timers,
 };

@@ -68,8 +68,8 @@ static bool make_closed(void)
 
 	closed = connected("127.0.0.1", PORT, SOCK_STREAM);
 	server = accept(tcp, NULL, NULL);
-	return setsockopt(server, SOL_SOCKET, SO_LINGER, &l, sizeof(l)) == 0 && close(server) == 0 &&
-	       send(closed, "x", 1, MSG_NOSIGNAL) < 1;
+	return setsockopt(server, SOL_SOCKET, SO_LINGER, &l, sizeof(l)) == 0 &&
+	       close(server) == 0 && send(closed, "x", 1, MSG_NOSIGNAL) < 1;
 }
 
 /* Connections of yesterday stay in TIME_WAIT at a port, which then nobody else can have. */
@@ -83,7 +83,8 @@ static bool make_yesterday(void)
 		return false;
 	client = connected("127.0.0.1", port - 2, SOCK_STREAM);
 	server = accept(waits, NULL, NULL);
-	return client >= 0 && close(server) == 0 && close(client) == 0 && fcntl(waits, F_SETFL, O_NONBLOCK) == 0 &&
+	return client >= 0 && close(server) == 0 && close(client) == 0 &&
+	       fcntl(waits, F_SETFL, O_NONBLOCK) == 0 &&
 	       bound(SOCK_STREAM, "127.0.0.1", port - 2, false) < 0;
 }
 
@@ -100,10 +101,11 @@ static bool make(void)
 	shared[1] = bound(SOCK_STREAM, "127.0.0.1", PORT + 4, true);
 	held = bound(SOCK_STREAM, "127.0.0.1", PORT + 5, false);
 	unbound = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (udp[0] < 0 || udp[1] < 0 || udp6[0] < 0 || udp6[1] < 0 || mapped < 0 || tcp < 0 || tcp6 < 0 ||
-	    shared[0] < 0 || shared[1] < 0 || held < 0 || unbound < 0)
+	if (udp[0] < 0 || udp[1] < 0 || udp6[0] < 0 || udp6[1] < 0 || mapped < 0 || tcp < 0 ||
+	    tcp6 < 0 || shared[0] < 0 || shared[1] < 0 || held < 0 || unbound < 0)
 		return false;
-	if (listen(tcp, 13) < 0 || listen(tcp6, 3) < 0 || listen(shared[0], 5) < 0 || listen(shared[1], 5) < 0)
+	if (listen(tcp, 13) < 0 || listen(tcp6, 3) < 0 || listen(shared[0], 5) < 0 ||
+	    listen(shared[1], 5) < 0)
 		return false;
 	return make_closed() && make_yesterday();
 }
@@ -120,14 +122,14 @@ static bool exchange(int server, int client, struct sockaddr *to, socklen_t to_l
 	       expect(recv(client, buf, 20, 0) == 3);
 }
 
-static bool is_at(int fd, socklen_t (*make_addr)(struct sockaddr_storage *, const char *, int), const char *ip,
-		  int port)
+static bool is_at(int fd, socklen_t (*make_addr)(struct sockaddr_storage *, const char *, int),
+		  const char *ip, int port)
 {
 	struct sockaddr_storage want, got = { 0 };
 	socklen_t want_len = make_addr(&want, ip, port), len = sizeof(got);
 
-	return expect(getsockname(fd, (struct sockaddr *)&got, &len) == 0) && expect(len == want_len) &&
-	       expect(memcmp(&got, &want, len) == 0);
+	return expect(getsockname(fd, (struct sockaddr *)&got, &len) == 0) &&
+	       expect(len == want_len) && expect(memcmp(&got, &want, len) == 0);
 }
 
 static bool serves(int listener, const char *ip, int port, uint32_t backlog)
@@ -145,7 +147,8 @@ static bool serves(int listener, const char *ip, int port, uint32_t backlog)
 		return false;
 	victim_sleep(20);
 	server = accept(listener, NULL, NULL);
-	return expect(server >= 0) && expect(write(client, "hello", 5) == 5) && expect(read(server, buf, 20) == 5);
+	return expect(server >= 0) && expect(write(client, "hello", 5) == 5) &&
+	       expect(read(server, buf, 20) == 5);
 }
 
 static bool same(void)
@@ -161,11 +164,13 @@ static bool same(void)
 	fd = socket(AF_INET, SOCK_DGRAM, 0);
 	if (!exchange(mapped, fd, (struct sockaddr *)&a, len))
 		return false;
-	if (!expect(getsockopt(waits, SOL_SOCKET, SO_REUSEADDR, &value, &value_len) == 0) || !expect(value == 0) ||
-	    !expect(getsockopt(tcp, SOL_SOCKET, SO_REUSEADDR, &value, &value_len) == 0) || !expect(value == 1))
+	if (!expect(getsockopt(waits, SOL_SOCKET, SO_REUSEADDR, &value, &value_len) == 0) ||
+	    !expect(value == 0) ||
+	    !expect(getsockopt(tcp, SOL_SOCKET, SO_REUSEADDR, &value, &value_len) == 0) ||
+	    !expect(value == 1))
 		return false;
-	if (!is_at(held, v4, "127.0.0.1", PORT + 5) ||
-	    !expect(listen(held, 2) == 0) || !expect(bound(SOCK_STREAM, "127.0.0.1", PORT + 5, false) < 0))
+	if (!is_at(held, v4, "127.0.0.1", PORT + 5) || !expect(listen(held, 2) == 0) ||
+	    !expect(bound(SOCK_STREAM, "127.0.0.1", PORT + 5, false) < 0))
 		return false;
 	if (!expect(bound(SOCK_STREAM, "127.0.0.1", PORT + 4, true) >= 0))
 		return false;

@@ -41,7 +41,8 @@ static int receiver(const char *any_addr, const char *group, const char *source)
 	struct group_req g = { .gr_interface = gs.gsr_interface };
 
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	setsockopt(fd, level, level == SOL_IP ? IP_MULTICAST_ALL : IPV6_MULTICAST_ALL, &off, sizeof(off));
+	setsockopt(fd, level, level == SOL_IP ? IP_MULTICAST_ALL : IPV6_MULTICAST_ALL, &off,
+		   sizeof(off));
 	if (level == SOL_IPV6)
 		setsockopt(fd, level, IPV6_V6ONLY, &on, sizeof(on));
 	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
@@ -79,7 +80,8 @@ static bool say(const char *group, const char *from)
 	else
 		setsockopt(fd, SOL_IPV6, IPV6_MULTICAST_IF, &index, sizeof(index));
 	bind(fd, (struct sockaddr *)&src, sizeof(src));
-	return expect(sendto(fd, group, strlen(group), 0, (struct sockaddr *)&to, sizeof(to)) > 0) &&
+	return expect(sendto(fd, group, strlen(group), 0, (struct sockaddr *)&to, sizeof(to)) >
+		      0) &&
 	       expect(close(fd) == 0);
 }
 
@@ -96,19 +98,20 @@ static bool hears(int fd, const char *text)
 /* Nothing is sent to a group of IPv6 over lo, so ask. */
 static bool is_member(int fd, const char *group)
 {
-	struct group_filter f = { .gf_interface = if_nametoindex("lo"), .gf_group = addr_of(group, 0) };
+	struct group_filter f = { .gf_interface = if_nametoindex("lo"),
+				  .gf_group = addr_of(group, 0) };
 	socklen_t len = sizeof(f);
 
-	return getsockopt(fd, SOL_IPV6, MCAST_MSFILTER, &f, &len) == 0 && f.gf_fmode == MCAST_EXCLUDE &&
-	       f.gf_numsrc == 0;
+	return getsockopt(fd, SOL_IPV6, MCAST_MSFILTER, &f, &len) == 0 &&
+	       f.gf_fmode == MCAST_EXCLUDE && f.gf_numsrc == 0;
 }
 
 static bool same(void)
 {
-	return say("239.1.2.3", "127.0.0.1") && say("239.1.2.4", "127.0.0.1") && say("239.1.2.4", "127.0.0.9") &&
-	       hears(any, "239.1.2.3") && hears(any, "") &&
-	       hears(some, "239.1.2.4") && hears(some, "") && is_member(six, "ff12::1235") && !is_member(six, "ff12::1236") &&
-	       hears(none, "");
+	return say("239.1.2.3", "127.0.0.1") && say("239.1.2.4", "127.0.0.1") &&
+	       say("239.1.2.4", "127.0.0.9") && hears(any, "239.1.2.3") && hears(any, "") &&
+	       hears(some, "239.1.2.4") && hears(some, "") && is_member(six, "ff12::1235") &&
+	       !is_member(six, "ff12::1236") && hears(none, "");
 }
 
 VICTIM(make, same)

@@ -35,7 +35,8 @@ static bool is_answering(void)
 
 	return expect(send(route, &req, sizeof(req), 0) == sizeof(req)) &&
 	       expect(recv(route, buf, sizeof(buf), 0) > (ssize_t)sizeof(*h)) &&
-	       expect(h->nlmsg_type == RTM_NEWLINK) && expect(h->nlmsg_seq == 77) && expect(h->nlmsg_pid == 34567);
+	       expect(h->nlmsg_type == RTM_NEWLINK) && expect(h->nlmsg_seq == 77) &&
+	       expect(h->nlmsg_pid == 34567);
 }
 
 static bool hears_events(void)
@@ -48,7 +49,8 @@ static bool hears_events(void)
 		return false;
 	old = ifr.ifr_mtu;
 	ifr.ifr_mtu = old == 4321 ? 4322 : 4321;
-	return expect(ioctl(fd, SIOCSIFMTU, &ifr) == 0) && expect(recv(events, buf, sizeof(buf), 0) > 0);
+	return expect(ioctl(fd, SIOCSIFMTU, &ifr) == 0) &&
+	       expect(recv(events, buf, sizeof(buf), 0) > 0);
 }
 
 static bool same(void)
@@ -57,12 +59,14 @@ static bool same(void)
 	socklen_t len = sizeof(a);
 	uint32_t groups[4] = { 0 };
 
-	if (!expect(getsockname(route, (struct sockaddr *)&a, &len) == 0) || !expect(a.nl_pid == 34567))
+	if (!expect(getsockname(route, (struct sockaddr *)&a, &len) == 0) ||
+	    !expect(a.nl_pid == 34567))
 		return false;
 	len = sizeof(groups);
-	return expect(getsockopt(events, SOL_NETLINK, NETLINK_LIST_MEMBERSHIPS, groups, &len) == 0) &&
-	       expect(groups[0] == (1u << (RTNLGRP_LINK - 1) | 1u << (RTNLGRP_NSID - 1))) && is_answering() &&
-	       hears_events();
+	return expect(getsockopt(events, SOL_NETLINK, NETLINK_LIST_MEMBERSHIPS, groups, &len) ==
+		      0) &&
+	       expect(groups[0] == (1u << (RTNLGRP_LINK - 1) | 1u << (RTNLGRP_NSID - 1))) &&
+	       is_answering() && hears_events();
 }
 
 VICTIM(make, same)

@@ -80,8 +80,8 @@ static bool make(void)
 	nl = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
 	plain = socket(AF_INET, SOCK_STREAM, 0);
 	for (i = 0; i < sizeof(options) / sizeof(options[0]); i++)
-		if (!expect(setsockopt(*options[i].fd, options[i].level, options[i].name, &options[i].value,
-				       sizeof(int)) == 0)) {
+		if (!expect(setsockopt(*options[i].fd, options[i].level, options[i].name,
+				       &options[i].value, sizeof(int)) == 0)) {
 			fprintf(stderr, "option %zu\n", i);
 			return false;
 		}
@@ -102,7 +102,8 @@ static bool has_value(const struct option *o)
 		  (len == 1 ? (value & 255) == want : value == want);
 
 	if (!ok)
-		fprintf(stderr, "option %d of level %d: %d, not %d\n", o->name, o->level, value, want);
+		fprintf(stderr, "option %d of level %d: %d, not %d\n", o->name, o->level, value,
+			want);
 	return ok;
 }
 
@@ -119,21 +120,23 @@ static bool same(void)
 	for (i = 0; i < sizeof(options) / sizeof(options[0]); i++)
 		if (!expect(has_value(&options[i])))
 			return false;
-	if (!expect(getsockopt(un[0], SOL_SOCKET, SO_SNDTIMEO, &tv, &len) == 0) || !expect(tv.tv_sec == 1) ||
+	if (!expect(getsockopt(un[0], SOL_SOCKET, SO_SNDTIMEO, &tv, &len) == 0) ||
+	    !expect(tv.tv_sec == 1) ||
 	    !expect(tv.tv_usec / 1000 >= 250 && tv.tv_usec / 1000 < 260) ||
-	    !expect(getsockopt(un[0], SOL_SOCKET, SO_RCVTIMEO, &tv, &len) == 0) || !expect(tv.tv_sec == 0) ||
-	    !expect(tv.tv_usec / 1000 >= 123 && tv.tv_usec / 1000 < 140))
+	    !expect(getsockopt(un[0], SOL_SOCKET, SO_RCVTIMEO, &tv, &len) == 0) ||
+	    !expect(tv.tv_sec == 0) || !expect(tv.tv_usec / 1000 >= 123 && tv.tv_usec / 1000 < 140))
 		return false;
 	len = sizeof(l);
 	if (!expect(getsockopt(tcp, SOL_SOCKET, SO_LINGER, &l, &len) == 0) ||
 	    !expect(l.l_onoff == 1 && l.l_linger == 19))
 		return false;
 	len = sizeof(dev);
-	if (!expect(getsockopt(udp, SOL_SOCKET, SO_BINDTODEVICE, dev, &len) == 0) || !expect(strcmp(dev, "lo") == 0))
+	if (!expect(getsockopt(udp, SOL_SOCKET, SO_BINDTODEVICE, dev, &len) == 0) ||
+	    !expect(strcmp(dev, "lo") == 0))
 		return false;
 	len = 4;
-	if (!expect(getsockopt(un[1], SOL_SOCKET, SO_GET_FILTER, got, &len) == 0) || !expect(len == 4) ||
-	    !expect(memcmp(got, code, sizeof(code)) == 0))
+	if (!expect(getsockopt(un[1], SOL_SOCKET, SO_GET_FILTER, got, &len) == 0) ||
+	    !expect(len == 4) || !expect(memcmp(got, code, sizeof(code)) == 0))
 		return false;
 	/* the plain one must not have become fixed in its sizes */
 	len = sizeof(locked);

@@ -48,15 +48,17 @@ static bool make(void)
 
 	return socketpair(AF_UNIX, SOCK_STREAM, 0, stream) == 0 && say(stream[0], "forth") &&
 	       say(stream[1], "and ") && say(stream[1], "back") &&
-	       socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, dgram) == 0 && say(dgram[0], "one") &&
-	       say(dgram[0], "") && say(dgram[0], "three") && say(dgram[1], "answer") &&
-	       socketpair(AF_UNIX, SOCK_SEQPACKET, 0, seq) == 0 && say(seq[0], "a") && say(seq[0], "bc") &&
+	       socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, dgram) == 0 &&
+	       say(dgram[0], "one") && say(dgram[0], "") && say(dgram[0], "three") &&
+	       say(dgram[1], "answer") && socketpair(AF_UNIX, SOCK_SEQPACKET, 0, seq) == 0 &&
+	       say(seq[0], "a") && say(seq[0], "bc") &&
 	       socketpair(AF_UNIX, SOCK_STREAM, 0, half) == 0 && say(half[0], "last") &&
 	       shutdown(half[0], SHUT_WR) == 0 && say(half[1], "still") &&
 	       socketpair(AF_UNIX, SOCK_STREAM, 0, alone) == 0 && say(alone[1], "farewell") &&
 	       close(alone[1]) == 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, big) == 0 &&
 	       send(big[0], block, sizeof(block), 0) == sizeof(block) &&
-	       socketpair(AF_UNIX, SOCK_DGRAM, 0, none) == 0 && say(none[1], "gone") && close(none[1]) == 0;
+	       socketpair(AF_UNIX, SOCK_DGRAM, 0, none) == 0 && say(none[1], "gone") &&
+	       close(none[1]) == 0;
 }
 
 static bool same(void)
@@ -66,20 +68,23 @@ static bool same(void)
 	return hear(stream[1], "forth") && hear(stream[0], "and back") && silent(stream[0]) &&
 	       silent(stream[1]) && say(stream[0], "again") && hear(stream[1], "again") &&
 
-	       hear(dgram[1], "one") && hear(dgram[1], "") && hear(dgram[1], "three") && silent(dgram[1]) &&
-	       hear(dgram[0], "answer") && say(dgram[1], "again") && hear(dgram[0], "again") &&
+	       hear(dgram[1], "one") && hear(dgram[1], "") && hear(dgram[1], "three") &&
+	       silent(dgram[1]) && hear(dgram[0], "answer") && say(dgram[1], "again") &&
+	       hear(dgram[0], "again") &&
 
 	       hear(seq[1], "a") && hear(seq[1], "bc") && silent(seq[1]) && close(seq[0]) == 0 &&
 	       ended(seq[1]) &&
 
 	       hear(half[1], "last") && expect(recv(half[1], got, 1, MSG_DONTWAIT) == 0) &&
-	       expect(send(half[0], "x", 1, 0) < 0) && expect(errno == EPIPE) && hear(half[0], "still") &&
-	       silent(half[0]) && say(half[1], "more") && hear(half[0], "more") &&
+	       expect(send(half[0], "x", 1, 0) < 0) && expect(errno == EPIPE) &&
+	       hear(half[0], "still") && silent(half[0]) && say(half[1], "more") &&
+	       hear(half[0], "more") &&
 
-	       hear(alone[0], "farewell") && ended(alone[0]) && expect(send(alone[0], "x", 1, 0) < 0) &&
-	       expect(errno == EPIPE) &&
+	       hear(alone[0], "farewell") && ended(alone[0]) &&
+	       expect(send(alone[0], "x", 1, 0) < 0) && expect(errno == EPIPE) &&
 
-	       expect(recv(big[1], got, sizeof(got), MSG_DONTWAIT | MSG_WAITALL) == sizeof(block)) &&
+	       expect(recv(big[1], got, sizeof(got), MSG_DONTWAIT | MSG_WAITALL) ==
+		      sizeof(block)) &&
 	       expect(memcmp(got, block, sizeof(block)) == 0) && silent(big[1]) &&
 
 	       hear(none[0], "gone") && silent(none[0]) && expect(send(none[0], "x", 1, 0) < 0) &&

@@ -12,7 +12,9 @@ static bool pass(int sock, const char *text, const int *fds, size_t n)
 {
 	char control[CMSG_SPACE(5 * sizeof(int))] = "";
 	struct iovec iov = { (char *)text, strlen(text) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control,
 			      .msg_controllen = CMSG_SPACE(n * sizeof(int)) };
 	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 
@@ -28,7 +30,9 @@ static bool take(int sock, size_t max, const char *text, int *fds, size_t n)
 {
 	char buf[100] = "", control[CMSG_SPACE(5 * sizeof(int))];
 	struct iovec iov = { buf, max };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control,
 			      .msg_controllen = sizeof(control) };
 	ssize_t got = recvmsg(sock, &msg, MSG_DONTWAIT);
 	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
@@ -54,7 +58,8 @@ static bool make_stream(void)
 	memcpy(fds, (int[]){ a[0], e, a[0] }, sizeof(fds));
 	/* plain bytes before and behind, and twice in a row with descriptors */
 	if (write(stream[1], "plain", 5) != 5 || !pass(stream[1], "with", fds, 3) ||
-	    write(stream[1], "mid", 3) != 3 || !pass(stream[1], "x", &b[0], 1) || !pass(stream[1], "y", &b[1], 1))
+	    write(stream[1], "mid", 3) != 3 || !pass(stream[1], "x", &b[0], 1) ||
+	    !pass(stream[1], "y", &b[1], 1))
 		return false;
 	/* nobody has them but the queue; the write end of the first stays with us as 30 */
 	return dup2(a[1], 30) == 30 && close(a[0]) == 0 && close(a[1]) == 0 && close(b[0]) == 0 &&
@@ -65,8 +70,8 @@ static bool make_dgram(void)
 {
 	int fd = open("file", O_RDWR | O_CREAT | O_TRUNC, 0640);
 
-	if (socketpair(AF_UNIX, SOCK_DGRAM, 0, dgram) < 0 || fd < 0 || write(fd, "content", 7) != 7 ||
-	    lseek(fd, 3, SEEK_SET) != 3)
+	if (socketpair(AF_UNIX, SOCK_DGRAM, 0, dgram) < 0 || fd < 0 ||
+	    write(fd, "content", 7) != 7 || lseek(fd, 3, SEEK_SET) != 3)
 		return false;
 	return send(dgram[1], "first", 5, 0) == 5 && pass(dgram[1], "", &fd, 1) &&
 	       send(dgram[1], "last", 4, 0) == 4 && close(fd) == 0;
@@ -80,11 +85,13 @@ static bool make_loop(void)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, loop) < 0 || !pass(loop[1], "me", &loop[1], 1) ||
 	    close(loop[1]) < 0)
 		return false;
-	if (socketpair(AF_UNIX, SOCK_STREAM, 0, chain) < 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, inner) < 0 ||
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, chain) < 0 ||
+	    socketpair(AF_UNIX, SOCK_STREAM, 0, inner) < 0 ||
 	    socketpair(AF_UNIX, SOCK_STREAM, 0, most) < 0)
 		return false;
-	return write(most[1], "deep", 4) == 4 && pass(inner[1], "in", most, 1) && pass(chain[1], "out", inner, 1) &&
-	       close(most[0]) == 0 && close(most[1]) == 0 && close(inner[0]) == 0 && close(inner[1]) == 0;
+	return write(most[1], "deep", 4) == 4 && pass(inner[1], "in", most, 1) &&
+	       pass(chain[1], "out", inner, 1) && close(most[0]) == 0 && close(most[1]) == 0 &&
+	       close(inner[0]) == 0 && close(inner[1]) == 0;
 }
 
 static bool make(void)
@@ -99,11 +106,13 @@ static bool same_stream(void)
 	char buf[10];
 
 	if (!take(stream[0], 5, "plain", NULL, 0) || !take(stream[0], 100, "with", fds, 3) ||
-	    !take(stream[0], 3, "mid", NULL, 0) || !take(stream[0], 9, "x", &r, 1) || !take(stream[0], 9, "y", &w, 1))
+	    !take(stream[0], 3, "mid", NULL, 0) || !take(stream[0], 9, "x", &r, 1) ||
+	    !take(stream[0], 9, "y", &w, 1))
 		return false;
 	return expect(read(fds[0], buf, 5) == 5) && expect(memcmp(buf, "piped", 5) == 0) &&
-	       expect(read(fds[1], &count, 8) == 8) && expect(count == 5) && expect(write(30, "more", 4) == 4) &&
-	       expect(read(fds[2], buf, 9) == 4) && expect(close(30) == 0) && expect(read(fds[0], buf, 1) == 0) &&
+	       expect(read(fds[1], &count, 8) == 8) && expect(count == 5) &&
+	       expect(write(30, "more", 4) == 4) && expect(read(fds[2], buf, 9) == 4) &&
+	       expect(close(30) == 0) && expect(read(fds[0], buf, 1) == 0) &&
 	       expect(read(r, buf, 9) == 5) && expect(memcmp(buf, "other", 5) == 0) &&
 	       expect(write(w, "z", 1) == 1) && expect(read(r, buf, 9) == 1);
 }

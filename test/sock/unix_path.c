@@ -8,7 +8,7 @@
 
 static int abs_sock, rel_sock, gone_sock, abstract_sock, idle;
 static int gone_client, gone_server, rel_client, rel_server, orphan_client, orphan_server;
-static char abs_name[100];
+static char abs_name[100], abstract_name[30];
 
 static socklen_t address(struct sockaddr_un *a, const char *name)
 {
@@ -49,7 +49,8 @@ static bool is_named(int fd, const char *name)
 	if (!expect(getsockname(fd, (struct sockaddr *)&got, &len) == 0))
 		return false;
 	if (len != want_len || memcmp(&got, &want, len) != 0)
-		fprintf(stderr, "named %s (%u) instead of %s (%u)\n", got.sun_path, len, name, want_len);
+		fprintf(stderr, "named %s (%u) instead of %s (%u)\n", got.sun_path, len, name,
+			want_len);
 	return expect(len == want_len) && expect(memcmp(&got, &want, len) == 0);
 }
 
@@ -87,7 +88,8 @@ static bool make(void)
 	if (orphan_client < 0 || orphan_server < 0 || close(idle) < 0)
 		return false;
 
-	abstract_sock = listen_at("@crl.abstract", SOCK_STREAM);
+	snprintf(abstract_name, sizeof(abstract_name), "@crl.%d", getpid());
+	abstract_sock = listen_at(abstract_name, SOCK_STREAM);
 	return abstract_sock >= 0 && write(gone_client, "before", 6) == 6;
 }
 
@@ -118,16 +120,17 @@ static bool same(void)
 	       expect(stat("abs", &st) == 0) && expect(st.st_mode == (S_IFSOCK | 0713)) &&
 	       expect(st.st_uid == 17 && st.st_gid == 23) &&
 
-	       is_named(rel_sock, "rel") && is_named(rel_server, "rel") && talk(rel_client, rel_server) &&
-	       expect(chdir("below") == 0) && serves(rel_sock, "rel", SOCK_SEQPACKET) &&
-	       expect(chdir("..") == 0) &&
+	       is_named(rel_sock, "rel") && is_named(rel_server, "rel") &&
+	       talk(rel_client, rel_server) && expect(chdir("below") == 0) &&
+	       serves(rel_sock, "rel", SOCK_SEQPACKET) && expect(chdir("..") == 0) &&
 
 	       is_named(gone_sock, "gone") && is_named(gone_server, "gone") &&
 	       expect(read(gone_server, buf, 20) == 6) && talk(gone_client, gone_server) &&
 	       expect(stat("gone", &st) == 0) && expect(S_ISREG(st.st_mode)) &&
 
 	       is_named(orphan_server, "orphan") && talk(orphan_client, orphan_server) &&
-	       is_named(abstract_sock, "@crl.abstract") && serves(abstract_sock, "@crl.abstract", SOCK_STREAM);
+	       is_named(abstract_sock, abstract_name) &&
+	       serves(abstract_sock, abstract_name, SOCK_STREAM);
 }
 
 VICTIM(make, same)

@@ -14,7 +14,7 @@ enum { CLIENTS = 4 };
 static struct {
 	volatile uint64_t rounds;
 	volatile int bad;
-} *shared;
+} * shared;
 
 static int listener, ping[2], servers[CLIENTS];
 static pid_t clients[CLIENTS], ponger;
@@ -78,7 +78,8 @@ static bool make(void)
 
 	if (chmod(".", 0777) < 0)
 		return false;
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		      0);
 	listener = socket(AF_UNIX, SOCK_STREAM, 0);
 	if (shared == MAP_FAILED || bind(listener, (struct sockaddr *)&a, sizeof(a)) < 0 ||
 	    chmod("server", 0777) < 0 || listen(listener, 9) < 0)
@@ -119,12 +120,14 @@ static bool is_client(int i)
 		return false;
 	if (u.pid != clients[i])
 		fprintf(stderr, "client %d: pid %d, not %d\n", i, u.pid, clients[i]);
-	if (!expect(u.pid == clients[i]) || !expect(u.uid == (uid_t)(100 + i)) || !expect(u.gid == (gid_t)(200 + i)))
+	if (!expect(u.pid == clients[i]) || !expect(u.uid == (uid_t)(100 + i)) ||
+	    !expect(u.gid == (gid_t)(200 + i)))
 		return false;
 
 	snprintf(want, sizeof(want), "client %d", i);
 	if (!expect(recv(servers[i], buf, sizeof(buf), 0) == (ssize_t)strlen(want)) ||
-	    !expect(strcmp(buf, want) == 0) || !expect(write(servers[i], "12345678901", 11) == 11) ||
+	    !expect(strcmp(buf, want) == 0) ||
+	    !expect(write(servers[i], "12345678901", 11) == 11) ||
 	    !expect(read(servers[i], buf, sizeof(buf)) == 2) || !expect(memcmp(buf, "11", 2) == 0))
 		return false;
 	close(servers[i]);

@@ -65,7 +65,8 @@ static bool same(void)
 			return false;
 		ends[0] |= n == 0;
 	}
-	return expect(ends[0]) && expect(accept(listener, NULL, NULL) < 0) && expect(errno == EAGAIN);
+	return expect(ends[0]) && expect(accept(listener, NULL, NULL) < 0) &&
+	       expect(errno == EAGAIN);
 }
 
 VICTIM(make, same)

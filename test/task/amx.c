@@ -27,14 +27,33 @@ static void configure(void)
 		c.bytes_per_row[i] = BYTES;
 		c.rows[i] = ROWS;
 	}
-	__asm__ volatile(".byte 0xc4, 0xe2, 0x78, 0x49, 0x00" : : "a"(&c) : "memory"); /* ldtilecfg (%rax) */
+	__asm__ volatile(".byte 0xc4, 0xe2, 0x78, 0x49, 0x00"
+			 :
+			 : "a"(&c)
+			 : "memory"); /* ldtilecfg (%rax) */
 }
 
 /* tileloadd (%rax,%rcx,1), %tmm3 and %tmm7, and tilestored */
-#define LOAD3(p)  __asm__ volatile(".byte 0xc4, 0xe2, 0x7b, 0x4b, 0x1c, 0x08" : : "a"(p), "c"((long)BYTES) : "memory")
-#define LOAD7(p)  __asm__ volatile(".byte 0xc4, 0xe2, 0x7b, 0x4b, 0x3c, 0x08" : : "a"(p), "c"((long)BYTES) : "memory")
-#define STORE3(p) __asm__ volatile(".byte 0xc4, 0xe2, 0x7a, 0x4b, 0x1c, 0x08" : : "a"(p), "c"((long)BYTES) : "memory")
-#define STORE7(p) __asm__ volatile(".byte 0xc4, 0xe2, 0x7a, 0x4b, 0x3c, 0x08" : : "a"(p), "c"((long)BYTES) : "memory")
+#define LOAD3(p)                                                    \
+	__asm__ volatile(".byte 0xc4, 0xe2, 0x7b, 0x4b, 0x1c, 0x08" \
+			 :                                          \
+			 : "a"(p), "c"((long)BYTES)                 \
+			 : "memory")
+#define LOAD7(p)                                                    \
+	__asm__ volatile(".byte 0xc4, 0xe2, 0x7b, 0x4b, 0x3c, 0x08" \
+			 :                                          \
+			 : "a"(p), "c"((long)BYTES)                 \
+			 : "memory")
+#define STORE3(p)                                                   \
+	__asm__ volatile(".byte 0xc4, 0xe2, 0x7a, 0x4b, 0x1c, 0x08" \
+			 :                                          \
+			 : "a"(p), "c"((long)BYTES)                 \
+			 : "memory")
+#define STORE7(p)                                                   \
+	__asm__ volatile(".byte 0xc4, 0xe2, 0x7a, 0x4b, 0x3c, 0x08" \
+			 :                                          \
+			 : "a"(p), "c"((long)BYTES)                 \
+			 : "memory")
 #define RELEASE() __asm__ volatile(".byte 0xc4, 0xe2, 0x78, 0x49, 0xc0")
 
 static void *hold(void *arg)
@@ -86,8 +105,8 @@ static bool same(void)
 	go = 1;
 	pthread_join(holder, NULL);
 	return expect(memcmp(before, after, sizeof(before)) == 0) &&
-	       expect(pthread_create(&t, NULL, begin, NULL) == 0) && expect(pthread_join(t, &good) == 0) &&
-	       expect(good) && expect(begin(NULL));
+	       expect(pthread_create(&t, NULL, begin, NULL) == 0) &&
+	       expect(pthread_join(t, &good) == 0) && expect(good) && expect(begin(NULL));
 }
 
 #else

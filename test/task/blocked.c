@@ -175,13 +175,15 @@ static bool same(void)
 
 	for (int i = 0; i < NR; i++)
 		if (waiters[i].done && !waiters[i].by_itself)
-			good = expect(!"done") && (fprintf(stderr, "%s: too early\n", waiters[i].name), false);
+			good = expect(!"done") &&
+			       (fprintf(stderr, "%s: too early\n", waiters[i].name), false);
 	tell();
 	for (int i = 0; i < NR; i++) {
 		pthread_join(waiters[i].thread, NULL);
 		if (waiters[i].result == 1)
 			continue;
-		fprintf(stderr, "%s: %ld, %s\n", waiters[i].name, waiters[i].result, strerror(waiters[i].error));
+		fprintf(stderr, "%s: %ld, %s\n", waiters[i].name, waiters[i].result,
+			strerror(waiters[i].error));
 		good = false;
 	}
 	return good;

@@ -16,7 +16,8 @@ static pthread_barrier_t made, look, done;
 
 static void get(char *text, int *bits)
 {
-	static const char *const keys[] = { "Uid:", "Gid:", "Groups:", "CapInh:", "CapPrm:", "CapEff:",
+	static const char *const keys[] = { "Uid:",    "Gid:",	  "Groups:",
+					    "CapInh:", "CapPrm:", "CapEff:",
 					    "CapBnd:", "CapAmb:", "NoNewPrivs:" };
 	char path[64], line[1024];
 	FILE *f;
@@ -109,7 +110,8 @@ static bool same(void)
 	for (int i = 0; i < 2; i++) {
 		if (strcmp(before[i], after[i]) != 0)
 			fprintf(stderr, "before:\n%safter:\n%s", before[i], after[i]);
-		if (!expect(strcmp(before[i], after[i]) == 0) || !expect(securebits[i] == bits_before[i]))
+		if (!expect(strcmp(before[i], after[i]) == 0) ||
+		    !expect(securebits[i] == bits_before[i]))
 			return false;
 	}
 	return expect(good);

@@ -28,8 +28,9 @@ static bool got(int sig, int value)
 
 	sigemptyset(&set);
 	sigaddset(&set, sig);
-	return expect(sigtimedwait(&set, &info, &none) == sig) && expect(info.si_value.sival_int == value) &&
-	       expect(info.si_code == SI_QUEUE) && expect(info.si_pid == getpid());
+	return expect(sigtimedwait(&set, &info, &none) == sig) &&
+	       expect(info.si_value.sival_int == value) && expect(info.si_code == SI_QUEUE) &&
+	       expect(info.si_pid == getpid());
 }
 
 static bool none_left(void)

@@ -34,11 +34,16 @@ static bool make(void)
 {
 	prctl(NR_SET_MDWE, 1, 0, 0, 0);
 	mdwe = prctl(NR_GET_MDWE, 0, 0, 0, 0);
-	return expect(prctl(PR_SET_NAME, "a) R (b") == 0) && expect(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0) &&
-	       expect(prctl(PR_SET_PDEATHSIG, SIGWINCH) == 0) && expect(prctl(PR_SET_DUMPABLE, 0) == 0) &&
-	       expect(syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0) &&
-	       expect(syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0) == 0) &&
-	       expect(put("/proc/self/oom_score_adj", oom)) && expect(personality(PERSONALITY) >= 0);
+	return expect(prctl(PR_SET_NAME, "a) R (b") == 0) &&
+	       expect(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0) &&
+	       expect(prctl(PR_SET_PDEATHSIG, SIGWINCH) == 0) &&
+	       expect(prctl(PR_SET_DUMPABLE, 0) == 0) &&
+	       expect(syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) ==
+		      0) &&
+	       expect(syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0) ==
+		      0) &&
+	       expect(put("/proc/self/oom_score_adj", oom)) &&
+	       expect(personality(PERSONALITY) >= 0);
 }
 
 /* A grandchild whose parent dies becomes ours. */
@@ -67,11 +72,13 @@ static bool same(void)
 	prctl(PR_GET_NAME, name);
 	prctl(PR_GET_PDEATHSIG, &sig);
 	prctl(PR_GET_CHILD_SUBREAPER, &reaper);
-	return expect(strcmp(name, "a) R (b") == 0) && expect(sig == SIGWINCH) && expect(reaper == 1) &&
-	       expect(prctl(PR_GET_DUMPABLE) == 0) && expect(get("/proc/self/oom_score_adj") == oom) &&
+	return expect(strcmp(name, "a) R (b") == 0) && expect(sig == SIGWINCH) &&
+	       expect(reaper == 1) && expect(prctl(PR_GET_DUMPABLE) == 0) &&
+	       expect(get("/proc/self/oom_score_adj") == oom) &&
 	       expect(personality(0xffffffff) == PERSONALITY) &&
 	       expect(prctl(NR_GET_MDWE, 0, 0, 0, 0) == mdwe) &&
-	       expect(syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0) && adopts();
+	       expect(syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0) &&
+	       adopts();
 }
 
 VICTIM(make, same)

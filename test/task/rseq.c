@@ -24,8 +24,8 @@ static bool follows(int cpu)
 
 	CPU_ZERO(&set);
 	CPU_SET(cpu, &set);
-	return expect(sched_setaffinity(0, sizeof(set), &set) == 0) && expect((int)own()->cpu_id == cpu) &&
-	       expect((int)own()->cpu_id_start == cpu);
+	return expect(sched_setaffinity(0, sizeof(set), &set) == 0) &&
+	       expect((int)own()->cpu_id == cpu) && expect((int)own()->cpu_id_start == cpu);
 }
 
 static bool works(void)

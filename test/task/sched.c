@@ -22,12 +22,8 @@ static const struct wish {
 	int32_t nice;
 	bool reset;
 } wishes[] = {
-	{ SCHED_OTHER, 0, 3, false },
-	{ SCHED_BATCH, 0, 7, true },
-	{ SCHED_IDLE, 0, 11, false },
-	{ SCHED_RR, 13, 0, true },
-	{ SCHED_FIFO, 2, 0, false },
-	{ SCHED_OTHER, 0, -9, false },
+	{ SCHED_OTHER, 0, 3, false }, { SCHED_BATCH, 0, 7, true }, { SCHED_IDLE, 0, 11, false },
+	{ SCHED_RR, 13, 0, true },    { SCHED_FIFO, 2, 0, false }, { SCHED_OTHER, 0, -9, false },
 };
 
 enum { NR = sizeof(wishes) / sizeof(wishes[0]) };

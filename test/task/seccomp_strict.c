@@ -49,8 +49,8 @@ static bool same(void)
 		sscanf(line, "Seccomp: %d", &mode);
 	if (f)
 		fclose(f);
-	return expect(write(to[1], &c, 1) == 1) && expect(read(from[0], &c, 1) == 1) && expect(c == 'y') &&
-	       expect(mode == 1);
+	return expect(write(to[1], &c, 1) == 1) && expect(read(from[0], &c, 1) == 1) &&
+	       expect(c == 'y') && expect(mode == 1);
 }
 
 VICTIM(make, same)

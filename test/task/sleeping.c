@@ -94,8 +94,8 @@ static bool same(void)
 		pthread_join(s->thread, NULL);
 		if (s->good && s->took_ms >= TIMEOUT_MS - 20 && s->took_ms < TIMEOUT_MS + SLACK_MS)
 			continue;
-		fprintf(stderr, "%s took %ld ms instead of %d, and %s\n", s->name, s->took_ms, TIMEOUT_MS,
-			s->good ? "ended well" : "failed");
+		fprintf(stderr, "%s took %ld ms instead of %d, and %s\n", s->name, s->took_ms,
+			TIMEOUT_MS, s->good ? "ended well" : "failed");
 		all = false;
 	}
 	return all;

@@ -59,7 +59,8 @@ static void be_child(const struct child *c)
 	pthread_t t;
 
 	setpgid(0, 0); /* the group of our parent is orphaned: terminal stops do not work there */
-	if (c->threads && (pthread_create(&t, NULL, idle, NULL) || pthread_create(&t, NULL, idle, NULL)))
+	if (c->threads &&
+	    (pthread_create(&t, NULL, idle, NULL) || pthread_create(&t, NULL, idle, NULL)))
 		_exit(1);
 	kill(getpid(), c->signal);
 	if (write(fds[1], "x", 1) != 1)
@@ -114,10 +115,11 @@ static bool goes_on(const struct child *c)
 	if (!expect(kill(c->pid, SIGCONT) == 0))
 		return false;
 	if (c->pending)
-		return expect(waitpid(c->pid, &status, 0) == c->pid) && expect(WTERMSIG(status) == c->pending);
+		return expect(waitpid(c->pid, &status, 0) == c->pid) &&
+		       expect(WTERMSIG(status) == c->pending);
 	return expect(read(fds[0], &said, 1) == 1) && expect(said == 'x') &&
-	       expect(kill(c->pid, SIGKILL) == 0) && expect(waitpid(c->pid, &status, 0) == c->pid) &&
-	       expect(WTERMSIG(status) == SIGKILL);
+	       expect(kill(c->pid, SIGKILL) == 0) &&
+	       expect(waitpid(c->pid, &status, 0) == c->pid) && expect(WTERMSIG(status) == SIGKILL);
 }
 
 static bool same(void)

@@ -55,7 +55,8 @@ static bool is_same(struct one *o)
 	sigaltstack(NULL, &sas);
 	pthread_sigmask(SIG_SETMASK, NULL, &mask);
 	return expect(o->tid == (pid_t)syscall(SYS_gettid)) && expect(strcmp(name, o->name) == 0) &&
-	       expect(sas.ss_sp == o->stack) && expect(sas.ss_size == STACK - 512 * (size_t)(o - all)) &&
+	       expect(sas.ss_sp == o->stack) &&
+	       expect(sas.ss_size == STACK - 512 * (size_t)(o - all)) &&
 	       expect(memcmp(&mask, &o->mask, 8) == 0);
 }
 

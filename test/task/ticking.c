@@ -28,7 +28,8 @@ static int start(int sig, int notify, long ns)
 	int id;
 
 	ev._sigev_un._tid = (pid_t)syscall(SYS_gettid);
-	if (syscall(SYS_timer_create, CLOCK_MONOTONIC, &ev, &id) || syscall(SYS_timer_settime, id, 0, &spec, NULL))
+	if (syscall(SYS_timer_create, CLOCK_MONOTONIC, &ev, &id) ||
+	    syscall(SYS_timer_settime, id, 0, &spec, NULL))
 		return -1;
 	return id;
 }

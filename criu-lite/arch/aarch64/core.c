@@ -105,7 +105,9 @@ static int check_sve(pid_t tid, struct err *err)
 	    (head.flags & SVE_PT_REGS_MASK) != SVE_PT_REGS_SVE)
 		return 0;
 	err_set(err, EOPNOTSUPP, "cannot dump thread %d, which uses SVE", tid);
-	return err_hint(err, "images have no place for SVE registers; dump while it does not compute with them");
+	return err_hint(
+		err,
+		"images have no place for SVE registers; dump while it does not compute with them");
 }
 
 static void collect_pac_keys(ThreadInfoAarch64 *info, pid_t tid, struct arena *a)
@@ -288,7 +290,8 @@ int arch_set_thread(pid_t tid, const CoreEntry *core, struct err *err)
 		return err_sys(err, "cannot set the thread pointer of thread %d", tid);
 	if (info->pac_keys && !set_pac_keys(tid, info->pac_keys)) {
 		err_sys(err, "cannot set the pointer authentication keys of thread %d", tid);
-		return err_hint(err, "restore on a CPU with the features of the one that was dumped");
+		return err_hint(err,
+				"restore on a CPU with the features of the one that was dumped");
 	}
 	return 0;
 }

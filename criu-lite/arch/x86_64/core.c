@@ -142,7 +142,8 @@ int arch_set_thread(pid_t tid, const CoreEntry *core, struct err *err)
 		if (tls_is_empty(e))
 			continue;
 		if (ptrace(PTRACE_SET_THREAD_AREA, tid, e->entry_number, &d) < 0)
-			return err_sys(err, "cannot set segment %u of thread %d", e->entry_number, tid);
+			return err_sys(err, "cannot set segment %u of thread %d", e->entry_number,
+				       tid);
 	}
 	return 0;
 }
@@ -315,7 +316,8 @@ static int check_regs(const CoreEntry *core, struct err *err)
 	}
 	if (info->gpregs->ip >= task_size || info->gpregs->fs_base >= task_size ||
 	    info->gpregs->gs_base >= task_size)
-		return err_set(err, EBADMSG, "cannot use registers that point outside of user memory");
+		return err_set(err, EBADMSG,
+			       "cannot use registers that point outside of user memory");
 	return 0;
 }
 

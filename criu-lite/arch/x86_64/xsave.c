@@ -44,15 +44,15 @@ enum {
 struct component {
 	unsigned int bit;
 	const char *name;
-	size_t size;  /* of its state */
-	size_t width; /* of the numbers it is in the image */
+	size_t size;	/* of its state */
+	size_t width;	/* of the numbers it is in the image */
 	size_t n, list; /* offsets of n_... and of the list in UserX86XsaveEntry */
 };
 
-#define COMPONENT(bit, name, size, width, member)                                            \
-	{                                                                                    \
-		bit, name, size, width, offsetof(UserX86XsaveEntry, n_##member),             \
-			offsetof(UserX86XsaveEntry, member)                                  \
+#define COMPONENT(bit, name, size, width, member)                                \
+	{                                                                        \
+		bit, name, size, width, offsetof(UserX86XsaveEntry, n_##member), \
+			offsetof(UserX86XsaveEntry, member)                      \
 	}
 
 static const struct component components[] = {
@@ -200,7 +200,8 @@ static int others_to_image(const char *area, size_t len, UserX86XsaveEntry *x, s
 		if (!(x->xstate_bv >> bit & 1))
 			continue;
 		if (offset_of(bit) + size_of(bit) > len)
-			return err_set(err, EPROTO, "cannot understand vector state of %zu bytes", len);
+			return err_set(err, EPROTO, "cannot understand vector state of %zu bytes",
+				       len);
 		e = arena_new(a, UserX86ComponentEntry);
 		user_x86_component_entry__init(e);
 		e->number = bit;
@@ -305,7 +306,8 @@ static int component_from_image(const struct component *c, const UserX86XsaveEnt
 	if (n != c->size / c->width)
 		return damaged(c->name, err);
 	if (offset_of(c->bit) + c->size > size)
-		return err_set(err, EPROTO, "cannot place %s in vector state of %zu bytes", c->name, size);
+		return err_set(err, EPROTO, "cannot place %s in vector state of %zu bytes", c->name,
+			       size);
 
 	memcpy(area + offset_of(c->bit), *list, c->size);
 	return 0;
@@ -379,7 +381,8 @@ int xsave_from_image(const UserX86FpregsEntry *fp, void *area, size_t *len_ret, 
 		return err_set(err, EPROTO, "cannot use vector state of %zu bytes", size);
 	if (x && x->cet && x->cet->cet) {
 		err_set(err, EOPNOTSUPP, "cannot restore a thread with a shadow stack");
-		return err_hint(err, "start the program with GLIBC_TUNABLES=glibc.cpu.hwcaps=-SHSTK");
+		return err_hint(err,
+				"start the program with GLIBC_TUNABLES=glibc.cpu.hwcaps=-SHSTK");
 	}
 
 	memset(area, 0, size);

@@ -31,7 +31,8 @@ static void get_all(struct action *list)
 
 static bool make(void)
 {
-	struct sigaction sa = { .sa_sigaction = handle, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART };
+	struct sigaction sa = { .sa_sigaction = handle,
+				.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART };
 	stack_t sas = { .ss_sp = stack, .ss_size = sizeof(stack) };
 
 	sigaltstack(&sas, NULL);

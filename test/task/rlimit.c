@@ -13,7 +13,8 @@ static bool make(void)
 
 		if (getrlimit((__rlimit_resource_t)i, &l))
 			return false;
-		if (l.rlim_max > 100000 + (rlim_t)i && i != RLIMIT_AS && i != RLIMIT_DATA && i != RLIMIT_STACK)
+		if (l.rlim_max > 100000 + (rlim_t)i && i != RLIMIT_AS && i != RLIMIT_DATA &&
+		    i != RLIMIT_STACK)
 			l.rlim_max = (i == RLIMIT_FSIZE ? 1u << 30 : 100000u) + (rlim_t)i;
 		if (l.rlim_cur > l.rlim_max - l.rlim_max / 7)
 			l.rlim_cur = l.rlim_max - l.rlim_max / 7;
@@ -32,7 +33,8 @@ static bool same(void)
 		struct rlimit l;
 
 		if (!expect(getrlimit((__rlimit_resource_t)i, &l) == 0) ||
-		    !expect(l.rlim_cur == before[i].rlim_cur) || !expect(l.rlim_max == before[i].rlim_max))
+		    !expect(l.rlim_cur == before[i].rlim_cur) ||
+		    !expect(l.rlim_max == before[i].rlim_max))
 			return expect(i < 0);
 	}
 	return true;

@@ -22,9 +22,9 @@ struct registers {
 
 /* offsets that the assembler needs */
 struct spin {
-	uint32_t ready, go;	/* 0, 4 */
-	uint64_t in[NR_GP];	/* 8 */
-	uint64_t out[NR_GP];	/* 112 */
+	uint32_t ready, go;  /* 0, 4 */
+	uint64_t in[NR_GP];  /* 8 */
+	uint64_t out[NR_GP]; /* 112 */
 };
 
 /* Load everything but rdi and rsp, spin, and store it again. */
@@ -81,7 +81,8 @@ static void invent(struct registers *r)
 	r->st[1] = -1e4000L;
 	r->st[2] = 1.0L / 3;
 	r->x87_control = 0x0f7f - 0x300; /* rounds towards zero, single precision */
-	r->mxcsr = 0x1f80 | 0x6000 | 0x8000 | 0x21; /* rounds towards zero, flushes to zero, two flags */
+	r->mxcsr = 0x1f80 | 0x6000 | 0x8000 |
+		   0x21; /* rounds towards zero, flushes to zero, two flags */
 	r->pkru = 0x5555aaa4;
 }
 
@@ -90,19 +91,23 @@ static inline void load_vectors(const struct registers *r)
 	const unsigned char *z = &r->zmm[0][0];
 
 #define LOAD(insn, reg, n) __asm__ volatile(insn " %0, %%" reg #n : : "m"(z[64 * n]));
-#define LOAD_LOW(insn, reg)                                                                         \
-	LOAD(insn, reg, 0) LOAD(insn, reg, 1) LOAD(insn, reg, 2) LOAD(insn, reg, 3)                 \
-	LOAD(insn, reg, 4) LOAD(insn, reg, 5) LOAD(insn, reg, 6) LOAD(insn, reg, 7)                 \
-	LOAD(insn, reg, 8) LOAD(insn, reg, 9) LOAD(insn, reg, 10) LOAD(insn, reg, 11)               \
-	LOAD(insn, reg, 12) LOAD(insn, reg, 13) LOAD(insn, reg, 14) LOAD(insn, reg, 15)
-#define LOAD_HIGH                                                                                   \
-	LOAD("vmovdqu64", "zmm", 16) LOAD("vmovdqu64", "zmm", 17) LOAD("vmovdqu64", "zmm", 23)      \
-	LOAD("vmovdqu64", "zmm", 30) LOAD("vmovdqu64", "zmm", 31)
+#define LOAD_LOW(insn, reg)                                                                 \
+	LOAD(insn, reg, 0)                                                                  \
+	LOAD(insn, reg, 1) LOAD(insn, reg, 2) LOAD(insn, reg, 3) LOAD(insn, reg, 4)         \
+		LOAD(insn, reg, 5) LOAD(insn, reg, 6) LOAD(insn, reg, 7) LOAD(insn, reg, 8) \
+			LOAD(insn, reg, 9) LOAD(insn, reg, 10) LOAD(insn, reg, 11)          \
+				LOAD(insn, reg, 12) LOAD(insn, reg, 13) LOAD(insn, reg, 14) \
+					LOAD(insn, reg, 15)
+#define LOAD_HIGH                                                                              \
+	LOAD("vmovdqu64", "zmm", 16)                                                           \
+	LOAD("vmovdqu64", "zmm", 17) LOAD("vmovdqu64", "zmm", 23) LOAD("vmovdqu64", "zmm", 30) \
+		LOAD("vmovdqu64", "zmm", 31)
 
 	if (has_avx512) {
-		LOAD_LOW("vmovdqu64", "zmm") LOAD_HIGH
-		__asm__ volatile("kmovq %0, %%k1; kmovq %1, %%k5; kmovq %2, %%k7"
-				 : : "m"(r->k[1]), "m"(r->k[5]), "m"(r->k[7]));
+		LOAD_LOW("vmovdqu64", "zmm")
+		LOAD_HIGH __asm__ volatile("kmovq %0, %%k1; kmovq %1, %%k5; kmovq %2, %%k7"
+					   :
+					   : "m"(r->k[1]), "m"(r->k[5]), "m"(r->k[7]));
 	} else if (has_avx) {
 		LOAD_LOW("vmovdqu", "ymm")
 	} else {
@@ -114,20 +119,24 @@ static inline void store_vectors(struct registers *r)
 {
 	unsigned char *z = &r->zmm[0][0];
 
-#define STORE(insn, reg, n) __asm__ volatile(insn " %%" reg #n ", %0" : "=m"(*(char(*)[64])&z[64 * n]));
-#define STORE_LOW(insn, reg)                                                                        \
-	STORE(insn, reg, 0) STORE(insn, reg, 1) STORE(insn, reg, 2) STORE(insn, reg, 3)             \
-	STORE(insn, reg, 4) STORE(insn, reg, 5) STORE(insn, reg, 6) STORE(insn, reg, 7)             \
-	STORE(insn, reg, 8) STORE(insn, reg, 9) STORE(insn, reg, 10) STORE(insn, reg, 11)           \
-	STORE(insn, reg, 12) STORE(insn, reg, 13) STORE(insn, reg, 14) STORE(insn, reg, 15)
-#define STORE_HIGH                                                                                  \
-	STORE("vmovdqu64", "zmm", 16) STORE("vmovdqu64", "zmm", 17) STORE("vmovdqu64", "zmm", 23)   \
-	STORE("vmovdqu64", "zmm", 30) STORE("vmovdqu64", "zmm", 31)
+#define STORE(insn, reg, n) \
+	__asm__ volatile(insn " %%" reg #n ", %0" : "=m"(*(char(*)[64]) & z[64 * n]));
+#define STORE_LOW(insn, reg)                                                                    \
+	STORE(insn, reg, 0)                                                                     \
+	STORE(insn, reg, 1) STORE(insn, reg, 2) STORE(insn, reg, 3) STORE(insn, reg, 4)         \
+		STORE(insn, reg, 5) STORE(insn, reg, 6) STORE(insn, reg, 7) STORE(insn, reg, 8) \
+			STORE(insn, reg, 9) STORE(insn, reg, 10) STORE(insn, reg, 11)           \
+				STORE(insn, reg, 12) STORE(insn, reg, 13) STORE(insn, reg, 14)  \
+					STORE(insn, reg, 15)
+#define STORE_HIGH                                                                                \
+	STORE("vmovdqu64", "zmm", 16)                                                             \
+	STORE("vmovdqu64", "zmm", 17) STORE("vmovdqu64", "zmm", 23) STORE("vmovdqu64", "zmm", 30) \
+		STORE("vmovdqu64", "zmm", 31)
 
 	if (has_avx512) {
-		STORE_LOW("vmovdqu64", "zmm") STORE_HIGH
-		__asm__ volatile("kmovq %%k1, %0; kmovq %%k5, %1; kmovq %%k7, %2"
-				 : "=m"(r->k[1]), "=m"(r->k[5]), "=m"(r->k[7]));
+		STORE_LOW("vmovdqu64", "zmm")
+		STORE_HIGH __asm__ volatile("kmovq %%k1, %0; kmovq %%k5, %1; kmovq %%k7, %2"
+					    : "=m"(r->k[1]), "=m"(r->k[5]), "=m"(r->k[7]));
 	} else if (has_avx) {
 		STORE_LOW("vmovdqu", "ymm")
 	} else {
@@ -154,7 +163,8 @@ static void *hold(void *arg)
 	memcpy(spin.in, before.gp, sizeof(spin.in));
 	__asm__ volatile("fninit; fldcw %0" : : "m"(before.x87_control));
 	__asm__ volatile("fldt %2; fldt %1; fldt %0"
-			 : : "m"(before.st[0]), "m"(before.st[1]), "m"(before.st[2]));
+			 :
+			 : "m"(before.st[0]), "m"(before.st[1]), "m"(before.st[2]));
 	__asm__ volatile("ldmxcsr %0" : : "m"(before.mxcsr));
 	if (has_pku)
 		set_pkru(before.pkru);
@@ -208,7 +218,8 @@ static bool same(void)
 	pthread_join(thread, NULL);
 
 	return expect(memcmp(before.gp, spin.out, sizeof(before.gp)) == 0) && vectors_are_same() &&
-	       expect(before.mxcsr == after.mxcsr) && expect(before.x87_control == after.x87_control) &&
+	       expect(before.mxcsr == after.mxcsr) &&
+	       expect(before.x87_control == after.x87_control) &&
 	       expect(before.st[0] == after.st[0]) && expect(before.st[1] == after.st[1]) &&
 	       expect(before.st[2] == after.st[2]) && expect(!has_pku || before.pkru == after.pkru);
 }

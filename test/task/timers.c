@@ -41,7 +41,8 @@ static bool make(void)
 	sigset_t blocked;
 
 	for (int i = 0; i < NR; i++)
-		ids[i] = create(i % 2 ? CLOCK_MONOTONIC : CLOCK_REALTIME, SIGEV_SIGNAL, SIGRTMIN + i, 900 + i);
+		ids[i] = create(i % 2 ? CLOCK_MONOTONIC : CLOCK_REALTIME, SIGEV_SIGNAL,
+				SIGRTMIN + i, 900 + i);
 	for (int i = 0; i < NR; i++)
 		if (i % 3 == 1) {
 			deleted = ids[i];
@@ -62,8 +63,9 @@ static bool make(void)
 	sigprocmask(SIG_BLOCK, &blocked, NULL);
 
 	/* 0 ticks, 2 and 3 wait, 5 and 6 have fired, 8 waits for long, 9 and 11 were never started */
-	if (!set(ids[0], 0, 5000000, 0, 5000000) || !set(ids[2], 700, 1, 3, 5) || !set(ids[3], 900, 0, 1, 7) ||
-	    !set(ids[5], 0, 1000000, 0, 7000000) || !set(ids[6], 0, 1000000, 0, 0) || !set(ids[8], 800, 0, 0, 0))
+	if (!set(ids[0], 0, 5000000, 0, 5000000) || !set(ids[2], 700, 1, 3, 5) ||
+	    !set(ids[3], 900, 0, 1, 7) || !set(ids[5], 0, 1000000, 0, 7000000) ||
+	    !set(ids[6], 0, 1000000, 0, 0) || !set(ids[8], 800, 0, 0, 0))
 		return false;
 	victim_sleep(30);
 	return true;
@@ -73,9 +75,9 @@ static bool is_left(int id, long least, long most, long isec, long insec)
 {
 	struct itimerspec s;
 
-	return expect(syscall(SYS_timer_gettime, id, &s) == 0) && expect(s.it_value.tv_sec >= least) &&
-	       expect(s.it_value.tv_sec <= most) && expect(s.it_interval.tv_sec == isec) &&
-	       expect(s.it_interval.tv_nsec == insec);
+	return expect(syscall(SYS_timer_gettime, id, &s) == 0) &&
+	       expect(s.it_value.tv_sec >= least) && expect(s.it_value.tv_sec <= most) &&
+	       expect(s.it_interval.tv_sec == isec) && expect(s.it_interval.tv_nsec == insec);
 }
 
 /* Take @sig of a timer; with its value, and number. */
@@ -127,9 +129,9 @@ static bool same(void)
 {
 	return numbers_are_same() && ticks_on() && is_left(ids[2], 600, 700, 3, 5) &&
 	       is_left(ids[3], 800, 900, 1, 7) && is_left(ids[8], 700, 800, 0, 0) &&
-	       is_left(ids[9], 0, 0, 0, 0) && take(SIGRTMIN + 6, 906, ids[6], 0) && took_nothing(SIGRTMIN + 6) &&
-	       take(SIGRTMIN + 5, 905, ids[5], 0) && take(SIGRTMIN + 5, 905, ids[5], 1000) &&
-	       take(SIGRTMIN + 5, 905, ids[5], 1000);
+	       is_left(ids[9], 0, 0, 0, 0) && take(SIGRTMIN + 6, 906, ids[6], 0) &&
+	       took_nothing(SIGRTMIN + 6) && take(SIGRTMIN + 5, 905, ids[5], 0) &&
+	       take(SIGRTMIN + 5, 905, ids[5], 1000) && take(SIGRTMIN + 5, 905, ids[5], 1000);
 }
 
 VICTIM(make, same)
