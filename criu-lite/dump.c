@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "arch/arch.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "core/fdtable.h"
@@ -238,6 +239,7 @@ int dump_run(const struct dump_opts *opts, struct err *err)
 
 	arena_init(&arena);
 	d.kernel = kernel_new(&arena);
+	d.cpu = arch_cpu_new(&arena);
 	d.kinds = kinds_new(&arena, &all_kinds);
 	d.tree = arena_new(&arena, struct tree);
 	d.files = files_new(&arena);

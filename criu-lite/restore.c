@@ -197,7 +197,7 @@ static int set_registers(const struct thread *th, struct err *err)
 	char xstate[COMPEL_XSTATE_MAX];
 	size_t len;
 
-	if (arch_regs_from_core(th->core, &regs, xstate, &len, err) < 0 ||
+	if (arch_regs_from_core(r->cpu, th->core, &regs, xstate, &len, err) < 0 ||
 	    arch_set_thread(th->host_tid, th->core, err) < 0)
 		return -err->code;
 	if (th->entered)
@@ -287,6 +287,7 @@ int restore_run(const struct restore_opts *opts, struct err *err)
 
 	arena_init(&arena);
 	r.kernel = kernel_new(&arena);
+	r.cpu = arch_cpu_new(&arena);
 	r.kinds = kinds_new(&arena, &all_kinds);
 	r.tree = arena_new(&arena, struct tree);
 	r.files = files_new(&arena);

@@ -343,6 +343,11 @@ static void task_detach(struct compel_task *task, unsigned int dying_ms)
 	for (i = task->nr_threads; i-- > 0;)
 		if (!task->threads[i].dead && ptrace(PTRACE_DETACH, task->threads[i].tid, 0, 0) < 0)
 			thread_reap(task, task->threads[i].tid, &p);
+
+	/* One that we saw die may have been the last but this. */
+	p = patience_of(1);
+	if (task->nr_threads && task->threads[0].dead)
+		thread_reap(task, task->threads[0].tid, &p);
 }
 
 static void task_free(struct compel_task *task)

@@ -16,6 +16,10 @@
  * What a CPU provides.  One arch/CPU/ is linked; a port fills this list.
  */
 
+/* What this CPU has, found out once: under a hypervisor it is slow to ask. */
+struct arch_cpu;
+const struct arch_cpu *arch_cpu_new(struct arena *a);
+
 /* core_entry.mtype of this CPU. */
 CoreEntry__March arch_march(void);
 
@@ -27,8 +31,8 @@ void arch_core_init(CoreEntry *core, struct arena *a);
  * else ptrace tells of the stopped thread @tid into @core.  Refuses what
  * images have no place for.
  */
-int arch_core_from_xstate(CoreEntry *core, pid_t tid, const void *xstate, size_t len,
-			  struct arena *a, struct err *err);
+int arch_core_from_xstate(const struct arch_cpu *cpu, CoreEntry *core, pid_t tid,
+			  const void *xstate, size_t len, struct arena *a, struct err *err);
 
 /*
  * Dump: the same with registers and the thread's clear_child_tid address.  An
@@ -50,12 +54,15 @@ void arch_core_set_eintr(CoreEntry *core);
  * *len_ret is 0 if the image has no vector state.  Refuses an image of another
  * CPU, or with vector state that this one lacks, by name.
  */
-int arch_regs_from_core(const CoreEntry *core, struct compel_regs *regs_ret, void *xstate_ret,
-			size_t *len_ret, struct err *err);
+int arch_regs_from_core(const struct arch_cpu *cpu, const CoreEntry *core,
+			struct compel_regs *regs_ret, void *xstate_ret, size_t *len_ret,
+			struct err *err);
 
 /* Restore: what ptrace can set of the stopped thread @tid besides these, from @core. */
 int arch_set_thread(pid_t tid, const CoreEntry *core, struct err *err);
 
+/* Restore, of a core entry that has passed arch_regs_from_core(). */
+uint64_t arch_core_ip(const CoreEntry *core);
 uint64_t arch_clear_tid_addr(const CoreEntry *core);
 
 /* The thread pointer for clone(CLONE_SETTLS), 0 if registers carry it. */

@@ -12,6 +12,7 @@
 #include "images/image.h"
 
 struct kernel;
+struct arch_cpu;
 struct kinds;
 struct store;
 struct tree;
@@ -28,6 +29,7 @@ struct dump {
 	const struct dump_opts *opts;
 	struct arena *arena; /* lives as long as the run */
 	struct kernel *kernel;
+	const struct arch_cpu *cpu;
 	struct kinds *kinds;
 	struct store *store;
 	struct tree *tree;
@@ -36,6 +38,7 @@ struct dump {
 	struct path_refs *paths; /* files that cannot be found by their name, see path_ref.h */
 	int proc; /* /proc as we see it */
 	bool images_begun; /* some have been written */
+	struct wait_clocks *wait_clocks; /* see core/wait.h */
 	struct task *us; /* ourselves: the holder of files that are in nobody's table */
 	uint32_t last_pages_id; /* core/pagemap.h */
 	TaskKobjIdsEntry *our_ids; /* our own namespaces: what is inherited, not dumped */
@@ -49,6 +52,7 @@ struct restore {
 	const struct restore_opts *opts;
 	struct arena *arena;
 	struct kernel *kernel;
+	const struct arch_cpu *cpu;
 	struct kinds *kinds;
 	struct store *store;
 	struct tree *tree;

@@ -45,6 +45,16 @@ struct wait_timer {
 
 typedef vec(struct wait_timer) wait_timer_list;
 
+/* How far the clock of a CPU is behind CLOCK_MONOTONIC. */
+struct wait_clock {
+	int cpu;
+	int64_t behind;
+};
+
+struct wait_clocks {
+	vec(struct wait_clock) list;
+};
+
 struct waits {
 	vec(struct wait_note) notes;
 	wait_timer_list timers; /* before the freeze; after it, those that are gone */

@@ -101,13 +101,14 @@ static bool read_sched(int proc, const char *who, uint64_t *ran_ret, uint64_t *s
 }
 
 /*
- * Now, on the clock of CPU @cpu.  These clocks stand still while a hypervisor
- * has the CPU, each at its own times; only who runs there can read one.
+ * How far the clock of CPU @cpu is behind CLOCK_MONOTONIC.  These clocks stand
+ * still while a hypervisor has the CPU, each at its own times; only who runs
+ * there can read one.
  */
-static bool cpu_now(int proc, int cpu, uint64_t *ret)
+static bool ask_clock(int proc, int cpu, int64_t *behind_ret)
 {
 	cpu_set_t before, there;
-	uint64_t ignored;
+	uint64_t now, ignored;
 	bool good;
 
 	CPU_ZERO(&there);
@@ -116,9 +117,30 @@ static bool cpu_now(int proc, int cpu, uint64_t *ret)
 	    sched_setaffinity(0, sizeof(there), &there) < 0)
 		return false;
 	sched_yield(); /* brings the number up to date */
-	good = read_sched(proc, "thread-self", ret, &ignored);
+	good = read_sched(proc, "thread-self", &now, &ignored);
+	*behind_ret = (int64_t)(now_ns() - now);
 	sched_setaffinity(0, sizeof(before), &before);
 	return good;
+}
+
+/* Each CPU is asked once. */
+static bool clock_behind(struct dump *d, int cpu, int64_t *behind_ret)
+{
+	struct wait_clock *c;
+
+	if (!d->wait_clocks)
+		d->wait_clocks = arena_new(d->arena, struct wait_clocks);
+	vec_for_each(c, &d->wait_clocks->list) {
+		if (c->cpu != cpu)
+			continue;
+		*behind_ret = c->behind;
+		return true;
+	}
+
+	if (!ask_clock(d->proc, cpu, behind_ret))
+		return false;
+	*vec_add(d->arena, &d->wait_clocks->list) = (struct wait_clock){ cpu, *behind_ret };
+	return true;
 }
 
 /* By the function of the kernel in which it sleeps; its arguments are where they always were. */
@@ -140,34 +162,52 @@ static long call_behind_restart(int proc, const char *who, const struct wait_cal
 	return -1;
 }
 
+/* Of a call that has told its program what is left of its time, nothing else is wanted. */
+static bool tells_itself(const struct wait_call *c)
+{
+	struct wait_place place;
+
+	return wait_find_timeout(c, &place) && place.left >= 0 && c->args[place.left];
+}
+
 static bool is_noteworthy(const struct wait_call *c)
 {
 	struct wait_place place;
 
-	return c->nr == SYS_restart_syscall || (wait_find_timeout(c, &place) && is_wall_clock(c));
+	return c->nr == SYS_restart_syscall ||
+	       (wait_find_timeout(c, &place) && is_wall_clock(c) && !tells_itself(c));
+}
+
+static bool note_time(struct dump *d, const struct task *t, const char *who, struct wait_note *note)
+{
+	struct err ignored = { 0 };
+	struct proc_stat stat;
+	int64_t behind;
+	uint64_t ran;
+
+	if (proc_read_stat(d->proc, t->host_pid, note->tid, &stat, &ignored) < 0 ||
+	    !read_sched(d->proc, who, &ran, &note->switches) ||
+	    !clock_behind(d, stat.processor, &behind))
+		return false;
+
+	note->seen = now_ns();
+	ran += (uint64_t)behind;
+	note->slept = note->seen > ran ? note->seen - ran : 0;
+	return true;
 }
 
 static void note_thread(struct dump *d, struct task *t, pid_t tid)
 {
 	struct wait_note note = { .tid = tid };
-	struct proc_stat stat;
-	struct err ignored = { 0 };
-	uint64_t ran, now;
 	char who[32];
 
 	snprintf(who, sizeof(who), "%d/task/%d", t->host_pid, tid);
 	if (!read_call(d->proc, who, &note.call) || !is_noteworthy(&note.call))
 		return;
-	if (proc_read_stat(d->proc, t->host_pid, tid, &stat, &ignored) < 0 ||
-	    !read_sched(d->proc, who, &ran, &note.switches) ||
-	    !cpu_now(d->proc, stat.processor, &now))
-		return;
-
 	if (note.call.nr == SYS_restart_syscall)
 		note.sleeps_in = call_behind_restart(d->proc, who, &note.call);
-	note.seen = now_ns();
-	note.slept = now > ran ? now - ran : 0;
-	*vec_add(d->arena, &t->waits->notes) = note;
+	if (note_time(d, t, who, &note))
+		*vec_add(d->arena, &t->waits->notes) = note;
 }
 
 /*
@@ -218,9 +258,13 @@ static bool any_restarted(const struct task *t)
 {
 	const struct wait_note *n;
 
-	vec_for_each(n, &t->waits->notes)
-		if (n->call.nr == SYS_restart_syscall)
+	vec_for_each(n, &t->waits->notes) {
+		struct wait_call c = n->call;
+
+		c.nr = n->sleeps_in;
+		if (n->call.nr == SYS_restart_syscall && !tells_itself(&c))
 			return true;
+	}
 	return false;
 }
 

@@ -222,13 +222,7 @@ static int check_threads(const struct task *t, const struct vdso *v, struct err 
 	size_t i;
 
 	for (i = 0; i < t->nr_threads; i++) {
-		char xstate[COMPEL_XSTATE_MAX];
-		struct compel_regs regs;
-		size_t len;
-
-		if (arch_regs_from_core(t->threads[i].core, &regs, xstate, &len, err) < 0)
-			return -err->code;
-		if (arch_regs_ip(&regs) - (v->start + v->data) < v->code)
+		if (arch_core_ip(t->threads[i].core) - (v->start + v->data) < v->code)
 			return refuse(t, "a thread was in the middle of it", "", err);
 	}
 	return 0;

@@ -315,11 +315,14 @@ static int link_inet(struct restore *r, struct file *f, int fd, struct err *err)
 	return sockopt_end(fd, e->opts, err);
 }
 
+static const enum kernel_feature inet_needs[] = { KERNEL_SOCK_DIAG_INET, KERNEL_NONE };
+
 const struct file_kind inet_kind = {
 	.name = "socket",
 	.type = FD_TYPES__INETSK,
 	.match = match_inet,
 	.state_size = sizeof(struct inet_state),
+	.needs = inet_needs,
 	.collect = collect_inet,
 	.read = read_inet,
 	.plan = plan_inet,

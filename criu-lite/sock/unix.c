@@ -13,14 +13,13 @@
  *
  * not kept  SO_PEERCRED: it is taken anew from the task that makes a connection
  *           again, which for a pair is the first of its owners, and the listener
- *           for those whose client is gone.  A pending ECONNRESET: the survivor
- *           reads end of file.  The order of connections that wait
+ *           for those whose client is gone.  The order of connections that wait
  *
  * refused   peers outside of the tree, if they are not named by --ext-unix-sk or
  *           --external unix[INODE]: a datagram socket is connected by name again,
  *           a stream named by its inode is cut and reads end of file; connections
  *           that carry data before they are accepted, which nobody can look at;
- *           out-of-band bytes
+ *           out-of-band bytes; errors of sockets with messages
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -45,14 +44,25 @@ static bool match_unix(const struct fd_probe *p)
 
 /* ---- collect ---- */
 
-static int check_urgent(const struct fd_probe *p, struct err *err)
+/*
+ * What only poll() tells.  An error can be asked for, but then it is gone; of
+ * messages it is even told, and gone, before those that came earlier.
+ */
+static int collect_events(const struct fd_probe *p, UnixSkEntry *e, struct err *err)
 {
 	struct pollfd pfd = { .fd = p->own, .events = POLLPRI };
 
-	if (poll(&pfd, 1, 0) <= 0 || !(pfd.revents & POLLPRI))
+	if (poll(&pfd, 1, 0) < 0)
+		return err_sys(err, "cannot ask for the events of a socket");
+	e->has_peer_reset = e->peer_reset = pfd.revents & POLLERR && e->type == SOCK_STREAM;
+	if (pfd.revents & POLLERR && e->type != SOCK_STREAM)
+		err_set(err, EOPNOTSUPP,
+			"cannot dump a socket with an error that was not told yet");
+	else if (pfd.revents & POLLPRI)
+		err_set(err, EOPNOTSUPP,
+			"cannot dump a socket with an out-of-band byte (MSG_OOB) in its queue");
+	else
 		return 0;
-	err_set(err, EOPNOTSUPP,
-		"cannot dump a socket with an out-of-band byte (MSG_OOB) in its queue");
 	return err_hint(err, "dump again when the program has read it");
 }
 
@@ -65,8 +75,8 @@ static int collect_unix(struct dump *d, const struct fd_probe *p, FileEntry *fe,
 	sk->e = fe->usk = e;
 	e->ino = (uint32_t)p->st.st_ino;
 	e->flags = p->flags;
-	if (sockopt_check_netns(d, p->own, err) < 0 || check_urgent(p, err) < 0 ||
-	    unix_diag_collect(d, s, sk, err) < 0 || unix_path_collect(d, p, e, err) < 0 ||
+	if (sockopt_check_netns(d, p->own, err) < 0 || unix_diag_collect(d, s, sk, err) < 0 ||
+	    collect_events(p, e, err) < 0 || unix_path_collect(d, p, e, err) < 0 ||
 	    sockopt_collect(d, p->own, &e->opts, err) < 0)
 		return -err->code;
 
@@ -312,11 +322,15 @@ static int plan_unix(struct restore *r, struct file *f, struct err *err)
 	return makes_name(sk) ? unix_path_plan(r, sk->e, err) : 0;
 }
 
+static const enum kernel_feature unix_needs[] = { KERNEL_SOCK_DIAG_UNIX, KERNEL_UNIX_FILE,
+						  KERNEL_NONE };
+
 const struct file_kind unix_kind = {
 	.name = "unix socket",
 	.type = FD_TYPES__UNIXSK,
 	.match = match_unix,
 	.state_size = sizeof(struct unix_state),
+	.needs = unix_needs,
 	.collect = collect_unix,
 	.drain = drain_unix,
 	.drain_end = drain_end_unix,

@@ -160,6 +160,8 @@ int unix_plan_all(struct restore *r, struct unix_state *s, struct err *err);
 
 int unix_open(struct restore *r, struct file *f, struct err *err);
 int unix_link(struct restore *r, struct file *f, int fd, struct err *err);
+/* file_borrow() of its file; refuses one that no task has. */
+int unix_borrow(struct restore *r, struct unix_sk *sk, bool *lent_ret, struct err *err);
 /* What comes last: shut directions, sizes of buffers. */
 int unix_finish(const struct unix_sk *sk, int fd, struct err *err);
 

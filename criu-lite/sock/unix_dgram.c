@@ -58,7 +58,7 @@ static int borrow_sender(struct restore *r, struct sender *s, const UnixSkEntry 
 		return err_set(err, EADDRINUSE, "cannot send as %s: another program has that name",
 			       unix_name_text(r->arena, name));
 	close(s->fd);
-	s->fd = file_borrow(r, sk->f, &s->is_lent, err);
+	s->fd = unix_borrow(r, sk, &s->is_lent, err);
 	s->is_borrowed = true;
 	return s->fd < 0 ? -err->code : 0;
 }
@@ -168,7 +168,7 @@ static int connect_peer(struct restore *r, struct unix_sk *sk, int fd, struct er
 		return sk->e->peer_gone ? connect_to_dead(fd, err) : 0;
 	if (sk->peer->e->uflags & UNIX_EXTERN)
 		return connect_outside(r, fd, sk->peer->e, err);
-	peer_fd = file_borrow(r, sk->peer->f, &lent, err);
+	peer_fd = unix_borrow(r, sk->peer, &lent, err);
 	if (peer_fd < 0)
 		return -err->code;
 	ret = unix_path_connect(fd, sk->peer->e, peer_fd, err);
@@ -226,7 +226,7 @@ static int link_two(struct restore *r, struct unix_sk *sk, int fd, struct unix_s
 		    struct err *err)
 {
 	bool lent;
-	int other_fd = file_borrow(r, other->f, &lent, err), ret;
+	int other_fd = unix_borrow(r, other, &lent, err), ret;
 
 	if (other_fd < 0)
 		return -err->code;

@@ -9,6 +9,7 @@
  *        could no more be filled
  */
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -72,11 +73,18 @@ static int open_plain(struct restore *r, struct unix_sk *sk, struct err *err)
 
 /* ---- clients and servers ---- */
 
+int unix_borrow(struct restore *r, struct unix_sk *sk, bool *lent_ret, struct err *err)
+{
+	if (!sk->f->owner)
+		return err_set(err, EBADMSG, "cannot use unix socket %u: no task has it", sk->id);
+	return file_borrow(r, sk->f, lent_ret, err);
+}
+
 static int connect_to(struct restore *r, int fd, struct unix_sk *listener, uint32_t tag,
 		      struct err *err)
 {
 	bool lent;
-	int l = file_borrow(r, listener->f, &lent, err), ret;
+	int l = unix_borrow(r, listener, &lent, err), ret;
 
 	if (l < 0 || sock_act_as_owner(r, err) < 0)
 		return -err->code;
@@ -106,14 +114,18 @@ static int open_client(struct restore *r, struct unix_sk *sk, struct err *err)
 
 /*
  * The next connection, and which server it is: NULL for one of a stranger, who
- * found the listener already at its name.
+ * found the listener already at its name.  All clients are connected by now.
  */
 static int accept_next(struct restore *r, int listener, struct unix_sk **sk_ret, struct err *err)
 {
-	scoped_fd fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct pollfd p = { .fd = listener, .events = POLLIN };
 	struct file *f = NULL;
+	scoped_fd fd = -1;
 	uint32_t id;
 
+	if (poll(&p, 1, 0) <= 0)
+		return err_set(err, EBADMSG, "cannot accept a unix connection: there is none");
+	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0)
 		return err_sys(err, "cannot accept a unix connection");
 	if (recv(fd, &id, sizeof(id), MSG_DONTWAIT) == sizeof(id))
@@ -315,6 +327,8 @@ static int link_alone(struct restore *r, struct unix_sk *sk, int fd, struct err 
 
 	if (fill(r, sk, 0, other, err) < 0)
 		return -err->code;
+	if (sk->e->peer_reset && send(fd, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT) != 1)
+		return err_sys(err, "cannot leave a byte unread");
 	close(take_fd(&other));
 	return unix_finish(sk, fd, err);
 }
@@ -341,7 +355,7 @@ static int link_stream(struct restore *r, struct unix_sk *sk, int fd, struct err
 	if (peer->id < sk->id)
 		return 0;
 
-	peer_fd = file_borrow(r, peer->f, &lent, err);
+	peer_fd = unix_borrow(r, peer, &lent, err);
 	if (peer_fd < 0)
 		return -err->code;
 	ret = link_connection(r, sk, fd, peer, peer_fd, err);

@@ -249,21 +249,25 @@ static int put_look(struct dump *d, struct unix_state *s, const struct file *f, 
 	return put_packet(d, s, e, l->buf + before, err);
 }
 
+/* Bytes in the queue, of all messages; -1 if nothing tells. */
+static int queued_bytes(const struct look *l)
+{
+	int n;
+
+	return l->type != SOCK_DGRAM && ioctl(l->sock, SIOCINQ, &n) == 0 ? n : -1;
+}
+
 /*
  * Nothing came: the end of the queue, or an empty message?  Only datagrams tell
  * them apart; of a SOCK_SEQPACKET that is shut, what was sent is counted.
  */
 static bool is_end(const struct look *l, size_t seen)
 {
-	int queued = 0;
-
 	if (l->n != 0)
 		return l->n < 0;
 	if (l->type == SOCK_STREAM)
 		return true;
-	if (l->type == SOCK_DGRAM)
-		return false;
-	return ioctl(l->sock, SIOCINQ, &queued) < 0 || (size_t)queued <= seen;
+	return l->type == SOCK_SEQPACKET && queued_bytes(l) <= (int)seen;
 }
 
 static int drain_all(struct dump *d, struct unix_state *s, const struct file *f,
@@ -273,6 +277,9 @@ static int drain_all(struct dump *d, struct unix_state *s, const struct file *f,
 	size_t seen = 0;
 
 	for (;;) {
+		/* a look at what is not there would take the error away */
+		if (e->peer_reset && queued_bytes(l) <= (int)seen)
+			return 0;
 		if (look_whole(l, err) < 0)
 			return -err->code;
 		if (l->n < 0 || ((is_shut || l->type != SOCK_SEQPACKET) && is_end(l, seen)))
@@ -302,15 +309,15 @@ int unix_queue_drain(struct dump *d, struct unix_state *s, struct file *f, const
 	struct pollfd p = { .fd = own, .events = POLLIN };
 	scoped_look l = { .sock = own, .type = (int)e->type, .size = 65536 };
 	struct err e2 = { 0 };
-	int was, queued, ret;
+	int was, ret;
 
 	if (own < 0)
 		return -err->code;
 	if (poll(&p, 1, 0) <= 0 || !(p.revents & POLLIN))
 		return 0;
 	/* with more room than there is, a look at a stream never ends in the middle of a piece */
-	if (l.type == SOCK_STREAM && ioctl(own, SIOCINQ, &queued) == 0 && queued >= (int)l.size)
-		l.size = (size_t)queued + 1;
+	if (l.type == SOCK_STREAM && queued_bytes(&l) >= (int)l.size)
+		l.size = (size_t)queued_bytes(&l) + 1;
 	l.buf = malloc(l.size);
 	if (!l.buf)
 		abort();

@@ -70,7 +70,7 @@ static int collect_thread(struct dump *d, struct thread *th, struct err *err)
 		return xstate ? -err->code : err_sys(err, "cannot read vector state");
 	if (compel_get_xstate(th->host_tid, xstate, COMPEL_XSTATE_MAX, &len, err) < 0)
 		return -err->code;
-	return arch_core_from_xstate(th->core, th->host_tid, xstate, len, d->arena, err);
+	return arch_core_from_xstate(d->cpu, th->core, th->host_tid, xstate, len, d->arena, err);
 }
 
 static int collect_core(struct dump *d, struct task *t, struct err *err)
@@ -188,7 +188,7 @@ static int write_core(struct dump *d, struct task *t, struct err *err)
 
 /* ---- restore ---- */
 
-static int check_thread(const struct thread *th, struct err *err)
+static int check_thread(const struct restore *r, const struct thread *th, struct err *err)
 {
 	scoped_ptr char *xstate = malloc(COMPEL_XSTATE_MAX);
 	const ThreadCoreEntry *e = th->core->thread_core;
@@ -205,7 +205,7 @@ static int check_thread(const struct thread *th, struct err *err)
 			       e->futex_rla_len);
 
 	/* So that an image of another CPU is refused before anything is made. */
-	return arch_regs_from_core(th->core, &regs, xstate, &len, err);
+	return arch_regs_from_core(r->cpu, th->core, &regs, xstate, &len, err);
 }
 
 static int read_core(struct restore *r, struct task *t, struct err *err)
@@ -214,7 +214,7 @@ static int read_core(struct restore *r, struct task *t, struct err *err)
 		return 0;
 
 	for (size_t i = 0; i < t->nr_threads; i++)
-		if (check_thread(&t->threads[i], err) < 0) {
+		if (check_thread(r, &t->threads[i], err) < 0) {
 			err_in(err, "thread %d", t->threads[i].tid);
 			return err_hint(err, "the checkpoint is damaged; take it again");
 		}

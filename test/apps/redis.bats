@@ -30,6 +30,9 @@ cli()
 		read -r -t 5 pong <&9
 		exec 9>&-
 		[[ $pong == +PONG* ]]
+		# a live connection cannot be dumped yet: until the server has noticed the end of this one
+		alone() { cli info clients | grep -q '^connected_clients:1'; }
+		wait_for 5 alone
 	done
 }
 

@@ -6,7 +6,7 @@
 
 #include "victim.h"
 
-static int stream[2], dgram[2], seq[2], half[2], alone[2], big[2], none[2];
+static int stream[2], dgram[2], seq[2], half[2], alone[2], reset[2], big[2], none[2];
 static char block[70001];
 
 static bool say(int fd, const char *text)
@@ -55,7 +55,9 @@ static bool make(void)
 	       socketpair(AF_UNIX, SOCK_STREAM, 0, half) == 0 && say(half[0], "last") &&
 	       shutdown(half[0], SHUT_WR) == 0 && say(half[1], "still") &&
 	       socketpair(AF_UNIX, SOCK_STREAM, 0, alone) == 0 && say(alone[1], "farewell") &&
-	       close(alone[1]) == 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, big) == 0 &&
+	       close(alone[1]) == 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, reset) == 0 &&
+	       say(reset[0], "unread") && close(reset[1]) == 0 &&
+	       socketpair(AF_UNIX, SOCK_STREAM, 0, big) == 0 &&
 	       send(big[0], block, sizeof(block), 0) == sizeof(block) &&
 	       socketpair(AF_UNIX, SOCK_DGRAM, 0, none) == 0 && say(none[1], "gone") &&
 	       close(none[1]) == 0;
@@ -82,6 +84,9 @@ static bool same(void)
 
 	       hear(alone[0], "farewell") && ended(alone[0]) &&
 	       expect(send(alone[0], "x", 1, 0) < 0) && expect(errno == EPIPE) &&
+
+	       expect(recv(reset[0], got, 9, MSG_DONTWAIT) < 0) && expect(errno == ECONNRESET) &&
+	       ended(reset[0]) &&
 
 	       expect(recv(big[1], got, sizeof(got), MSG_DONTWAIT | MSG_WAITALL) ==
 		      sizeof(block)) &&

@@ -32,7 +32,7 @@ static int connected(const char *name)
 /* Answers every byte of any client by that and its number. */
 static void work(int number)
 {
-	struct pollfd p[CONNECTIONS + 1] = { { .fd = listener, .events = POLLIN } };
+	struct pollfd p[CONNECTIONS + 10] = { { .fd = listener, .events = POLLIN } };
 	nfds_t n = 1;
 	char c[2] = { 0, (char)('0' + number) };
 
@@ -50,7 +50,7 @@ static void work(int number)
 		if (p[0].revents & POLLIN) {
 			p[n].events = POLLIN;
 			p[n].fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
-			if (p[n].fd >= 0 && ++n > CONNECTIONS)
+			if (p[n].fd >= 0 && ++n > CONNECTIONS + 8)
 				_exit(1);
 		}
 	}

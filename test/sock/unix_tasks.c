@@ -19,13 +19,27 @@ static struct {
 static int listener, ping[2], servers[CLIENTS];
 static pid_t clients[CLIENTS], ponger;
 
-/* Echoes numbers of eight bytes, which come in pieces. */
+/* Not MSG_WAITALL: that ends early when a task is stopped for a moment, by whomever. */
+static bool get(int fd, uint64_t *n)
+{
+	size_t have = 0;
+	ssize_t got;
+
+	for (; have < sizeof(*n); have += (size_t)got) {
+		got = read(fd, (char *)n + have, sizeof(*n) - have);
+		if (got <= 0)
+			return false;
+	}
+	return true;
+}
+
+/* Adds one to numbers of eight bytes, which come in pieces. */
 static void pong(void)
 {
 	uint64_t n;
 
 	for (;;) {
-		if (recv(ping[1], &n, sizeof(n), MSG_WAITALL) != sizeof(n))
+		if (!get(ping[1], &n))
 			_exit(0);
 		n++;
 		if (send(ping[1], &n, sizeof(n), MSG_NOSIGNAL) != sizeof(n))
@@ -39,8 +53,8 @@ static void *ping_main(void *arg)
 
 	for (;;) {
 		if (send(ping[0], &n, 3, MSG_NOSIGNAL) != 3 ||
-		    send(ping[0], (char *)&n + 3, 5, MSG_NOSIGNAL) != 5 ||
-		    recv(ping[0], &got, sizeof(got), MSG_WAITALL) != sizeof(got) || got != n + 1) {
+		    send(ping[0], (char *)&n + 3, 5, MSG_NOSIGNAL) != 5 || !get(ping[0], &got) ||
+		    got != n + 1) {
 			shared->bad = 1;
 			return NULL;
 		}

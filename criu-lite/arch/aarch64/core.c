@@ -37,9 +37,19 @@ struct fpsimd {
 
 static const uint64_t task_size = 1ull << 48;
 
+const struct arch_cpu *arch_cpu_new(struct arena *a)
+{
+	return NULL;
+}
+
 CoreEntry__March arch_march(void)
 {
 	return CORE_ENTRY__MARCH__AARCH64;
+}
+
+uint64_t arch_core_ip(const CoreEntry *core)
+{
+	return core->ti_aarch64->gpregs->pc;
 }
 
 uint64_t arch_clear_tid_addr(const CoreEntry *core)
@@ -143,8 +153,8 @@ static void collect_pac_keys(ThreadInfoAarch64 *info, pid_t tid, struct arena *a
 	info->pac_keys->pac_generic_keys->apgakey_hi = halves[1];
 }
 
-int arch_core_from_xstate(CoreEntry *core, pid_t tid, const void *xstate, size_t len,
-			  struct arena *a, struct err *err)
+int arch_core_from_xstate(const struct arch_cpu *cpu, CoreEntry *core, pid_t tid,
+			  const void *xstate, size_t len, struct arena *a, struct err *err)
 {
 	ThreadInfoAarch64 *info = core->ti_aarch64;
 	const struct fpsimd *fp = xstate;
@@ -229,8 +239,9 @@ static int damaged(struct err *err)
 	return err_hint(err, "the checkpoint is damaged; take it again");
 }
 
-int arch_regs_from_core(const CoreEntry *core, struct compel_regs *regs_ret, void *xstate_ret,
-			size_t *len_ret, struct err *err)
+int arch_regs_from_core(const struct arch_cpu *cpu, const CoreEntry *core,
+			struct compel_regs *regs_ret, void *xstate_ret, size_t *len_ret,
+			struct err *err)
 {
 	const ThreadInfoAarch64 *info = core->ti_aarch64;
 	struct fpsimd fp = { 0 };

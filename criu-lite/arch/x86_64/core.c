@@ -46,6 +46,11 @@ CoreEntry__March arch_march(void)
 	return CORE_ENTRY__MARCH__X86_64;
 }
 
+uint64_t arch_core_ip(const CoreEntry *core)
+{
+	return core->thread_info->gpregs->ip;
+}
+
 uint64_t arch_clear_tid_addr(const CoreEntry *core)
 {
 	return core->thread_info->clear_tid_addr;
@@ -162,14 +167,14 @@ static int check_shadow_stack(pid_t tid, struct err *err)
 	return err_hint(err, "start the program with GLIBC_TUNABLES=glibc.cpu.hwcaps=-SHSTK");
 }
 
-int arch_core_from_xstate(CoreEntry *core, pid_t tid, const void *xstate, size_t len,
-			  struct arena *a, struct err *err)
+int arch_core_from_xstate(const struct arch_cpu *cpu, CoreEntry *core, pid_t tid,
+			  const void *xstate, size_t len, struct arena *a, struct err *err)
 {
 	if (check_shadow_stack(tid, err) < 0)
 		return -err->code;
 
 	collect_tls(core->thread_info, tid, a);
-	return xsave_to_image(xstate, len, core->thread_info->fpregs, a, err);
+	return xsave_to_image(cpu, xstate, len, core->thread_info->fpregs, a, err);
 }
 
 static void regs_to_image(const struct user_regs_struct *r, UserX86RegsEntry *e)
@@ -373,8 +378,9 @@ void arch_regs_set_result(struct compel_regs *regs, long result)
 		regs->gp.orig_rax = (unsigned long)-1;
 }
 
-int arch_regs_from_core(const CoreEntry *core, struct compel_regs *regs_ret, void *xstate_ret,
-			size_t *len_ret, struct err *err)
+int arch_regs_from_core(const struct arch_cpu *cpu, const CoreEntry *core,
+			struct compel_regs *regs_ret, void *xstate_ret, size_t *len_ret,
+			struct err *err)
 {
 	const SyscallEntry *in = core->thread_core ? core->thread_core->interrupted : NULL;
 
@@ -385,7 +391,7 @@ int arch_regs_from_core(const CoreEntry *core, struct compel_regs *regs_ret, voi
 	regs_from_image(core->thread_info->gpregs, &regs_ret->gp);
 	if (in)
 		regs_interrupt(core->thread_info->gpregs, in->result, &regs_ret->gp);
-	if (xsave_check_permitted(core->thread_info->permitted, err) < 0)
+	if (xsave_check_permitted(cpu, core->thread_info->permitted, err) < 0)
 		return -err->code;
-	return xsave_from_image(core->thread_info->fpregs, xstate_ret, len_ret, err);
+	return xsave_from_image(cpu, core->thread_info->fpregs, xstate_ret, len_ret, err);
 }

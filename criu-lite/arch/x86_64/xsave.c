@@ -39,6 +39,7 @@ enum {
 	PKRU = 9,
 	TILE_CONFIG = 17,
 	TILE_DATA = 18,
+	COMPONENTS_MAX,
 };
 
 struct component {
@@ -89,7 +90,15 @@ static uint64_t known_features(void)
 	return mask;
 }
 
-/* What the kernel has enabled: XCR0. */
+struct arch_cpu {
+	uint64_t enabled; /* components: XCR0 */
+	size_t size;	  /* of an area with all of them, as PTRACE_SETREGSET wants it */
+	uint32_t mxcsr_mask;
+	struct {
+		size_t offset, size;
+	} components[COMPONENTS_MAX];
+};
+
 static uint64_t enabled_features(void)
 {
 	uint32_t eax, ebx, ecx, edx;
@@ -101,29 +110,34 @@ static uint64_t enabled_features(void)
 	return (uint64_t)edx << 32 | eax;
 }
 
-/* Of an area with everything that is enabled; this is what PTRACE_SETREGSET wants. */
-static size_t area_size(void)
+static uint32_t mxcsr_mask(void)
 {
+	char area[FXSAVE_SIZE] __attribute__((aligned(16))) = { 0 };
+	uint32_t mask;
+
+	__asm__ volatile("fxsave64 %0" : "=m"(area));
+	memcpy(&mask, area + FXSAVE_MXCSR_MASK, sizeof(mask));
+	return mask ? mask : MXCSR_MASK_DEFAULT;
+}
+
+const struct arch_cpu *arch_cpu_new(struct arena *a)
+{
+	struct arch_cpu *cpu = arena_new(a, struct arch_cpu);
 	uint32_t eax, ebx, ecx, edx;
 
+	cpu->enabled = enabled_features();
+	cpu->mxcsr_mask = mxcsr_mask();
 	__cpuid_count(CPUID_XSAVE, 0, eax, ebx, ecx, edx);
-	return ebx;
-}
+	cpu->size = ebx;
+	for (uint64_t left = cpu->enabled & known_features() & ~(uint64_t)XFEATURES_LEGACY; left;
+	     left &= left - 1) {
+		unsigned int bit = (unsigned int)__builtin_ctzll(left);
 
-static size_t offset_of(unsigned int bit)
-{
-	uint32_t eax, ebx, ecx, edx;
-
-	__cpuid_count(CPUID_XSAVE, bit, eax, ebx, ecx, edx);
-	return ebx;
-}
-
-static size_t size_of(unsigned int bit)
-{
-	uint32_t eax, ebx, ecx, edx;
-
-	__cpuid_count(CPUID_XSAVE, bit, eax, ebx, ecx, edx);
-	return eax;
+		__cpuid_count(CPUID_XSAVE, bit, eax, ebx, ecx, edx);
+		cpu->components[bit].size = eax;
+		cpu->components[bit].offset = ebx;
+	}
+	return cpu;
 }
 
 static uint16_t get16(const char *area, size_t at)
@@ -179,18 +193,18 @@ static void legacy_to_image(const char *area, UserX86FpregsEntry *fp, struct are
 	fp->xmm_space = arena_dup(a, area + FXSAVE_XMM, XMM_WORDS * 4);
 }
 
-static void component_to_image(const struct component *c, const char *area, UserX86XsaveEntry *x,
-			       struct arena *a)
+static void component_to_image(const struct arch_cpu *cpu, const struct component *c,
+			       const char *area, UserX86XsaveEntry *x, struct arena *a)
 {
 	size_t *n = (size_t *)((char *)x + c->n);
 	void **list = (void **)((char *)x + c->list);
 
 	*n = c->size / c->width;
-	*list = arena_dup(a, area + offset_of(c->bit), c->size);
+	*list = arena_dup(a, area + cpu->components[c->bit].offset, c->size);
 }
 
-static int others_to_image(const char *area, size_t len, UserX86XsaveEntry *x, struct arena *a,
-			   struct err *err)
+static int others_to_image(const struct arch_cpu *cpu, const char *area, size_t len,
+			   UserX86XsaveEntry *x, struct arena *a, struct err *err)
 {
 	x->others = arena_array(a, UserX86ComponentEntry *, NR_OTHERS);
 	for (int i = 0; i < NR_OTHERS; i++) {
@@ -199,24 +213,24 @@ static int others_to_image(const char *area, size_t len, UserX86XsaveEntry *x, s
 
 		if (!(x->xstate_bv >> bit & 1))
 			continue;
-		if (offset_of(bit) + size_of(bit) > len)
+		if (cpu->components[bit].offset + cpu->components[bit].size > len)
 			return err_set(err, EPROTO, "cannot understand vector state of %zu bytes",
 				       len);
 		e = arena_new(a, UserX86ComponentEntry);
 		user_x86_component_entry__init(e);
 		e->number = bit;
-		e->state.len = size_of(bit);
-		e->state.data = arena_dup(a, area + offset_of(bit), e->state.len);
+		e->state.len = cpu->components[bit].size;
+		e->state.data = arena_dup(a, area + cpu->components[bit].offset, e->state.len);
 		x->others[x->n_others++] = e;
 	}
 	return 0;
 }
 
-int xsave_to_image(const void *area, size_t len, UserX86FpregsEntry *fp, struct arena *a,
-		   struct err *err)
+int xsave_to_image(const struct arch_cpu *cpu, const void *area, size_t len, UserX86FpregsEntry *fp,
+		   struct arena *a, struct err *err)
 {
 	UserX86XsaveEntry *x = arena_new(a, UserX86XsaveEntry);
-	uint64_t used, unknown, enabled = enabled_features();
+	uint64_t used, unknown;
 
 	if (len < FXSAVE_SIZE + HEADER_SIZE)
 		return err_set(err, EPROTO, "cannot understand vector state of %zu bytes", len);
@@ -231,8 +245,8 @@ int xsave_to_image(const void *area, size_t len, UserX86FpregsEntry *fp, struct 
 	for (int i = 0; i < NR_COMPONENTS; i++) {
 		const struct component *c = &components[i];
 
-		if ((enabled >> c->bit & 1) && offset_of(c->bit) + c->size <= len)
-			component_to_image(c, area, x, a);
+		if ((cpu->enabled >> c->bit & 1) && cpu->components[c->bit].offset + c->size <= len)
+			component_to_image(cpu, c, area, x, a);
 	}
 
 	/* The kernel keeps PKRU elsewhere and its bit here may be stale. */
@@ -242,7 +256,7 @@ int xsave_to_image(const void *area, size_t len, UserX86FpregsEntry *fp, struct 
 	x->cet = arena_new(a, UserX86CetEntry);
 	user_x86_cet_entry__init(x->cet);
 	fp->xsave = x;
-	return others_to_image(area, len, x, a, err);
+	return others_to_image(cpu, area, len, x, a, err);
 }
 
 /* ---- restore ---- */
@@ -258,31 +272,16 @@ static void put(char *area, size_t at, uint64_t value, size_t width)
 	memcpy(area + at, &value, width);
 }
 
-/*
- * The kernel refuses bits of MXCSR that the CPU does not have, without saying
- * which; better here.
- */
-static int check_mxcsr(uint32_t mxcsr, struct err *err)
-{
-	static const uint32_t always = MXCSR_MASK_DEFAULT;
-	char area[FXSAVE_SIZE] __attribute__((aligned(16))) = { 0 };
-	uint32_t mask;
-
-	__asm__ volatile("fxsave64 %0" : "=m"(area));
-	mask = get32(area, FXSAVE_MXCSR_MASK);
-	if (mxcsr & ~(mask ? mask : always))
-		return damaged("the SSE control register (mxcsr)", err);
-	return 0;
-}
-
-static int legacy_from_image(const UserX86FpregsEntry *fp, char *area, struct err *err)
+static int legacy_from_image(const struct arch_cpu *cpu, const UserX86FpregsEntry *fp, char *area,
+			     struct err *err)
 {
 	if (fp->n_st_space != ST_WORDS)
 		return damaged("the list of x87 registers", err);
 	if (fp->n_xmm_space != XMM_WORDS)
 		return damaged("the list of SSE registers", err);
-	if (check_mxcsr(fp->mxcsr, err) < 0)
-		return -err->code;
+	/* the kernel refuses these bits too, without saying which */
+	if (fp->mxcsr & ~cpu->mxcsr_mask)
+		return damaged("the SSE control register (mxcsr)", err);
 
 	put(area, FXSAVE_CWD, fp->cwd, 2);
 	put(area, FXSAVE_SWD, fp->swd, 2);
@@ -297,25 +296,27 @@ static int legacy_from_image(const UserX86FpregsEntry *fp, char *area, struct er
 	return 0;
 }
 
-static int component_from_image(const struct component *c, const UserX86XsaveEntry *x, char *area,
-				size_t size, struct err *err)
+static int component_from_image(const struct arch_cpu *cpu, const struct component *c,
+				const UserX86XsaveEntry *x, char *area, size_t size,
+				struct err *err)
 {
 	size_t n = *(const size_t *)((const char *)x + c->n);
 	void *const *list = (void *const *)((const char *)x + c->list);
 
 	if (n != c->size / c->width)
 		return damaged(c->name, err);
-	if (offset_of(c->bit) + c->size > size)
+	if (cpu->components[c->bit].offset + c->size > size)
 		return err_set(err, EPROTO, "cannot place %s in vector state of %zu bytes", c->name,
 			       size);
 
-	memcpy(area + offset_of(c->bit), *list, c->size);
+	memcpy(area + cpu->components[c->bit].offset, *list, c->size);
 	return 0;
 }
 
-static int check_feature(unsigned int bit, const char *name, uint64_t enabled, struct err *err)
+static int check_feature(const struct arch_cpu *cpu, unsigned int bit, const char *name,
+			 struct err *err)
 {
-	if (enabled >> bit & 1)
+	if (cpu->enabled >> bit & 1)
 		return 0;
 
 	err_set(err, EOPNOTSUPP, "cannot restore a thread that uses %s", name);
@@ -323,12 +324,10 @@ static int check_feature(unsigned int bit, const char *name, uint64_t enabled, s
 	return err_hint(err, "restore on a machine with the features of the one that was dumped");
 }
 
-int xsave_check_permitted(uint64_t permitted, struct err *err)
+int xsave_check_permitted(const struct arch_cpu *cpu, uint64_t permitted, struct err *err)
 {
-	uint64_t enabled = enabled_features();
-
 	for (unsigned int bit = 0; bit < 64; bit++)
-		if ((permitted >> bit & 1) && check_feature(bit, "AMX", enabled, err) < 0)
+		if ((permitted >> bit & 1) && check_feature(cpu, bit, "AMX", err) < 0)
 			return -err->code;
 	return 0;
 }
@@ -341,8 +340,8 @@ static const UserX86ComponentEntry *find_other(const UserX86XsaveEntry *x, unsig
 	return NULL;
 }
 
-static int others_from_image(const UserX86XsaveEntry *x, uint64_t enabled, char *area, size_t size,
-			     struct err *err)
+static int others_from_image(const struct arch_cpu *cpu, const UserX86XsaveEntry *x, char *area,
+			     size_t size, struct err *err)
 {
 	for (int i = 0; i < NR_OTHERS; i++) {
 		unsigned int bit = others[i].bit;
@@ -350,12 +349,13 @@ static int others_from_image(const UserX86XsaveEntry *x, uint64_t enabled, char 
 
 		if (!(x->xstate_bv >> bit & 1))
 			continue;
-		if (check_feature(bit, others[i].name, enabled, err) < 0)
+		if (check_feature(cpu, bit, others[i].name, err) < 0)
 			return -err->code;
 		e = find_other(x, bit);
-		if (!e || e->state.len != size_of(bit) || offset_of(bit) + e->state.len > size)
+		if (!e || e->state.len != cpu->components[bit].size ||
+		    cpu->components[bit].offset + e->state.len > size)
 			return damaged(others[i].name, err);
-		memcpy(area + offset_of(bit), e->state.data, e->state.len);
+		memcpy(area + cpu->components[bit].offset, e->state.data, e->state.len);
 	}
 	return 0;
 }
@@ -371,11 +371,12 @@ static int check_features(uint64_t used, struct err *err)
 	return err_hint(err, "use a newer criu-lite");
 }
 
-int xsave_from_image(const UserX86FpregsEntry *fp, void *area, size_t *len_ret, struct err *err)
+int xsave_from_image(const struct arch_cpu *cpu, const UserX86FpregsEntry *fp, void *area,
+		     size_t *len_ret, struct err *err)
 {
 	const UserX86XsaveEntry *x = fp->xsave;
-	uint64_t used = x ? x->xstate_bv : XFEATURES_LEGACY, enabled = enabled_features();
-	size_t size = area_size();
+	uint64_t used = x ? x->xstate_bv : XFEATURES_LEGACY;
+	size_t size = cpu->size;
 
 	if (size > COMPEL_XSTATE_MAX)
 		return err_set(err, EPROTO, "cannot use vector state of %zu bytes", size);
@@ -386,19 +387,19 @@ int xsave_from_image(const UserX86FpregsEntry *fp, void *area, size_t *len_ret, 
 	}
 
 	memset(area, 0, size);
-	if (legacy_from_image(fp, area, err) < 0 || check_features(used, err) < 0)
+	if (legacy_from_image(cpu, fp, area, err) < 0 || check_features(used, err) < 0)
 		return -err->code;
 	for (int i = 0; i < NR_COMPONENTS; i++) {
 		const struct component *c = &components[i];
 
 		if (!(used >> c->bit & 1))
 			continue;
-		if (check_feature(c->bit, c->name, enabled, err) < 0 ||
-		    component_from_image(c, x, area, size, err) < 0)
+		if (check_feature(cpu, c->bit, c->name, err) < 0 ||
+		    component_from_image(cpu, c, x, area, size, err) < 0)
 			return -err->code;
 	}
 
-	if (x && others_from_image(x, enabled, area, size, err) < 0)
+	if (x && others_from_image(cpu, x, area, size, err) < 0)
 		return -err->code;
 
 	put(area, FXSAVE_SIZE, used, 8);
