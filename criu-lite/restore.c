@@ -191,7 +191,7 @@ static int unmap_region(struct restore *r, const struct task *t, struct err *err
 	return ret < 0 ? err_set(err, (int)-ret, "cannot unmap the restorer") : 0;
 }
 
-static int set_registers(const struct thread *th, struct err *err)
+static int set_registers(const struct restore *r, const struct thread *th, struct err *err)
 {
 	struct compel_regs regs;
 	char xstate[COMPEL_XSTATE_MAX];
@@ -216,7 +216,7 @@ static int finish_task(struct restore *r, struct task *t, struct err *err)
 	if (stopped_forget(r, t, err) < 0 || waits_enter(r, t, err) < 0 || unmap_region(r, t, err) < 0)
 		return -err->code;
 	for (i = 0; i < t->nr_threads; i++)
-		if (set_registers(&t->threads[i], err) < 0)
+		if (set_registers(r, &t->threads[i], err) < 0)
 			return err_in(err, "thread %d", t->threads[i].tid);
 	return 0;
 }

@@ -253,7 +253,7 @@ static int thread_collect(struct seizing *s, struct compel_thread *t, struct err
 	if (t->dead)
 		return 0;
 
-	s->patience.tries = 0;
+	patience_renew(&s->patience);
 	ret = thread_wait_parked(t->tid, &s->patience, &status);
 	if (ret == -ETIMEDOUT)
 		return err_stuck(err, t->tid);
@@ -320,7 +320,7 @@ static bool thread_reap(struct compel_task *task, pid_t tid, struct patience *p)
 	int keep = tid == task->pid && task_parent(tid) == getpid() ? WNOWAIT : 0;
 	siginfo_t info;
 
-	p->tries = 0;
+	patience_renew(p);
 	do {
 		info.si_pid = 0;
 		if (waitid(P_PID, (id_t)tid, &info, WEXITED | WNOHANG | __WALL | keep) < 0)

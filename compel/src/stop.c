@@ -21,7 +21,7 @@
 
 enum {
 	NSEC_PER_MSEC = 1000000,
-	YIELDS = 32, /* a thread on another CPU stops within that time */
+	YIELD_NS = 60000, /* a thread on an idle CPU stops within that time */
 	SLEEP_MIN_NS = 20000,
 	SLEEP_DOUBLINGS = 7,
 	ENTER_TIMEOUT_MS = 10000,
@@ -45,19 +45,27 @@ struct patience patience_of(unsigned int timeout_ms)
 	return p;
 }
 
+void patience_renew(struct patience *p)
+{
+	p->tries = p->sleeps = 0;
+}
+
 bool patience_wait(struct patience *p)
 {
 	struct timespec ts = { 0 };
+	uint64_t now = now_ns();
 	unsigned int doublings;
 
-	if (p->tries++ < YIELDS) {
+	if (p->tries++ == 0)
+		p->yield_end = now + YIELD_NS;
+	if (now < p->yield_end) {
 		sched_yield();
 		return true;
 	}
-	if (p->end && now_ns() >= p->end)
+	if (p->end && now >= p->end)
 		return false;
 
-	doublings = (p->tries - YIELDS) / 4;
+	doublings = p->sleeps++ / 4;
 	ts.tv_nsec = SLEEP_MIN_NS << (doublings < SLEEP_DOUBLINGS ? doublings : SLEEP_DOUBLINGS);
 	nanosleep(&ts, NULL);
 	return true;
@@ -106,8 +114,7 @@ int stop_wait(pid_t tid, struct patience *p, int *status_ret)
 	while ((got = waitpid(tid, &status, __WALL | WNOHANG)) <= 0) {
 		if (got < 0 && errno != EINTR)
 			return -ESRCH;
-		if (p->tries > YIELDS && is_dead(tid) &&
-		    waitpid(tid, &status, __WALL | WNOHANG) <= 0)
+		if (p->sleeps && is_dead(tid) && waitpid(tid, &status, __WALL | WNOHANG) <= 0)
 			return -ESRCH;
 		if (!patience_wait(p))
 			return -ETIMEDOUT;

@@ -20,9 +20,12 @@
 /* Waits that burn no CPU: a few yields, then growing sleeps. */
 struct patience {
 	uint64_t end; /* in ns; 0: for ever */
-	unsigned int tries;
+	uint64_t yield_end;
+	unsigned int tries, sleeps;
 };
 struct patience patience_of(unsigned int timeout_ms);
+/* For the next thing to wait for, within the same time. */
+void patience_renew(struct patience *p);
 /* Wait a little; false: the time is over. */
 bool patience_wait(struct patience *p);
 

@@ -312,6 +312,8 @@ static int link_inet(struct restore *r, struct file *f, int fd, struct err *err)
 	if (e->opts->has_reuseaddr &&
 	    set_or_say(fd, SOL_SOCKET, SO_REUSEADDR, e->opts->reuseaddr, "SO_REUSEADDR", err) < 0)
 		return -err->code;
+	if (inet_queue_link(r, fd, e, err) < 0)
+		return -err->code;
 	return sockopt_end(fd, e->opts, err);
 }
 

@@ -12,7 +12,7 @@
 /*
  * What the files of this kind share: inet.c (the kind: addresses, names, IP),
  * inet_tcp.c, inet_udp.c (what only these have),
- * inet_group.c (multicast), inet_port.c (whose is a port?).
+ * inet_group.c (multicast), inet_queue.c (datagrams not read), inet_port.c (whose is a port?).
  */
 
 /* As in inet_sk_entry: the states of TCP, which UDP uses too. */
@@ -58,6 +58,10 @@ int inet_udp_collect(struct dump *d, int fd, InetSkEntry *e, struct err *err);
 int inet_group_collect(struct dump *d, struct inet_state *s, int fd, const InetSkEntry *e,
 		       struct err *err);
 int inet_udp_open(int fd, const InetSkEntry *e, struct err *err);
+
+/* Datagrams that were not read; link: they arrive once more. */
+int inet_queue_collect(struct dump *d, int fd, InetSkEntry *e, struct err *err);
+int inet_queue_link(struct restore *r, int fd, const InetSkEntry *e, struct err *err);
 
 /* Plan: refuse an address that another program has. */
 int inet_port_plan(struct restore *r, const InetSkEntry *e, struct err *err);

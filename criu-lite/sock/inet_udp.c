@@ -3,11 +3,9 @@
  * inet_udp - what only UDP sockets have
  *
  * Those that are connected are connected again, to an address that need not
- * answer.
+ * answer.  What was not read is kept by inet_queue.c.
  *
- * not kept  datagrams that were received and not read: they are lost, as the
- *           network may lose them, with a warning in the log.  That only sending
- *           was shut
+ * not kept  that only sending was shut; an error that was not told yet
  *
  * refused   data that waits for the end of UDP_CORK or MSG_MORE: nobody can look at
  *           it
@@ -18,7 +16,6 @@
 #include <sys/ioctl.h>
 #include <time.h>
 
-#include "base/log.h"
 #include "core/sockopt.h"
 #include "sock/inet.h"
 
@@ -55,15 +52,11 @@ static void collect_shutdown(int fd, InetSkEntry *e)
 
 int inet_udp_collect(struct dump *d, int fd, InetSkEntry *e, struct err *err)
 {
-	char byte;
-
 	if (check_corked(fd, err) < 0)
 		return -err->code;
 	collect_shutdown(fd, e);
-	/* after shutdown(), nothing is read as well: then that is no datagram */
-	if (!e->has_shutdown && recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0)
-		log_warn("UDP socket %u, port %u: datagrams that were not read are lost", e->ino,
-			 e->src_port);
+	if (inet_queue_collect(d, fd, e, err) < 0)
+		return -err->code;
 	return inet_group_collect(d, kind_state(d->kinds, &inet_kind), fd, e, err);
 }
 

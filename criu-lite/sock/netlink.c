@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -70,18 +71,17 @@ static int collect_groups(struct dump *d, int fd, NetlinkSkEntry *e, struct err 
 
 static int check_queue(int fd, const NetlinkSkEntry *e, struct err *err)
 {
-	char byte;
-	ssize_t n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT | MSG_TRUNC);
+	struct pollfd p = { .fd = fd, .events = POLLIN };
 
-	if (n < 0 && errno == EAGAIN)
+	/* looking at messages would take an error away */
+	if (poll(&p, 1, 0) < 0)
+		return err_sys(err, "cannot ask for the events of a socket");
+	if (!(p.revents & (POLLIN | POLLERR)))
 		return 0;
-	if (n < 0)
-		err_sys(err, "cannot dump a netlink socket of protocol %u", e->protocol);
-	else
-		err_set(err, EOPNOTSUPP,
-			"cannot dump a netlink socket of protocol %u with %zd bytes not read",
-			e->protocol, n);
-	return err_hint(err, "dump again when the program has read them");
+	err_set(err, EOPNOTSUPP,
+		"cannot dump a netlink socket of protocol %u with %s that was not read",
+		e->protocol, p.revents & POLLERR ? "an error" : "a message");
+	return err_hint(err, "dump again when the program has read it");
 }
 
 static int collect_netlink(struct dump *d, const struct fd_probe *p, FileEntry *fe, struct err *err)

@@ -83,7 +83,7 @@ refused()	# refused WORDS [HINT]: and nothing has happened
 
 @test "unread netlink messages are refused" {
 	python netlink_unread
-	refused "netlink socket of protocol 0 with"
+	refused "netlink socket of protocol 0 with a message"
 }
 
 @test "an eBPF filter is refused" {

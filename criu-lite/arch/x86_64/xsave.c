@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "arch/arch.h"
 #include "arch/x86_64/xsave.h"
 #include "compel.h"
 

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * inet_queue - datagrams that a UDP socket has received and not read
+ *
+ * collect   looked at by MSG_PEEK through our copy, with SO_PEEK_OFF to get from
+ *           one to the next.  They stand in a field of ours, which CRIU skips
+ * link      each is made anew, header and all, and sent to this host by a raw
+ *           socket: so it comes from whom it came, even if he is far away.  It
+ *           arrives over lo
+ *
+ * not kept  what the kernel noted of them: time, device, TTL; they may go another
+ *           way, if a device, a filter of packets or a group of SO_REUSEPORT is in
+ *           between.  Those of link-local addresses, of UDP-Lite, and behind an
+ *           error that was not told yet (looking would take it away).  All this is
+ *           in the log: the network may lose datagrams, so a dump does not fail
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/ip.h>
+#include <netinet/ip6.h>
+#include <netinet/udp.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "core/sockopt.h"
+#include "sock/inet.h"
+
+enum { DATAGRAM_MAX = 65536 };
+
+/* ---- dump ---- */
+
+static uint32_t *words_of(struct dump *d, const void *addr, size_t n)
+{
+	return arena_dup(d->arena, addr, n * sizeof(uint32_t));
+}
+
+/* To whom it was sent, if the program wants to know that too. */
+static void take_dst(struct dump *d, struct msghdr *msg, InetDatagramEntry *g)
+{
+	struct cmsghdr *c;
+
+	for (c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		const void *data = CMSG_DATA(c);
+
+		if (c->cmsg_level == SOL_IP && c->cmsg_type == IP_PKTINFO && g->n_src_addr == 1) {
+			g->n_dst_addr = 1;
+			g->dst_addr = words_of(d, &((const struct in_pktinfo *)data)->ipi_addr, 1);
+		} else if (c->cmsg_level == SOL_IPV6 && c->cmsg_type == IPV6_PKTINFO &&
+			   g->n_src_addr == 4) {
+			g->n_dst_addr = 4;
+			g->dst_addr =
+				words_of(d, &((const struct in6_pktinfo *)data)->ipi6_addr, 4);
+		}
+	}
+}
+
+static InetDatagramEntry *look(struct dump *d, int fd, char *buf)
+{
+	char control[1024];
+	union inet_addr from = { 0 };
+	struct iovec iov = { .iov_base = buf, .iov_len = DATAGRAM_MAX };
+	struct msghdr msg = { .msg_name = &from,
+			      .msg_namelen = sizeof(from),
+			      .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control,
+			      .msg_controllen = sizeof(control) };
+	ssize_t n = recvmsg(fd, &msg, MSG_PEEK | MSG_DONTWAIT);
+	InetDatagramEntry *g;
+
+	if (n < 0)
+		return NULL;
+	g = record_new(d, inet_datagram_entry);
+	g->data.len = (size_t)n;
+	g->data.data = arena_dup(d->arena, buf, (size_t)n);
+	g->n_src_addr = from.any.sa_family == AF_INET ? 1 : 4;
+	if (g->n_src_addr == 1) {
+		g->src_port = ntohs(from.v4.sin_port);
+		g->src_addr = words_of(d, &from.v4.sin_addr, 1);
+	} else {
+		g->src_port = ntohs(from.v6.sin6_port);
+		g->src_addr = words_of(d, &from.v6.sin6_addr, 4);
+	}
+	take_dst(d, &msg, g);
+	return g;
+}
+
+static int set_offset(int fd, int off, struct err *err)
+{
+	if (setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &off, sizeof(off)) < 0)
+		return err_sys(err, "cannot set SO_PEEK_OFF");
+	return 0;
+}
+
+static int collect_all(struct dump *d, int fd, InetSkEntry *e, struct err *err)
+{
+	vec(InetDatagramEntry *) all = { 0 };
+	scoped_ptr char *buf = malloc(DATAGRAM_MAX);
+	InetDatagramEntry *g;
+	int was;
+
+	if (!buf)
+		abort();
+	if (sockopt_get_int(fd, SOL_SOCKET, SO_PEEK_OFF, &was) < 0)
+		return err_sys(err, "cannot read SO_PEEK_OFF");
+	if (set_offset(fd, 0, err) < 0)
+		return -err->code;
+	while ((g = look(d, fd, buf)))
+		*vec_add(d->arena, &all) = g;
+	e->queue = all.items;
+	e->n_queue = all.n;
+	return set_offset(fd, was, err);
+}
+
+int inet_queue_collect(struct dump *d, int fd, InetSkEntry *e, struct err *err)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN | POLLRDHUP };
+
+	if (poll(&p, 1, 0) < 0)
+		return err_sys(err, "cannot ask for the events of a socket");
+	if (p.revents & POLLERR)
+		log_warn(
+			"UDP socket %u, port %u: an error that was not told, and datagrams behind it, are lost",
+			e->ino, e->src_port);
+	/* after shutdown(), there always is something to read: the end */
+	if (!(p.revents & POLLIN) || (p.revents & (POLLERR | POLLRDHUP)))
+		return 0;
+	return collect_all(d, fd, e, err);
+}
+
+/* ---- restore ---- */
+
+struct packet {
+	union {
+		struct iphdr v4;
+		struct ip6_hdr v6;
+	} ip;
+	size_t ip_len;
+	struct udphdr udp;
+};
+
+static uint32_t sum_words(uint32_t sum, const void *data, size_t len)
+{
+	const uint8_t *p = data;
+	size_t i;
+
+	for (i = 0; i + 1 < len; i += 2)
+		sum += (uint32_t)p[i] << 8 | p[i + 1];
+	if (len & 1)
+		sum += (uint32_t)p[len - 1] << 8;
+	return (sum & 0xffff) + (sum >> 16);
+}
+
+/* Over IPv6, datagrams without a checksum are not welcome. */
+static uint16_t checksum_v6(const struct packet *p, const InetDatagramEntry *g)
+{
+	uint32_t sum = IPPROTO_UDP + ntohs(p->udp.len);
+
+	sum = sum_words(sum, &p->ip.v6.ip6_src, 32);
+	sum = sum_words(sum, &p->udp, sizeof(p->udp));
+	sum = sum_words(sum, g->data.data, g->data.len);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = ~sum & 0xffff;
+	return htons((uint16_t)(sum ? sum : 0xffff));
+}
+
+static void fill_v4(struct packet *p, const uint32_t *src, const uint32_t *dst)
+{
+	p->ip_len = sizeof(p->ip.v4);
+	p->ip.v4 = (struct iphdr){ .version = 4,
+				   .ihl = 5,
+				   .ttl = 64,
+				   .protocol = IPPROTO_UDP,
+				   .saddr = *src,
+				   .daddr = *dst };
+}
+
+static void fill_v6(struct packet *p, const uint32_t *src, const uint32_t *dst)
+{
+	p->ip_len = sizeof(p->ip.v6);
+	p->ip.v6 = (struct ip6_hdr){ .ip6_flow = htonl(6u << 28),
+				     .ip6_plen = p->udp.len,
+				     .ip6_nxt = IPPROTO_UDP,
+				     .ip6_hlim = 64 };
+	memcpy(&p->ip.v6.ip6_src, src, sizeof(p->ip.v6.ip6_src));
+	memcpy(&p->ip.v6.ip6_dst, dst, sizeof(p->ip.v6.ip6_dst));
+}
+
+static bool is_any(const uint32_t *words, size_t n)
+{
+	while (n-- > 0)
+		if (words[n])
+			return false;
+	return true;
+}
+
+/* An address of this host that leads to the socket. */
+static void choose_dst(const InetSkEntry *e, const InetDatagramEntry *g, struct in6_addr *dst)
+{
+	static const struct in6_addr loopback = IN6ADDR_LOOPBACK_INIT;
+	const uint32_t loopback_v4 = htonl(INADDR_LOOPBACK);
+
+	if (g->n_dst_addr == g->n_src_addr)
+		memcpy(dst, g->dst_addr, g->n_dst_addr * sizeof(uint32_t));
+	else if (!is_any(e->src_addr, e->n_src_addr))
+		memcpy(dst, e->src_addr, e->n_src_addr * sizeof(uint32_t));
+	else if (e->family == AF_INET)
+		memcpy(dst, &loopback_v4, sizeof(loopback_v4));
+	else if (IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)g->src_addr))
+		inet_pton(AF_INET6, "::ffff:127.0.0.1", dst);
+	else
+		*dst = loopback;
+}
+
+static int send_packet(const InetSkEntry *e, const InetDatagramEntry *g)
+{
+	const struct in6_addr *src = (const struct in6_addr *)g->src_addr;
+	bool is_v4 = e->family == AF_INET;
+	struct packet p = { .udp = { .source = htons((uint16_t)g->src_port),
+				     .dest = htons((uint16_t)e->src_port),
+				     .len = htons((uint16_t)(sizeof(p.udp) + g->data.len)) } };
+	union inet_addr to = { .any.sa_family = AF_INET };
+	struct in6_addr dst;
+	scoped_fd raw = -1;
+
+	choose_dst(e, g, &dst);
+	if (is_v4) {
+		fill_v4(&p, g->src_addr, dst.s6_addr32);
+	} else if (IN6_IS_ADDR_V4MAPPED(src)) {
+		is_v4 = true;
+		fill_v4(&p, g->src_addr + 3, dst.s6_addr32 + 3);
+	} else {
+		fill_v6(&p, g->src_addr, dst.s6_addr32);
+		p.udp.check = checksum_v6(&p, g);
+		to.v6 = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_addr = dst };
+	}
+	if (is_v4)
+		to.v4.sin_addr.s_addr = p.ip.v4.daddr;
+
+	struct iovec iov[] = { { &p.ip, p.ip_len },
+			       { &p.udp, sizeof(p.udp) },
+			       { g->data.data, g->data.len } };
+	struct msghdr msg = { .msg_name = &to,
+			      .msg_namelen = is_v4 ? sizeof(to.v4) : sizeof(to.v6),
+			      .msg_iov = iov,
+			      .msg_iovlen = 3 };
+	raw = socket(to.any.sa_family, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
+	return raw < 0 || sendmsg(raw, &msg, 0) < 0 ? -errno : 0;
+}
+
+static bool is_fit(const InetSkEntry *e, const InetDatagramEntry *g)
+{
+	size_t n = e->family == AF_INET ? 1 : 4;
+
+	if (e->proto != IPPROTO_UDP || g->n_src_addr != n || e->n_src_addr != n ||
+	    g->src_port > 65535 ||
+	    g->data.len > 65535 - sizeof(struct udphdr) - sizeof(struct iphdr))
+		return false;
+	return n == 1 || !IN6_IS_ADDR_LINKLOCAL((const struct in6_addr *)g->src_addr);
+}
+
+int inet_queue_link(struct restore *r, int fd, const InetSkEntry *e, struct err *err)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	int room = 1 << 24;
+	size_t i;
+
+	if (!e->n_queue)
+		return 0;
+	/* sockopt_end() sets what it was */
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) < 0)
+		return err_sys(err, "cannot make room for the queue of a socket");
+	for (i = 0; i < e->n_queue; i++) {
+		int ret = is_fit(e, e->queue[i]) ? send_packet(e, e->queue[i]) : -EOPNOTSUPP;
+
+		if (ret < 0)
+			log_warn("UDP socket at port %u: a datagram of %zu bytes is lost: %s",
+				 e->src_port, e->queue[i]->data.len, strerror(-ret));
+	}
+	if (poll(&p, 1, 100) <= 0)
+		log_warn("UDP socket at port %u: %zu datagrams did not arrive", e->src_port,
+			 e->n_queue);
+	return 0;
+}
