@@ -26,6 +26,7 @@
 #include "core/ids.h"
 #include "core/inventory.h"
 #include "core/script.h"
+#include "core/session.h"
 #include "core/stage.h"
 #include "core/stats.h"
 #include "dump.h"
@@ -86,7 +87,7 @@ static int dump_collect(void *run, struct err *err)
 	struct dump *d = run;
 	struct task *t;
 
-	if (ids_collect(d, err) < 0)
+	if (sessions_check(d, err) < 0 || ids_collect(d, err) < 0)
 		return -err->code;
 	for_each_alive(t, d->tree)
 		if (fdtable_collect(d, t, err) < 0)

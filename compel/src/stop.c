@@ -47,7 +47,7 @@ struct patience patience_of(unsigned int timeout_ms)
 
 void patience_renew(struct patience *p)
 {
-	p->tries = p->sleeps = 0;
+	p->yield_end = p->sleeps = 0;
 }
 
 bool patience_wait(struct patience *p)
@@ -56,7 +56,7 @@ bool patience_wait(struct patience *p)
 	uint64_t now = now_ns();
 	unsigned int doublings;
 
-	if (p->tries++ == 0)
+	if (!p->yield_end)
 		p->yield_end = now + YIELD_NS;
 	if (now < p->yield_end) {
 		sched_yield();

@@ -17,11 +17,11 @@
  * Results are 0 or a negative errno; -ESRCH: the thread is dead or dying.
  */
 
-/* Waits that burn no CPU: a few yields, then growing sleeps. */
+/* Waits that burn no CPU: some yields, then growing sleeps. */
 struct patience {
 	uint64_t end; /* in ns; 0: for ever */
 	uint64_t yield_end;
-	unsigned int tries, sleeps;
+	unsigned int sleeps;
 };
 struct patience patience_of(unsigned int timeout_ms);
 /* For the next thing to wait for, within the same time. */

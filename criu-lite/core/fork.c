@@ -21,7 +21,7 @@
 #include "base/log.h"
 #include "core/barrier.h"
 #include "core/fork.h"
-#include "core/plan.h"
+#include "core/session.h"
 #include "core/shared.h"
 #include "core/task.h"
 #include "core/worker.h"
@@ -157,5 +157,8 @@ int fork_tree(struct restore *r, struct err *err)
 	r->zombies_die = true;
 	if (barrier_release(r, r->barrier, err) < 0)
 		return -err->code;
-	return barrier_wait(r, r->barrier, r->tree->nr_alive, zombies, err);
+	if (barrier_wait(r, r->barrier, r->tree->nr_alive, zombies, err) < 0)
+		return -err->code;
+	sessions_adopted(r->tree);
+	return 0;
 }

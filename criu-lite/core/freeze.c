@@ -74,7 +74,8 @@ static int freeze_task(struct dump *d, struct task *t, struct err *err)
 	if (proc_read_stat(d->proc, t->host_pid, t->host_pid, &t->stat, err) < 0)
 		return -err->code;
 
-	if (t->stat.state == 'Z' && t->stat.flags != 0) {
+	/* With other threads, only the first of them is a zombie. */
+	if (t->stat.state == 'Z' && t->stat.nr_threads <= 1) {
 		t->state = TASK_DEAD;
 		return 0;
 	}

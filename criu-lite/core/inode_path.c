@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -66,6 +67,19 @@ static bool parse_mount(struct arena *a, struct text line, struct mount_point *m
 	return true;
 }
 
+/* In a chroot the root directory need not be a mount, and what it lies on is not listed. */
+static void add_root(struct arena *a, struct mount_list *list)
+{
+	struct mount_point *m;
+	struct stat st;
+
+	if (stat("/", &st) < 0)
+		return;
+	m = vec_add(a, &list->points);
+	m->dev = (uint32_t)(major(st.st_dev) << 20 | minor(st.st_dev));
+	m->path = "/";
+}
+
 static int know_mounts(int proc, struct arena *a, struct mount_list *list, struct err *err)
 {
 	struct text rest, line;
@@ -85,6 +99,7 @@ static int know_mounts(int proc, struct arena *a, struct mount_list *list, struc
 		if (parse_mount(a, line, &m))
 			*vec_add(a, &list->points) = m;
 	}
+	add_root(a, list);
 	list->known = true;
 	return 0;
 }

@@ -11,11 +11,4 @@
  */
 int plan_run(struct restore *r, struct err *err);
 
-/* How a task comes into its session; see plan.c. */
-struct session_plan {
-	bool leads;	  /* calls setsid() */
-	bool born_before; /* is forked before its parent calls setsid() */
-};
-struct session_plan plan_session(const struct task *t);
-
 #endif

@@ -28,6 +28,7 @@ struct proc_stat {
 	uint64_t arg_start, arg_end, env_start, env_end;
 	int exit_code;
 	long nice;
+	int nr_threads;
 	int policy, rt_priority;
 	int processor; /* where it ran last */
 };

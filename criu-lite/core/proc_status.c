@@ -47,6 +47,7 @@ enum {
 	STAT_TTY_PGID,
 	STAT_FLAGS,
 	STAT_NICE = 19,
+	STAT_NR_THREADS,
 	STAT_START_TIME = 22,
 	STAT_START_CODE = 26,
 	STAT_END_CODE,
@@ -118,6 +119,7 @@ bool proc_parse_stat(const char *s, size_t len, struct proc_stat *ret)
 	ret->tty_pgid = (pid_t)f[STAT_TTY_PGID];
 	ret->flags = (unsigned int)f[STAT_FLAGS];
 	ret->nice = (long)f[STAT_NICE];
+	ret->nr_threads = (int)f[STAT_NR_THREADS];
 	ret->start_time = f[STAT_START_TIME];
 	ret->start_code = f[STAT_START_CODE];
 	ret->end_code = f[STAT_END_CODE];

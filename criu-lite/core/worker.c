@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,8 +23,8 @@
 #include "core/barrier.h"
 #include "core/files.h"
 #include "core/kind.h"
-#include "core/plan.h"
 #include "core/region.h"
+#include "core/session.h"
 #include "core/shared.h"
 #include "core/worker.h"
 
@@ -53,7 +54,7 @@ static int enter_session(struct restore *r, struct err *err)
 {
 	struct task *t = r->self;
 
-	if (worker_fork_children(r, true, err) < 0)
+	if (sessions_begin(r, err) < 0 || worker_fork_children(r, true, err) < 0)
 		return -err->code;
 	if (plan_session(t).leads && setsid() < 0)
 		return err_sys(err, "cannot begin session %d", t->sid);
@@ -81,6 +82,8 @@ static void die_as_zombie(const struct task *t)
 {
 	int status = (int)t->core->tc->exit_code;
 
+	if (t->core->tc->comm)
+		prctl(PR_SET_NAME, t->core->tc->comm);
 	if (WIFSIGNALED(status)) {
 		struct rlimit none = { 0, 0 };
 		sigset_t set;
@@ -213,7 +216,7 @@ void worker_main(struct restore *r, struct task *t)
 		die_as_zombie(t);
 	barrier_arrive();
 
-	if (stage_open(r, &err) < 0)
+	if (sessions_end(r, &err) < 0 || stage_open(r, &err) < 0)
 		worker_fail(r, &err);
 	barrier_arrive();
 	if (stage_map(r, &err) < 0)

@@ -241,7 +241,7 @@ is_refused()	# is_refused WHAT
 	[ ! -e /etc/criu/default.conf ] || skip "this machine has an /etc/criu/default.conf"
 	mkdir -p "$work/home/.criu" "$work/etc/criu"
 	echo "images-dir /etc-dir" >"$work/etc/criu/default.conf"
-	run unshare -m sh -c '
+	run unshare -m --propagation unchanged sh -c '
 		mount -t tmpfs none /etc && mkdir /etc/criu && mount --bind "$1/etc/criu" /etc/criu &&
 		HOME=$1/home "$2" dump -t 5; echo "images-dir /nohome" >"$1/home/.criu/default.conf"
 		HOME=$1/home "$2" dump -t 5' - "$work" "$CRIU_LITE"

@@ -42,6 +42,8 @@ static void test_group_stop(void)
 	struct compel_task *task;
 	struct err err = { 0 };
 
+	/* The kernel ignores SIGTSTP in an orphaned process group, as ours may be. */
+	setpgid(v.pid, v.pid);
 	kill(v.pid, SIGTSTP);
 	ok(is_stopped(v.pid) && parent_hears(v.pid, WSTOPPED), "a stopped victim");
 	ok(fine(compel_seize(v.pid, 1000, &task, &err), &err) && task->stop_signal == SIGTSTP,
