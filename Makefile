@@ -268,6 +268,7 @@ fuzzers: $(FUZZERS)
 fuzz: deps
 	@$(MAKE) --no-print-directory fuzzers B=build/fuzz CC=$(CLANG) \
 		SAN='-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined'
+	@$(MAKE) --no-print-directory programs build/test/victims/cli/everything
 	@test/fuzz/run build/fuzz $(FUZZ_SECONDS)
 
 # -- install -----------------------------------------------------------------

@@ -18,15 +18,17 @@
 
 #include "arch/arch.h"
 #include "base/cleanup.h"
+#include "base/inject.h"
 #include "base/log.h"
+#include "core/births.h"
 #include "core/fdtable.h"
 #include "core/files.h"
 #include "core/freeze.h"
 #include "core/guard.h"
 #include "core/ids.h"
 #include "core/inventory.h"
+#include "core/refuse.h"
 #include "core/script.h"
-#include "core/session.h"
 #include "core/stage.h"
 #include "core/stats.h"
 #include "dump.h"
@@ -34,18 +36,24 @@
 
 extern const char parasite_blob[], parasite_blob_end[];
 
-static int for_tasks(struct dump *d, size_t member, struct err *err)
+static int for_tasks(struct dump *d, const char *stage, size_t member, struct err *err)
 {
 	const struct task_kind *const *k;
 	struct task *t;
 
 	for_each_task(t, d->tree) {
+		if (t->spoilt && member != offsetof(struct task_kind, collect))
+			continue;
 		for (k = all_kinds.tasks; *k; k++) {
 			int (*f)(struct dump *, struct task *, struct err *);
 
 			memcpy(&f, (const char *)*k + member, sizeof(f));
-			if (f && f(d, t, err) < 0)
-				return err_in(err, "task %d: %s", t->host_pid, (*k)->name);
+			if (!f || (inject_point(err, "%s:%s", stage, (*k)->name) == 0 && f(d, t, err) == 0))
+				continue;
+			err_in(err, "task %d: %s", t->host_pid, (*k)->name);
+			if (!refuse_note(d, t, -1, err))
+				return -err->code;
+			t->spoilt = true;
 		}
 	}
 	return 0;
@@ -56,13 +64,13 @@ static int for_tasks(struct dump *d, size_t member, struct err *err)
 static int dump_freeze(void *run, struct err *err)
 {
 	struct dump *d = run;
+	int ret;
 
 	stats_start(d->stats, STAT_FROZEN);
 	stats_start(d->stats, STAT_FREEZING);
-	if (tree_freeze(d, err) < 0)
-		return -err->code;
+	ret = tree_freeze(d, err);
 	stats_stop(d->stats, STAT_FREEZING);
-	return 0;
+	return refuse_end(d, ret, false, err);
 }
 
 static int dump_thaw(void *run, bool ok, struct err *err)
@@ -82,19 +90,28 @@ static int dump_thaw(void *run, bool ok, struct err *err)
 
 /* ---- collect ---- */
 
-static int dump_collect(void *run, struct err *err)
+static int collect(struct dump *d, struct err *err)
 {
-	struct dump *d = run;
 	struct task *t;
 
-	if (sessions_check(d, err) < 0 || ids_collect(d, err) < 0)
+	if (births_check(d, err) < 0 && !refuse_note(d, NULL, -1, err))
 		return -err->code;
 	for_each_alive(t, d->tree)
 		if (fdtable_collect(d, t, err) < 0)
 			return -err->code;
-	if (for_tasks(d, offsetof(struct task_kind, collect), err) < 0)
+	if (for_tasks(d, "collect", offsetof(struct task_kind, collect), err) < 0)
 		return -err->code;
 	return files_collect_end(d, err);
+}
+
+static int dump_collect(void *run, struct err *err)
+{
+	struct dump *d = run;
+
+	/* seen from other namespaces every name is wrong, which is not worth a word each */
+	if (refuse_end(d, ids_collect(d, err), false, err) < 0)
+		return -err->code;
+	return refuse_end(d, collect(d, err), d->dry, err);
 }
 
 /* What a kind has left in the world goes again, or stays for the restore. */
@@ -117,7 +134,8 @@ static int dump_inject(void *run, struct err *err)
 	struct task *t;
 
 	for_each_alive(t, d->tree)
-		if (compel_inject(t->victim, &blob, PARASITE_ARGS_SIZE, err) < 0)
+		if (compel_inject(t->victim, &blob, PARASITE_ARGS_SIZE, err) < 0 ||
+		    inject_point(err, "inject:task") < 0)
 			return err_in(err, "task %d", t->host_pid);
 	return 0;
 }
@@ -168,9 +186,8 @@ static int discard(struct dump *d, struct err *err)
 	return store_remove_file(d->store, "inventory.img", err);
 }
 
-static int dump_drain(void *run, struct err *err)
+static int drain(struct dump *d, struct err *err)
 {
-	struct dump *d = run;
 	struct task *t;
 
 	/* from here on images are overwritten: what an older dump left is no whole any more */
@@ -180,9 +197,16 @@ static int dump_drain(void *run, struct err *err)
 	for_each_alive(t, d->tree)
 		if (ask_inside(d, t, err) < 0)
 			return -err->code;
-	if (for_tasks(d, offsetof(struct task_kind, drain), err) < 0)
+	if (for_tasks(d, "drain", offsetof(struct task_kind, drain), err) < 0)
 		return -err->code;
 	return files_drain(d, err);
+}
+
+static int dump_drain(void *run, struct err *err)
+{
+	struct dump *d = run;
+
+	return refuse_end(d, drain(d, err), false, err);
 }
 
 /* ---- write ---- */
@@ -192,17 +216,17 @@ static int write_ends(struct dump *d, struct err *err)
 	const struct task_kind *const *k;
 
 	for (k = all_kinds.tasks; *k; k++)
-		if ((*k)->write_end && (*k)->write_end(d, err) < 0)
+		if ((*k)->write_end &&
+		    (inject_point(err, "write_end:%s", (*k)->name) < 0 || (*k)->write_end(d, err) < 0))
 			return err_in(err, "%s", (*k)->name);
 	return 0;
 }
 
-static int dump_write(void *run, struct err *err)
+static int write_all(struct dump *d, struct err *err)
 {
-	struct dump *d = run;
 	struct task *t;
 
-	if (for_tasks(d, offsetof(struct task_kind, write), err) < 0 || write_ends(d, err) < 0)
+	if (for_tasks(d, "write", offsetof(struct task_kind, write), err) < 0 || write_ends(d, err) < 0)
 		return -err->code;
 	for_each_alive(t, d->tree)
 		if (fdtable_write(d, t, err) < 0)
@@ -212,45 +236,81 @@ static int dump_write(void *run, struct err *err)
 	return script_run(&d->opts->common, "post-dump", store_dirfd(d->store), d->tree->root->host_pid, err);
 }
 
+static int dump_write(void *run, struct err *err)
+{
+	struct dump *d = run;
+
+	return refuse_end(d, write_all(d, err), false, err);
+}
+
 static const struct stage dump_stages[] = {
 	{ "freeze", dump_freeze, dump_thaw },	{ "collect", dump_collect, dump_collected },
 	{ "inject", dump_inject, dump_cure },	{ "drain", dump_drain, NULL },
 	{ "write", dump_write, NULL },
 };
 
+/* What is found in a tree that goes on at once, without images: all but the last stage. */
+enum { NR_STAGES = sizeof(dump_stages) / sizeof(dump_stages[0]), NR_CHECK_STAGES = NR_STAGES - 1 };
+
+static void dump_init(struct dump *d)
+{
+	d->kernel = kernel_new(d->arena);
+	d->cpu = arch_cpu_new(d->arena);
+	d->kinds = kinds_new(d->arena, &all_kinds);
+	d->tree = arena_new(d->arena, struct tree);
+	d->files = files_new(d->arena);
+	d->us = arena_new(d->arena, struct task);
+	d->stats = stats_new(d->arena);
+	list_init(&d->tree->tasks);
+}
+
+static void dump_fini(struct dump *d)
+{
+	id_set_fini(&d->files->open_files);
+	store_close(d->store);
+	arena_fini(d->arena);
+}
+
 static int dump_begin(struct dump *d, struct err *err)
 {
-	list_init(&d->tree->tasks);
 	d->us->host_pid = getpid();
 	d->us->pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	d->proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (d->us->pidfd < 0 || d->proc < 0)
 		return err_sys(err, "cannot open %s", d->proc < 0 ? "/proc" : "a pidfd of ourselves");
+	if (d->dry) {
+		d->store = store_open_null(d->arena);
+		return 0;
+	}
 	if (store_open_dirfd(d->arena, fcntl(d->opts->common.images_fd, F_DUPFD_CLOEXEC, 3), &d->store, err) < 0)
 		return -err->code;
 	return script_run(&d->opts->common, "pre-dump", store_dirfd(d->store), 0, err);
 }
 
-int dump_run(const struct dump_opts *opts, struct err *err)
+/* A failure of ours is what counts then; refusals stand in the log. */
+static int dump_stages_run(struct dump *d, size_t n, struct err *err)
+{
+	int ret = dump_begin(d, err);
+
+	if (ret == 0)
+		ret = stages_run(dump_stages, n, d, err);
+	if (ret < 0 && !is_refusal(err))
+		d->refused->list.n = 0;
+	return ret;
+}
+
+int dump_run(const struct dump_opts *opts, struct refusals *refused, struct err *err)
 {
 	struct arena arena;
-	struct dump d = { .opts = opts, .arena = &arena };
+	struct dump d = { .opts = opts, .arena = &arena, .refused = refused };
 	struct err other = { 0 };
 	int ret;
 
 	arena_init(&arena);
-	d.kernel = kernel_new(&arena);
-	d.cpu = arch_cpu_new(&arena);
-	d.kinds = kinds_new(&arena, &all_kinds);
-	d.tree = arena_new(&arena, struct tree);
-	d.files = files_new(&arena);
-	d.us = arena_new(&arena, struct task);
-	d.stats = stats_new(&arena);
+	dump_init(&d);
 
 	guard_begin();
-	ret = dump_begin(&d, err);
-	if (ret == 0)
-		ret = stages_run(dump_stages, sizeof(dump_stages) / sizeof(dump_stages[0]), &d, err);
+	ret = dump_stages_run(&d, NR_STAGES, err);
 	if (ret < 0 && d.images_begun && discard(&d, &other) < 0)
 		log_error("%s: %s", other.what, other.why);
 	if (ret == 0)
@@ -259,8 +319,27 @@ int dump_run(const struct dump_opts *opts, struct err *err)
 		stats_print_dump(d.stats);
 	guard_end();
 
-	id_set_fini(&d.files->open_files);
-	store_close(d.store);
-	arena_fini(&arena);
+	dump_fini(&d);
+	return ret;
+}
+
+int dump_check(const struct dump_opts *opts, struct refusals *refused, struct dump_report *report, struct err *err)
+{
+	struct arena arena;
+	struct dump d = { .opts = opts, .arena = &arena, .refused = refused, .dry = true };
+	int ret;
+
+	arena_init(&arena);
+	dump_init(&d);
+
+	guard_begin();
+	ret = dump_stages_run(&d, NR_CHECK_STAGES, err);
+	guard_end();
+	if (refused->list.n)
+		ret = 0;
+	report->tasks = d.tree->nr_tasks;
+	report->stopped_us = stats_time(d.stats, STAT_FROZEN);
+
+	dump_fini(&d);
 	return ret;
 }

@@ -32,8 +32,10 @@
 	X(timers) \
 	X(creds) \
 	X(sched) \
+	X(cpu) \
 	X(rlimit) \
 	X(prctl) \
+	X(knobs) \
 	X(rseq) \
 	X(seccomp) \
 	X(memfd_seals) \

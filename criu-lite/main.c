@@ -17,6 +17,7 @@
 #include "dump.h"
 #include "options.h"
 #include "restore.h"
+#include "show.h"
 
 static const char version[] = "0.1";
 static const char criu_version[] = "4.2"; /* whose images and options these are */
@@ -100,10 +101,16 @@ static int open_log(const struct options *o, struct err *err)
 
 /* ---- commands ---- */
 
-static int run_dump(struct options *o, struct err *err)
+/* Besides failure. */
+struct outcome {
+	struct refusals refused;
+	int status; /* exit status of success */
+};
+
+static int run_dump(struct options *o, struct outcome *out, struct err *err)
 {
 	o->dump.common = o->common;
-	if (dump_run(&o->dump, err) < 0) {
+	if (dump_run(&o->dump, &out->refused, err) < 0) {
 		log_error("Dumping FAILED.");
 		return -err->code;
 	}
@@ -144,12 +151,27 @@ static int run_restore(struct options *o, struct err *err)
 	return 0;
 }
 
-static int run_check(struct options *o, struct err *err)
+static int run_check_tree(struct options *o, struct outcome *out, struct err *err)
+{
+	bool works;
+
+	o->dump.common = o->common;
+	o->dump.common.leave_stopped = false;
+	o->dump.leave_running = true;
+	if (check_tree(&o->dump, o->check.json, &out->refused, &works, err) < 0)
+		return -err->code;
+	out->status = works ? 0 : 1;
+	return 0;
+}
+
+static int run_check(struct options *o, struct outcome *out, struct err *err)
 {
 	if (o->common.log_file && enter_work_dir(o, err) < 0)
 		return -err->code;
 	if (open_log(o, err) < 0)
 		return -err->code;
+	if (o->dump.pid && !o->check.feature)
+		return run_check_tree(o, out, err);
 	return check_run(&o->check, err);
 }
 
@@ -160,10 +182,10 @@ static int run_other(struct options *o, struct err *err)
 	err_set(err, EOPNOTSUPP, "cannot run command %s", o->command_name);
 	err_why(err, removed ? "it was removed from CRIU" : "it is not available yet");
 	err->exit_status = removed || strcmp(o->command_name, "swrk") == 0 ? 255 : 1;
-	return err_hint(err, "the commands are dump, restore and check");
+	return err_hint(err, "the commands are dump, restore, check and show");
 }
 
-static int run(struct options *o, struct err *err)
+static int run(struct options *o, struct outcome *out, struct err *err)
 {
 	if (geteuid() != 0 && !o->unprivileged) {
 		printf("Running as non-root requires '--unprivileged'\n");
@@ -174,42 +196,73 @@ static int run(struct options *o, struct err *err)
 
 	switch (o->command) {
 	case COMMAND_CHECK:
-		return run_check(o, err);
+		return run_check(o, out, err);
 	case COMMAND_DUMP:
 	case COMMAND_RESTORE:
 		if (enter_work_dir(o, err) < 0 || open_log(o, err) < 0)
 			return -err->code;
-		return o->command == COMMAND_DUMP ? run_dump(o, err) : run_restore(o, err);
+		return o->command == COMMAND_DUMP ? run_dump(o, out, err) : run_restore(o, err);
 	default:
 		return run_other(o, err);
 	}
 }
 
 /* The error goes to stderr for the user, and into the log for whoever reads that later. */
-static int fail(const struct options *o, const struct err *err)
+static void say(const struct options *o, const char *who, const struct err *err)
 {
-	char who[64];
-
-	snprintf(who, sizeof(who), "criu-lite%s%s", o->command ? ": " : "",
-		 o->command ? o->command_name : "");
 	if (log_has_file(&o->common) && log_fd() > STDERR_FILENO) {
 		log_error("%s: %s", err->what, err->why);
 		if (err->hint[0])
 			log_error("do: %s", err->hint);
 	}
 	err_print(err, who);
+}
+
+static int fail(const struct options *o, const struct refusals *refused, const struct err *err)
+{
+	const struct refusal *r;
+	char who[64];
+
+	snprintf(who, sizeof(who), "criu-lite%s%s", o->command ? ": " : "",
+		 o->command ? o->command_name : "");
+	if (refused->list.n < 2) {
+		say(o, who, err);
+	} else {
+		vec_for_each(r, &refused->list)
+			say(o, who, &r->err);
+		fprintf(stderr, "%s: %zu obstacles\n", who, refused->list.n);
+	}
 	return err->exit_status ? err->exit_status : 1;
+}
+
+/*
+ * Our show is not the command that CRIU had once, and has its own options: it
+ * must be the first word.  For those who call us criu it does not exist.
+ */
+static bool is_show(int argc, char **argv)
+{
+	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
+
+	return argc > 1 && strcmp(argv[1], "show") == 0 &&
+	       strcmp(slash ? slash + 1 : argv[0], "criu") != 0;
 }
 
 static int command(struct arena *a, int argc, char **argv)
 {
+	struct outcome out = { .refused.arena = a };
 	struct options o;
 	struct err err;
 
+	if (is_show(argc, argv)) {
+		if (show_run(argc - 1, argv + 1, &err) == 0)
+			return 0;
+		err_print(&err, "criu-lite: show");
+		return err.exit_status ? err.exit_status : 1;
+	}
 	if (argc < 2)
 		options_usage();
 	if (options_read(&o, a, argc, argv, &err) < 0)
-		return fail(&o, &err);
+		return fail(&o, &out.refused, &err);
 	if (o.version) {
 		printf("Version: %s\ncriu-lite %s\n", criu_version, version);
 		return 0;
@@ -218,7 +271,7 @@ static int command(struct arena *a, int argc, char **argv)
 		options_usage();
 		return 0;
 	}
-	return run(&o, &err) < 0 ? fail(&o, &err) : 0;
+	return run(&o, &out, &err) < 0 ? fail(&o, &out.refused, &err) : out.status;
 }
 
 int main(int argc, char **argv)

@@ -18,6 +18,7 @@
 #include "core/external.h"
 #include "options.h"
 #include "options_words.h"
+#include "show.h"
 
 /* ---- values that need a look ---- */
 
@@ -260,7 +261,7 @@ static const char no_mounts[] = "mounts are not dumped yet";
 static const char no_tls[] = "there is no page server yet, so nothing is sent";
 
 const struct option_row option_rows[] = {
-	CALL("tree", 't', "PID", set_tree, "dump: the root of the tree"),
+	CALL("tree", 't', "PID", set_tree, "dump, check: the root of the tree"),
 	STRING("images-dir", 'D', "DIR", common.images_dir, "where images are (default: .)"),
 	STRING("work-dir", 'W', "DIR", common.work_dir,
 	       "where log, statistics and pidfile go (default: images dir)"),
@@ -373,6 +374,7 @@ const struct option_row option_rows[] = {
 	REFUSE("ms", 0, NULL, COMMAND_ANY, "it was removed from CRIU", "use check --feature"),
 
 	/* ours */
+	SWITCH("json", 0, check.json, "check -t: tell it as JSON"),
 	SWITCH("dry-run", 0, restore.dry_run, "restore: read and plan, but make nothing"),
 	{ 0 },
 };
@@ -464,6 +466,11 @@ static int check_combinations(struct options *o, struct arena *a, struct err *er
 		err_why(err, "there is no --tree");
 		return err_hint(err, "give the root of the tree: -t PID");
 	}
+	if (o->command == COMMAND_CHECK && o->check.json && !o->dump.pid) {
+		err_set(err, EINVAL, "--json is only for check of a tree");
+		err_why(err, "there is no --tree");
+		return err_hint(err, "give the root of the tree: -t PID");
+	}
 	if (o->command != COMMAND_RESTORE)
 		return 0;
 
@@ -549,11 +556,16 @@ void options_usage(void)
 	printf("criu-lite freezes a tree of tasks, writes it into images, and restores it.\n\n"
 	       "  criu-lite dump -t PID -D DIR [options]\n"
 	       "  criu-lite restore -D DIR [options] [--exec-cmd -- COMMAND ARGUMENTS]\n"
-	       "  criu-lite check [--feature NAME | --extra | --experimental | --all]\n\n"
-	       "Options:\n");
+	       "  criu-lite check [--feature NAME | --extra | --experimental | --all]\n"
+	       "  criu-lite check -t PID [options of the dump] [--json]\n");
+	show_usage(stdout);
+	printf("\nOptions:\n");
 	for (row = option_rows; row->name; row++)
 		if (row->help)
 			print_row(row);
+
+	printf("\nOptions of show:\n");
+	show_options(stdout);
 
 	printf("\nA switch that a configuration file has set is cleared by its no- form.\n"
 	       "\nAccepted for CRIU's sake, without effect:\n ");

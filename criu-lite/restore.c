@@ -15,12 +15,13 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "arch/arch.h"
+#include "base/inject.h"
 #include "base/log.h"
 #include "core/barrier.h"
 #include "core/fdtable.h"
@@ -49,25 +50,33 @@ static int read_task(struct restore *r, struct task *t, struct err *err)
 	if (t->state != TASK_DEAD && fdtable_read(r, t, err) < 0)
 		return -err->code;
 	for (k = all_kinds.tasks; *k; k++)
-		if ((*k)->read && (*k)->read(r, t, err) < 0)
+		if ((*k)->read &&
+		    (inject_point(err, "read:%s", (*k)->name) < 0 || (*k)->read(r, t, err) < 0))
 			return err_in(err, "%s", (*k)->name);
 	return 0;
 }
 
-static int restore_read(void *run, struct err *err)
+static int read_all(struct restore *r, struct err *err)
 {
 	const struct task_kind *const *k;
-	struct restore *r = run;
 	struct task *t;
 
 	if (inventory_read(r, err) < 0 || tree_read(r, err) < 0 || files_read(r, err) < 0)
 		return -err->code;
 	for (k = all_kinds.tasks; *k; k++)
-		if ((*k)->read_begin && (*k)->read_begin(r, err) < 0)
+		if ((*k)->read_begin &&
+		    (inject_point(err, "read_begin:%s", (*k)->name) < 0 || (*k)->read_begin(r, err) < 0))
 			return err_in(err, "%s", (*k)->name);
 	for_each_task(t, r->tree)
 		if (read_task(r, t, err) < 0)
 			return err_in(err, "task %d", t->pid);
+	return 0;
+}
+
+static int restore_read(void *run, struct err *err)
+{
+	if (read_all(run, err) < 0)
+		return err_hint(err, "the checkpoint is damaged or was not finished; take it again");
 	return 0;
 }
 
@@ -85,15 +94,14 @@ static int run_script(struct restore *r, const char *action, struct err *err)
 	return script_run(&r->opts->common, action, store_dirfd(r->store), r->tree->root->host_pid, err);
 }
 
-/* As many files as the kernel lets us have: tasks may have more than our soft limit. */
-static void raise_file_limit(void)
+/* Settings of ours that newborns would inherit, and that images say nothing about. */
+static void forget_settings(void)
 {
-	struct rlimit lim;
+	enum { SET_MEMORY_MERGE = 67 };
 
-	if (getrlimit(RLIMIT_NOFILE, &lim) == 0) {
-		lim.rlim_cur = lim.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &lim);
-	}
+	prctl(SET_MEMORY_MERGE, 0, 0, 0, 0);
+	prctl(PR_MCE_KILL, PR_MCE_KILL_CLEAR, 0, 0, 0);
+	prctl(PR_SET_TSC, PR_TSC_ENABLE, 0, 0, 0);
 }
 
 /* What must be there before tasks are. */
@@ -103,10 +111,12 @@ static int run_before(struct restore *r, struct err *err)
 	const struct task_kind *const *t;
 
 	for (f = all_kinds.files; *f; f++)
-		if ((*f)->before && (*f)->before(r, err) < 0)
+		if ((*f)->before &&
+		    (inject_point(err, "before:%s", (*f)->name) < 0 || (*f)->before(r, err) < 0))
 			return err_in(err, "%s", (*f)->name);
 	for (t = all_kinds.tasks; *t; t++)
-		if ((*t)->before && (*t)->before(r, err) < 0)
+		if ((*t)->before &&
+		    (inject_point(err, "before:%s", (*t)->name) < 0 || (*t)->before(r, err) < 0))
 			return err_in(err, "%s", (*t)->name);
 	return 0;
 }
@@ -115,7 +125,7 @@ static int restore_fork(void *run, struct err *err)
 {
 	struct restore *r = run;
 
-	raise_file_limit();
+	forget_settings();
 	if (run_before(r, err) < 0)
 		return -err->code;
 	stats_start(r->stats, STAT_FORKING);
@@ -164,6 +174,50 @@ static int restore_open(void *run, struct err *err)
 	return files_after(r, err);
 }
 
+/* In step with restore_threads() of pie/threads.c. */
+static int wait_for_threads(struct restore *r, struct task *t, struct err *err)
+{
+	struct barrier *b = r->barrier;
+	size_t i;
+
+	for (i = 1; i < t->nr_threads; i++)
+		if (barrier_start(r, t->threads[i].host_tid, err) < 0)
+			return -err->code;
+	for (i = 1; i < t->nr_threads; i++)
+		if (barrier_wait_for(r, b, t->threads[i].host_tid, err) < 0)
+			return -err->code;
+	return 0;
+}
+
+/*
+ * Threads are waited for one by one: waiting for anybody looks through them
+ * all each time.  The leaders are sent on when their threads are complete.
+ */
+static int make_threads(struct restore *r, struct err *err)
+{
+	struct barrier *b = r->barrier;
+	struct task *t;
+
+	for_each_alive(t, r->tree)
+		if (t->nr_threads > 1 && barrier_expect_threads(t->host_pid, err) < 0)
+			return -err->code;
+	if (barrier_release(r, b, err) < 0)
+		return -err->code;
+	for_each_alive(t, r->tree)
+		if (t->nr_threads > 1 && barrier_wait_for(r, b, t->host_pid, err) < 0)
+			return -err->code;
+	for_each_alive(t, r->tree)
+		if (t->nr_threads > 1 && wait_for_threads(r, t, err) < 0)
+			return err_in(err, "task %d", t->pid);
+	for_each_alive(t, r->tree)
+		if (t->nr_threads > 1 && barrier_send_on(t->host_pid, err) < 0)
+			return -err->code;
+	for_each_alive(t, r->tree)
+		if (barrier_wait_for(r, b, t->host_pid, err) < 0)
+			return -err->code;
+	return shared_failure(r->shared, err) ? -err->code : 0;
+}
+
 static int restore_map(void *run, struct err *err)
 {
 	const struct task_kind *const *k;
@@ -173,9 +227,12 @@ static int restore_map(void *run, struct err *err)
 	if (step(r, r->tree->nr_alive, err) < 0)
 		return -err->code;
 	for (k = all_kinds.tasks; *k; k++)
-		if ((*k)->after && (*k)->after(r, err) < 0)
+		if ((*k)->after &&
+		    (inject_point(err, "after:%s", (*k)->name) < 0 || (*k)->after(r, err) < 0))
 			return err_in(err, "%s", (*k)->name);
-	return step(r, r->tree->nr_threads, err);
+	if (make_threads(r, err) < 0)
+		return -err->code;
+	return shared_count(r->shared, err);
 }
 
 /* ---- resume ---- */
@@ -211,6 +268,7 @@ static int set_registers(const struct restore *r, const struct thread *th, struc
 
 static int finish_task(struct restore *r, struct task *t, struct err *err)
 {
+	const struct task_kind *const *k;
 	size_t i;
 
 	if (stopped_forget(r, t, err) < 0 || waits_enter(r, t, err) < 0 || unmap_region(r, t, err) < 0)
@@ -218,6 +276,9 @@ static int finish_task(struct restore *r, struct task *t, struct err *err)
 	for (i = 0; i < t->nr_threads; i++)
 		if (set_registers(r, &t->threads[i], err) < 0)
 			return err_in(err, "thread %d", t->threads[i].tid);
+	for (k = all_kinds.tasks; *k; k++)
+		if ((*k)->resume && (*k)->resume(r, t, err) < 0)
+			return err_in(err, "%s", (*k)->name);
 	return 0;
 }
 
@@ -239,9 +300,9 @@ static int restore_resume(void *run, struct err *err)
 	if (stopped_stop(r, err) < 0)
 		return -err->code;
 	for_each_alive(t, r->tree)
-		if (finish_task(r, t, err) < 0)
+		if (inject_point(err, "resume:task") < 0 || finish_task(r, t, err) < 0)
 			return err_in(err, "task %d", t->pid);
-	if (run_script(r, "post-restore", err) < 0 || run_script(r, "pre-resume", err) < 0)
+	if (inject_point(err, "resume:set") < 0 || run_script(r, "post-restore", err) < 0 || run_script(r, "pre-resume", err) < 0)
 		return -err->code;
 
 	if (r->opts->pidfile && notify_pidfile(r->opts->pidfile, r->tree->root->host_pid, err) < 0)
@@ -308,5 +369,7 @@ int restore_run(const struct restore_opts *opts, struct err *err)
 
 	store_close(r.store);
 	arena_fini(&arena);
+	if (ret < 0)
+		err_hint(err, "is the checkpoint whole, and all it needs in place? the log says more: -v4 -o FILE");
 	return ret;
 }

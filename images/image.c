@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/inject.h"
 #include "base/io.h"
 #include "images/image.h"
 #include "images/unpack.h"
@@ -120,8 +121,10 @@ static int cannot_write(const struct image *img, int code, struct err *err)
 
 static int flush(struct image *img, struct err *err)
 {
-	int ret = io_write(img->fd, img->buffer, img->end);
+	int ret = inject_point(err, "write:%s", img->file);
 
+	if (ret == 0)
+		ret = io_write(img->fd, img->buffer, img->end);
 	if (ret < 0)
 		return cannot_write(img, -ret, err);
 	img->end = 0;

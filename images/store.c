@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 
+#include "base/inject.h"
 #include "images/store.h"
 
 int store_set_version(struct store *s, uint32_t version, struct err *err)
@@ -23,6 +24,8 @@ int store_set_version(struct store *s, uint32_t version, struct err *err)
 
 int store_create_file(struct store *s, const char *name, struct err *err)
 {
+	if (inject_point(err, "create:%s", name) < 0)
+		return -err->code;
 	return s->ops->create(s, name, err);
 }
 

@@ -43,6 +43,9 @@ int store_open_dir(struct arena *a, const char *path, bool create, struct store 
 /* The same for a directory that is open already.  Takes @dirfd, also when it fails. */
 int store_open_dirfd(struct arena *a, int dirfd, struct store **store_ret, struct err *err);
 
+/* A store that keeps nothing: what is created is gone when it is closed. */
+struct store *store_open_null(struct arena *a);
+
 /*
  * The store of the dump before @child: the directory its link "parent" leads
  * to.  *@store_ret is NULL if there is none, and for stores that are no

@@ -27,7 +27,9 @@
  *  - a timeout that is an argument of such an EINTR call begins anew, because
  *    the kernel keeps no note of when the call began;
  *  - if the caller dies, the few pages of the blob stay mapped; and a thread
- *    that runs it under a seccomp filter needs rt_sigprocmask() and close();
+ *    that runs it under a seccomp filter needs rt_sigprocmask() and close(),
+ *    and, if the process was stopped, kill(); such a process has our
+ *    descriptors until it goes on;
  *  - not looked after: the shadow stack (CET), syscall user dispatch.
  *
  * What it asks of its caller:
@@ -93,6 +95,12 @@ int compel_release(struct compel_task *task, enum compel_end end, struct err *er
  */
 int compel_syscall(struct compel_task *task, struct compel_thread *t, long nr,
 		   const unsigned long args[6], long *ret, struct err *err);
+
+/*
+ * After compel_syscall() in an injected task: back into the blob, where our
+ * death is noticed and descriptors are closed then.
+ */
+int compel_stay(struct compel_task *task, struct err *err);
 
 /* A flat, position independent binary whose first byte is its entry. */
 struct compel_image {

@@ -34,6 +34,7 @@ struct compel_control {
 	uint64_t resume[COMPEL_RESUME_REGS];
 	uint64_t sigmask;
 	int32_t sock; /* -1: there is none yet, and the stack is not yet writable */
+	int32_t host; /* -1, or a pidfd of the host if the task is in a group stop */
 	uint32_t nr_fds;
 	int32_t fds[COMPEL_FDS]; /* received from the host, to be closed */
 	int32_t pair[2];	 /* for socketpair() */

@@ -18,6 +18,7 @@ void compel_main(struct compel_control *c);
 void compel_close(const struct compel_control *c);
 
 enum {
+	POLLIN_ = 1,
 	SOL_SOCKET_ = 1,
 	SCM_RIGHTS_ = 1,
 	MSG_NOSIGNAL_ = 0x4000,
@@ -125,11 +126,30 @@ void compel_main(struct compel_control *c)
 	}
 }
 
+/*
+ * A stopped task runs only because it has a tracer.  Our end of the socket is
+ * closed a moment before that is over, and signals that wait for SIGCONT must
+ * not find it running then.  When the pidfd tells of the end, the kernel has
+ * let go of us and stops us before we return from here.
+ */
+static void wait_for_end(int host)
+{
+	struct {
+		int fd;
+		short events, revents;
+	} p = { .fd = host, .events = POLLIN_ };
+
+	while (sys5(__NR_ppoll, (long)&p, 1, 0, 0, 0) == 0)
+		;
+}
+
 /* Called by head.S when the host is gone. */
 void compel_close(const struct compel_control *c)
 {
 	uint32_t i;
 
+	if (c->host >= 0)
+		wait_for_end(c->host);
 	for (i = 0; i < c->nr_fds; i++)
 		sys1(__NR_close, c->fds[i]);
 	sys1(__NR_close, c->sock);

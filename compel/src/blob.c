@@ -81,6 +81,14 @@ int blob_write_sock(struct compel_task *task, int sock, struct err *err)
 			  &s, sizeof(s), err);
 }
 
+int blob_write_host(struct compel_task *task, int pidfd, struct err *err)
+{
+	int32_t fd = pidfd;
+
+	return task_write(task, blob_control(task->blob) + offsetof(struct compel_control, host),
+			  &fd, sizeof(fd), err);
+}
+
 void blob_free(struct compel_task *task)
 {
 	if (!task->blob)

@@ -122,6 +122,8 @@ static int map(struct compel_task *task, const struct compel_image *image, struc
 	ret = task_write(task, b->base, image->start, image->size, err);
 	if (ret == 0)
 		ret = blob_write_sock(task, -1, err);
+	if (ret == 0)
+		ret = blob_write_host(task, -1, err);
 	if (ret < 0)
 		return ret;
 
@@ -187,6 +189,18 @@ static int blob_new(struct compel_task *task, const struct compel_image *image, 
 	return 0;
 }
 
+/* See wait_for_end() in entry.c. */
+static int send_own_pidfd(struct compel_task *task, struct err *err)
+{
+	scoped_fd pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	int remote, ret;
+
+	if (pidfd < 0)
+		return err_sys(err, "cannot open a pidfd of ourselves");
+	ret = compel_send_fd(task, pidfd, &remote, err);
+	return ret < 0 ? ret : blob_write_host(task, remote, err);
+}
+
 int compel_inject(struct compel_task *task, const struct compel_image *image, size_t args_size,
 		  struct err *err)
 {
@@ -205,9 +219,16 @@ int compel_inject(struct compel_task *task, const struct compel_image *image, si
 	/* It waits in there, so that it notices our death and closes its socket. */
 	if (ret == 0)
 		ret = blob_enter(task, task_thread(task), err);
+	if (ret == 0 && task->stop_signal)
+		ret = send_own_pidfd(task, err);
 	if (ret < 0)
 		compel_cure(task, &ignored);
 	return ret;
+}
+
+int compel_stay(struct compel_task *task, struct err *err)
+{
+	return task->blob ? blob_enter(task, task->blob->home, err) : 0;
 }
 
 static int unmap(struct compel_task *task, struct err *err)

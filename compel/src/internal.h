@@ -39,6 +39,7 @@ int task_read(struct compel_task *task, unsigned long from, void *to, size_t len
 /* How thread @t goes on without us. */
 int blob_write_resume(struct compel_task *task, const struct compel_thread *t, struct err *err);
 int blob_write_sock(struct compel_task *task, int sock, struct err *err);
+int blob_write_host(struct compel_task *task, int pidfd, struct err *err);
 void blob_free(struct compel_task *task);
 
 /* inject.c: start thread @t in the blob; bring back whoever runs it. */

@@ -11,6 +11,7 @@
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 
+#include "base/inject.h"
 #include "base/io.h"
 #include "internal.h"
 #include "stop.h"
@@ -120,6 +121,8 @@ int compel_call(struct compel_task *task, struct compel_thread *t, uint32_t cmd,
 {
 	int ret = compel_call_start(task, t, cmd, args, len, err);
 
+	if (ret == 0)
+		ret = inject_point(err, "call:%u:inside", cmd);
 	return ret < 0 ? ret : compel_call_finish(task, args, len, ret_ret, err);
 }
 

@@ -263,9 +263,10 @@ static int thread_collect(struct seizing *s, struct compel_thread *t, struct err
 			s->task->stop_signal = sig;
 		ret = thread_read_state(t, sig);
 	}
-	if (ret == -EOPNOTSUPP)
-		return err_set(err, EOPNOTSUPP, "cannot seize thread %d, it runs 32-bit code",
-			       t->tid);
+	if (ret == -EOPNOTSUPP) {
+		err_set(err, EOPNOTSUPP, "cannot seize thread %d, it runs 32-bit code", t->tid);
+		return err_hint(err, "use a 64-bit build of that program");
+	}
 	if (ret < 0 && ret != -ESRCH)
 		return thread_err(err, -ret, t, "seize");
 

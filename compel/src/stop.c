@@ -89,9 +89,12 @@ const char *thread_text(pid_t tid, const char *name, char *buf, size_t size)
 
 char thread_state(pid_t tid)
 {
-	char buf[256];
-	const char *p = strrchr(thread_text(tid, "stat", buf, sizeof(buf)), ')');
+	char buf[256], name[32];
+	const char *p;
 
+	/* The thread's own: that of its process takes longer the more threads there are. */
+	snprintf(name, sizeof(name), "task/%d/stat", tid);
+	p = strrchr(thread_text(tid, name, buf, sizeof(buf)), ')');
 	return p && p[1] == ' ' ? p[2] : 0;
 }
 

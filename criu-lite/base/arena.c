@@ -4,18 +4,30 @@
  *
  * Small pieces are cut from blocks of 64 KiB; a large one gets a block of its
  * own behind the current one, so that the rest of that is not lost.
+ *
+ * A large arena goes on in huge pages: each fork() of a restore copies the page
+ * tables of all of it.
  */
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/arena.h"
 
-enum { BLOCK_SIZE = 64 * 1024, ALIGN = 16 };
+enum {
+	BLOCK_SIZE = 64 * 1024,
+	HUGE_SIZE = 2 << 20,
+	HUGE_FROM = 64, /* blocks */
+	ALIGN = 16,
+};
 
 struct arena_block {
 	struct arena_block *next;
 	size_t size;
+	bool huge; /* a mapping of HUGE_SIZE */
 	_Alignas(ALIGN) char data[];
 };
 
@@ -31,7 +43,10 @@ void arena_fini(struct arena *a)
 	while (b) {
 		struct arena_block *next = b->next;
 
-		free(b);
+		if (b->huge)
+			munmap(b, HUGE_SIZE);
+		else
+			free(b);
 		b = next;
 	}
 	arena_init(a);
@@ -49,6 +64,37 @@ static struct arena_block *block_new(size_t size)
 	return b;
 }
 
+/* NULL: there is none to be had. */
+static struct arena_block *block_new_huge(void)
+{
+	size_t size = 2 * HUGE_SIZE;
+	char *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	struct arena_block *b;
+	uintptr_t at;
+
+	if (p == MAP_FAILED)
+		return NULL;
+	at = ((uintptr_t)p + HUGE_SIZE - 1) & ~(uintptr_t)(HUGE_SIZE - 1);
+	if (at > (uintptr_t)p)
+		munmap(p, at - (uintptr_t)p);
+	if (at + HUGE_SIZE < (uintptr_t)p + size)
+		munmap((void *)(at + HUGE_SIZE), (uintptr_t)p + size - at - HUGE_SIZE);
+
+	b = (struct arena_block *)at;
+	madvise(b, HUGE_SIZE, MADV_HUGEPAGE);
+	b->size = HUGE_SIZE - sizeof(*b);
+	b->huge = true;
+	return b;
+}
+
+static struct arena_block *block_next(struct arena *a)
+{
+	struct arena_block *b = a->nr_blocks++ < HUGE_FROM ? NULL : block_new_huge();
+
+	return b ? b : block_new(BLOCK_SIZE);
+}
+
 void *arena_alloc(struct arena *a, size_t size)
 {
 	struct arena_block *b = a->blocks;
@@ -56,7 +102,7 @@ void *arena_alloc(struct arena *a, size_t size)
 
 	size = (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
 
-	if (size > BLOCK_SIZE / 4) {
+	if (size > BLOCK_SIZE / 4 && !(b && b->huge && b->size - a->used >= size)) {
 		struct arena_block *own = block_new(size);
 
 		if (!b) {
@@ -69,7 +115,7 @@ void *arena_alloc(struct arena *a, size_t size)
 		return own->data;
 	}
 	if (!b || b->size - a->used < size) {
-		b = block_new(BLOCK_SIZE);
+		b = block_next(a);
 		b->next = a->blocks;
 		a->blocks = b;
 		a->used = 0;

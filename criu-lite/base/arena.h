@@ -14,7 +14,8 @@
  */
 struct arena {
 	struct arena_block *blocks;
-	size_t used; /* in the newest block */
+	size_t used;	  /* in the newest block */
+	size_t nr_blocks; /* without those of large pieces */
 };
 
 void arena_init(struct arena *a);

@@ -77,9 +77,20 @@ int err_hint(struct err *err, const char *fmt, ...)
 	return -err->code;
 }
 
+/* What stands in images and names of files may look like more lines, or speak to the terminal. */
+static void print_plain(const char *before, const char *s)
+{
+	fputs(before, stderr);
+	for (; *s; s++)
+		fputc((unsigned char)*s < ' ' || *s == 0x7f ? '?' : *s, stderr);
+}
+
 void err_print(const struct err *err, const char *who)
 {
-	fprintf(stderr, "%s: %s\n  why: %s\n", who, err->what, err->why);
+	print_plain(who, ": ");
+	print_plain("", err->what);
+	print_plain("\n  why: ", err->why);
 	if (err->hint[0])
-		fprintf(stderr, "  do:  %s\n", err->hint);
+		print_plain("\n  do:  ", err->hint);
+	fputc('\n', stderr);
 }

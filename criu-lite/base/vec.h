@@ -38,6 +38,7 @@ static inline void *vec_grow(struct arena *a, void *items, size_t n, size_t *max
 		&(v)->items[(v)->n++];                                                        \
 	})
 
-#define vec_for_each(pos, v) for ((pos) = (v)->items; (pos) < (v)->items + (v)->n; (pos)++)
+#define vec_for_each(pos, v) \
+	for ((pos) = (v)->items; (v)->n && (pos) < (v)->items + (v)->n; (pos)++)
 
 #endif

@@ -65,10 +65,11 @@ static int on_death(struct restore *r, struct barrier *b, pid_t tid, int status,
 	if (!t)
 		return 0; /* a helper */
 	if (WIFSIGNALED(status))
-		return err_set(err, ECHILD, "cannot restore task %d: it was killed by signal %d meanwhile", t->pid,
-			       WTERMSIG(status));
-	return err_set(err, ECHILD, "cannot restore task %d: it exited with status %d meanwhile", t->pid,
-		       WEXITSTATUS(status));
+		return err_set(err, ECHILD,
+			       "cannot restore task %d: it was killed by signal %d meanwhile",
+			       t->pid, WTERMSIG(status));
+	return err_set(err, ECHILD, "cannot restore task %d: it exited with status %d meanwhile",
+		       t->pid, WEXITSTATUS(status));
 }
 
 static int on_stop(struct restore *r, struct barrier *b, pid_t tid, int status, struct err *err)
@@ -76,7 +77,8 @@ static int on_stop(struct restore *r, struct barrier *b, pid_t tid, int status, 
 	int sig = WSTOPSIG(status), event = status >> 16;
 	unsigned long child;
 
-	if (event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK || event == PTRACE_EVENT_CLONE) {
+	if (event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK ||
+	    event == PTRACE_EVENT_CLONE) {
 		if (ptrace(PTRACE_GETEVENTMSG, tid, 0, &child) == 0)
 			*vec_add(r->arena, &b->born) = (pid_t)child;
 		sig = 0;
@@ -91,26 +93,68 @@ static int on_stop(struct restore *r, struct barrier *b, pid_t tid, int status, 
 	return 0;
 }
 
-int barrier_wait(struct restore *r, struct barrier *b, unsigned int n, unsigned int dead, struct err *err)
+/* Wait until something happens to @who (-1: to anybody), and see to it. */
+static int see_to(struct restore *r, struct barrier *b, pid_t who, struct err *err)
 {
-	while (b->parked.n < n || b->nr_exited < dead) {
-		int status, ret;
-		pid_t tid = waitpid(-1, &status, __WALL);
+	int status;
+	pid_t tid = waitpid(who, &status, __WALL);
 
-		if (tid < 0 && errno == EINTR)
-			continue;
-		if (tid < 0) {
-			if (shared_failure(r->shared, err))
-				return -err->code;
-			return err_sys(err, "cannot wait for the newborn tasks");
-		}
-		ret = WIFSTOPPED(status) ? on_stop(r, b, tid, status, err) : on_death(r, b, tid, status, err);
-		if (ret < 0)
-			return ret;
+	if (tid < 0 && errno == EINTR)
+		return 0;
+	if (tid < 0) {
+		if (shared_failure(r->shared, err))
+			return -err->code;
+		return err_sys(err, "cannot wait for the newborn tasks");
 	}
+	return WIFSTOPPED(status) ? on_stop(r, b, tid, status, err)
+				  : on_death(r, b, tid, status, err);
+}
+
+int barrier_wait(struct restore *r, struct barrier *b, unsigned int n, unsigned int dead,
+		 struct err *err)
+{
+	while (b->parked.n < n || b->nr_exited < dead)
+		if (see_to(r, b, -1, err) < 0)
+			return -err->code;
 	if (shared_failure(r->shared, err))
 		return -err->code;
 	return 0;
+}
+
+int barrier_wait_for(struct restore *r, struct barrier *b, pid_t tid, struct err *err)
+{
+	size_t n = b->parked.n;
+
+	while (b->parked.n == n)
+		if (see_to(r, b, tid, err) < 0)
+			return -err->code;
+	return 0;
+}
+
+int barrier_expect_threads(pid_t pid, struct err *err)
+{
+	unsigned long options = PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD;
+
+	if (ptrace(PTRACE_SETOPTIONS, pid, 0, options | PTRACE_O_SUSPEND_SECCOMP) < 0 &&
+	    ptrace(PTRACE_SETOPTIONS, pid, 0, options) < 0)
+		return err_sys(err, "cannot trace the threads of task %d", pid);
+	return 0;
+}
+
+int barrier_start(struct restore *r, pid_t tid, struct err *err)
+{
+	int status;
+
+	if (waitpid(tid, &status, __WALL) == tid && WIFSTOPPED(status))
+		return barrier_send_on(tid, err);
+	if (shared_failure(r->shared, err))
+		return -err->code;
+	return err_set(err, ECHILD, "cannot restore thread %d: it is gone", tid);
+}
+
+int barrier_send_on(pid_t tid, struct err *err)
+{
+	return go_on(tid, 0) < 0 ? err_sys(err, "cannot let task %d go on", tid) : 0;
 }
 
 int barrier_release(struct restore *r, struct barrier *b, struct err *err)
@@ -119,8 +163,35 @@ int barrier_release(struct restore *r, struct barrier *b, struct err *err)
 
 	b->parked.n = 0;
 	for (i = 0; i < n; i++)
-		if (go_on(b->parked.items[i], 0) < 0)
-			return err_sys(err, "cannot let task %d go on", b->parked.items[i]);
+		if (barrier_send_on(b->parked.items[i], err) < 0)
+			return -err->code;
+	return 0;
+}
+
+static void forget(struct barrier *b, pid_t pid)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < b->born.n; i++)
+		if (b->born.items[i] != pid)
+			b->born.items[n++] = b->born.items[i];
+	b->born.n = n;
+	for (i = n = 0; i < b->parked.n; i++)
+		if (b->parked.items[i] != pid)
+			b->parked.items[n++] = b->parked.items[i];
+	b->parked.n = n;
+}
+
+int barrier_end(struct barrier *b, pid_t pid, struct err *err)
+{
+	int status;
+
+	kill(pid, SIGKILL);
+	do {
+		if (waitpid(pid, &status, __WALL) < 0 && errno != EINTR)
+			return err_sys(err, "cannot end helper %d", pid);
+	} while (WIFSTOPPED(status));
+	forget(b, pid);
 	return 0;
 }
 

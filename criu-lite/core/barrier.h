@@ -14,8 +14,8 @@
  * them (PTRACE_O_EXITKILL), so nothing half-born outlives us.
  */
 struct barrier {
-	vec(pid_t) born;   /* every task and thread that was seen, dead ones too */
-	vec(pid_t) parked; /* stopped and waiting */
+	vec(pid_t) born;	/* every task and thread that was seen, dead ones too */
+	vec(pid_t) parked;	/* stopped and waiting */
 	unsigned int nr_exited; /* of those that were seen */
 };
 
@@ -23,10 +23,29 @@ struct barrier {
 int barrier_adopt(struct restore *r, struct barrier *b, pid_t pid, struct err *err);
 
 /* Wait until @n tasks or threads are parked and @dead zombies have died; fails when one of them does. */
-int barrier_wait(struct restore *r, struct barrier *b, unsigned int n, unsigned int dead, struct err *err);
+int barrier_wait(struct restore *r, struct barrier *b, unsigned int n, unsigned int dead,
+		 struct err *err);
+
+/*
+ * Wait until @tid, and nobody else, is parked.  What it costs does not depend
+ * on how many there are, as it does when anybody is waited for.
+ */
+int barrier_wait_for(struct restore *r, struct barrier *b, pid_t tid, struct err *err);
+
+/* @pid, which is parked, is going to make threads (CLONE_PTRACE); it does not stop for each of them. */
+int barrier_expect_threads(pid_t pid, struct err *err);
+
+/* Send thread @tid on, which has just been born. */
+int barrier_start(struct restore *r, pid_t tid, struct err *err);
+
+/* Send one on that is parked; it does not become one of those that barrier_release() sends on. */
+int barrier_send_on(pid_t tid, struct err *err);
 
 /* Let all that are parked go on. */
 int barrier_release(struct restore *r, struct barrier *b, struct err *err);
+
+/* Kill @pid, a newborn that is not a task of the tree, and wait until it is dead; its parent must reap it. */
+int barrier_end(struct barrier *b, pid_t pid, struct err *err);
 
 /* Kill everybody that was born, and wait until they are gone. */
 void barrier_kill(struct restore *r, struct barrier *b);

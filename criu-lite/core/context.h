@@ -22,7 +22,9 @@ struct task;
 struct shared;
 struct region;
 struct barrier;
+struct births;
 struct path_refs;
+struct refusals;
 
 /* Everything a run of dump knows. */
 struct dump {
@@ -38,6 +40,8 @@ struct dump {
 	struct path_refs *paths; /* files that cannot be found by their name, see path_ref.h */
 	int proc; /* /proc as we see it */
 	bool images_begun; /* some have been written */
+	bool dry; /* only to find out whether it would work: nothing is kept, nothing changed */
+	struct refusals *refused; /* core/refuse.h */
 	struct wait_clocks *wait_clocks; /* see core/wait.h */
 	struct task *us; /* ourselves: the holder of files that are in nobody's table */
 	uint32_t last_pages_id; /* core/pagemap.h */
@@ -56,6 +60,7 @@ struct restore {
 	struct kinds *kinds;
 	struct store *store;
 	struct tree *tree;
+	struct births *births; /* plan: who forks whom */
 	struct files *files;
 	struct stats *stats;
 	struct path_refs *paths; /* files that cannot be found by their name, see path_ref.h */

@@ -33,6 +33,7 @@ struct file {
 	unsigned int level;	/* opened after all files of lower levels, of all tasks */
 	vec(struct file *) after; /* file_after() */
 	int temp;		/* in the owner: its number, -1: not yet open */
+	const struct fdtable_entry *place; /* in the owner: where it belongs, NULL: nowhere */
 	uint32_t slot;		/* its place in shared->file_fd */
 };
 

@@ -14,10 +14,12 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/inject.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "core/files.h"
 #include "core/record.h"
+#include "core/refuse.h"
 #include "core/sockopt.h"
 
 #ifndef F_GETOWNER_UIDS
@@ -147,21 +149,18 @@ int file_fown(struct dump *d, const struct fd_probe *p, FownEntry **fown_ret, st
 	return 0;
 }
 
-int file_claim(struct dump *d, const struct fd_probe *p, struct file **file_ret, struct err *err)
+static int claim(struct dump *d, const struct fd_probe *p, const struct file_kind *kind, struct file **file_ret,
+		 struct err *err)
 {
 	struct file *f = arena_new(d->arena, struct file);
-	const struct file_kind *kind = NULL;
 	FownEntry **fown;
-
-	if (find_kind(d, p, &kind, err) < 0)
-		return -err->code;
 
 	f->kind = kind;
 	f->image = record_new(d, file_entry);
 	f->image->type = kind->type;
 	f->task = p->task;
 	f->fd = p->fd;
-	if (kind->collect(d, p, f->image, err) < 0)
+	if (inject_point(err, "collect:%s", kind->name) < 0 || kind->collect(d, p, f->image, err) < 0)
 		return err_in(err, "%s %s of task %d", kind->name, p->link, p->task->host_pid);
 
 	fown = record_fown(f->image);
@@ -173,6 +172,22 @@ int file_claim(struct dump *d, const struct fd_probe *p, struct file **file_ret,
 	list_add_tail(&d->files->list, &f->link);
 	log_debug("file %u: %s %s (/proc/%s)", f->id, kind->name, p->link, p->proc_ref);
 	*file_ret = f;
+	return 0;
+}
+
+int file_claim(struct dump *d, const struct fd_probe *p, struct file **file_ret, struct err *err)
+{
+	const struct file_kind *kind = NULL;
+
+	if (find_kind(d, p, &kind, err) == 0 && claim(d, p, kind, file_ret, err) == 0)
+		return 0;
+	if (!refuse_note(d, p->task, p->fd, err))
+		return -err->code;
+	if (kind)
+		refuse_spoil(d, kind);
+	*file_ret = refuse_file(d, p->task, p->fd);
+	(*file_ret)->id = file_new_id(d);
+	list_add_tail(&d->files->list, &(*file_ret)->link);
 	return 0;
 }
 
@@ -414,9 +429,14 @@ int files_collect_end(struct dump *d, struct err *err)
 {
 	const struct file_kind *const *k;
 
-	for (k = kinds_index(d->kinds)->files; *k; k++)
-		if ((*k)->collect_end && (*k)->collect_end(d, err) < 0)
-			return err_in(err, "%s", (*k)->name);
+	for (k = kinds_index(d->kinds)->files; *k; k++) {
+		if (!(*k)->collect_end || refuse_spoilt(d, *k) ||
+		    (inject_point(err, "collect_end:%s", (*k)->name) == 0 && (*k)->collect_end(d, err) == 0))
+			continue;
+		err_in(err, "%s", (*k)->name);
+		if (!refuse_note(d, NULL, -1, err))
+			return -err->code;
+	}
 	return 0;
 }
 
@@ -425,13 +445,23 @@ int files_drain(struct dump *d, struct err *err)
 	const struct file_kind *const *k;
 	struct file *f;
 
-	for_each_file(f, d->files)
-		if (f->kind->drain && f->kind->drain(d, f, err) < 0)
-			return err_in(err, "%s %u", f->kind->name, f->id);
+	for_each_file(f, d->files) {
+		if (!f->kind->drain ||
+		    (inject_point(err, "drain:%s", f->kind->name) == 0 && f->kind->drain(d, f, err) == 0))
+			continue;
+		err_in(err, "%s %u", f->kind->name, f->id);
+		if (!refuse_note(d, f->task, f->fd, err))
+			return -err->code;
+	}
 
-	for (k = kinds_index(d->kinds)->files; *k; k++)
-		if ((*k)->drain_end && (*k)->drain_end(d, err) < 0)
-			return err_in(err, "%s", (*k)->name);
+	for (k = kinds_index(d->kinds)->files; *k; k++) {
+		if (!(*k)->drain_end || refuse_spoilt(d, *k) ||
+		    (inject_point(err, "drain_end:%s", (*k)->name) == 0 && (*k)->drain_end(d, err) == 0))
+			continue;
+		err_in(err, "%s", (*k)->name);
+		if (!refuse_note(d, NULL, -1, err))
+			return -err->code;
+	}
 	return 0;
 }
 

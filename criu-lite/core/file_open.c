@@ -4,18 +4,20 @@
  *
  * First every number that the task will have is filled with a placeholder, so
  * that no descriptor we open meanwhile lands on one of them.  Then files are
- * opened at whatever number the kernel gives, put in place by dup3(), and
- * fetched from their owners by pidfd_getfd().
+ * opened at whatever number the kernel gives, put in place by dup3() at once (a
+ * table may be nearly full), and fetched from their owners by pidfd_getfd().
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/inject.h"
 #include "base/log.h"
 #include "core/files.h"
 #include "core/record.h"
@@ -30,7 +32,8 @@ static int close_others(const int *keep, size_t n, struct err *err)
 
 	/* kept ones are in rising order */
 	for (i = 0; i < n; i++) {
-		if ((unsigned int)keep[i] > from && close_range(from, (unsigned int)keep[i] - 1, 0) < 0)
+		if ((unsigned int)keep[i] > from &&
+		    close_range(from, (unsigned int)keep[i] - 1, 0) < 0)
 			return err_sys(err, "cannot close inherited descriptors");
 		from = (unsigned int)keep[i] + 1;
 	}
@@ -39,19 +42,56 @@ static int close_others(const int *keep, size_t n, struct err *err)
 	return 0;
 }
 
-/* Move *@fd above every number the task will have; the results rise from call to call. */
+/* Move *@fd to a number that is nobody's, now and later, below the highest that the task has. */
+static int put_into_hole(const struct fdtable *t, int *fd)
+{
+	const struct fdtable_entry *e;
+	int n = 3;
+
+	vec_for_each(e, &t->entries) {
+		for (; n < e->fd; n++)
+			if (fcntl(n, F_GETFD) < 0) {
+				*fd = dup3(*fd, n, O_CLOEXEC);
+				return 0;
+			}
+		n = e->fd < n ? n : e->fd + 1;
+	}
+	return -EMFILE;
+}
+
+/* Move *@fd above every number the task will have; if there is no room, between them. */
 static int put_away(const struct fdtable *t, int *fd, struct err *err)
 {
 	int above = t->entries.n ? t->entries.items[t->entries.n - 1].fd + 1 : 3;
-
 	int moved = fcntl(*fd, F_DUPFD_CLOEXEC, above > 3 ? above : 3);
 
-	if (moved < 0) {
-		err_sys(err, "cannot find a free descriptor number above %d", above);
-		return err_hint(err, "raise the hard limit of open files (ulimit -Hn) for criu-lite");
+	if (moved >= 0) {
+		*fd = moved;
+		return 0;
 	}
-	*fd = moved;
-	return 0;
+	err_sys(err, "cannot find a free descriptor number above %d", above);
+	if ((err->code == EMFILE || err->code == EINVAL) && put_into_hole(t, fd) == 0) {
+		memset(err, 0, sizeof(*err));
+		return 0;
+	}
+	return err_hint(err, "raise the hard limit of open files (ulimit -Hn) for criu-lite");
+}
+
+static int compare_fds(const void *pa, const void *pb)
+{
+	const int *a = pa, *b = pb;
+
+	return (*a > *b) - (*a < *b);
+}
+
+/* Where in our table what we own belongs. */
+static void find_places(const struct restore *r)
+{
+	const struct fdtable_entry *e;
+
+	vec_for_each(e, &r->self->fdtable->entries)
+		if (e->file->owner == r->self && !e->file->place)
+			e->file->place = e;
 }
 
 static int fill_placeholders(const struct fdtable *t, struct err *err)
@@ -86,9 +126,11 @@ int files_prepare(struct restore *r, struct err *err)
 		keep[i] = *ours[i];
 	}
 	log_set_fd(log);
+	qsort(keep, n, sizeof(keep[0]), compare_fds);
 	if (close_others(keep, n, err) < 0 || store_open_dirfd(r->arena, dir, &r->store, err) < 0)
 		return -err->code;
 	r->store->version = version;
+	find_places(r);
 	return fill_placeholders(t, err);
 }
 
@@ -112,7 +154,8 @@ static int set_flags(int fd, unsigned int want, struct err *err)
 	if (have < 0)
 		return err_sys(err, "cannot read the flags of a file");
 	if (!((unsigned int)have & O_PATH) && (((unsigned int)have ^ want) & STATUS_FLAGS) &&
-	    fcntl(fd, F_SETFL, (unsigned int)have ^ (((unsigned int)have ^ want) & STATUS_FLAGS)) < 0)
+	    fcntl(fd, F_SETFL, (unsigned int)have ^ (((unsigned int)have ^ want) & STATUS_FLAGS)) <
+		    0)
 		return err_sys(err, "cannot set the flags of a file to %#x", want);
 	return 0;
 }
@@ -165,15 +208,33 @@ void file_give(struct restore *r, struct file *f, int fd)
 	set_place(r, f, fd);
 }
 
+static int put_in_place(struct restore *r, struct file *f, struct err *err)
+{
+	int fd = f->temp;
+
+	if (!f->place || fd == f->place->fd)
+		return 0;
+	if (dup3(fd, f->place->fd, f->place->cloexec ? O_CLOEXEC : 0) < 0)
+		return err_sys(err, "cannot put it at descriptor %d", f->place->fd);
+	set_place(r, f, f->place->fd);
+	close(fd);
+	return 0;
+}
+
 static int open_file(struct restore *r, struct file *f, struct err *err)
 {
+	if (inject_point(err, "open:%s", f->kind->name) < 0)
+		return -err->code;
 	if (f->temp < 0) {
-		int fd = f->kind->open ? f->kind->open(r, f, err) : err_set(err, ENOSYS, "cannot open it");
+		int fd = f->kind->open ? f->kind->open(r, f, err)
+				       : err_set(err, ENOSYS, "cannot open it");
 
 		if (fd < 0)
 			return fd;
 		set_place(r, f, fd);
 	}
+	if (put_in_place(r, f, err) < 0)
+		return -err->code;
 	return finish_file(f, f->temp, err);
 }
 
@@ -181,8 +242,7 @@ int files_open(struct restore *r, unsigned int level, struct err *err)
 {
 	struct file **f;
 
-	vec_for_each(f, &r->self->owned)
-	{
+	vec_for_each(f, &r->self->owned) {
 		if ((*f)->level != level)
 			continue;
 		log_debug("open %s %u", (*f)->kind->name, (*f)->id);
@@ -204,7 +264,8 @@ static int fetch(struct restore *r, const struct file *f, struct err *err)
 		return err_sys(err, "cannot open a pidfd of task %d", f->owner->pid);
 	fd = (int)syscall(SYS_pidfd_getfd, pidfd, there, 0);
 	if (fd < 0)
-		return err_sys(err, "cannot fetch %s %u from task %d", f->kind->name, f->id, f->owner->pid);
+		return err_sys(err, "cannot fetch %s %u from task %d", f->kind->name, f->id,
+			       f->owner->pid);
 	return fd;
 }
 
@@ -212,7 +273,8 @@ int file_borrow(struct restore *r, struct file *f, bool *lent_ret, struct err *e
 {
 	*lent_ret = f->owner == r->self;
 	if (*lent_ret && f->temp < 0)
-		return err_set(err, EBADF, "cannot use %s %u: it is not open yet", f->kind->name, f->id);
+		return err_set(err, EBADF, "cannot use %s %u: it is not open yet", f->kind->name,
+			       f->id);
 	return *lent_ret ? f->temp : fetch(r, f, err);
 }
 
@@ -226,7 +288,8 @@ static int take_entry(struct restore *r, const struct fdtable_entry *e, struct e
 	if (fd == e->fd)
 		return 0;
 	if (dup3(fd, e->fd, e->cloexec ? O_CLOEXEC : 0) < 0)
-		return err_sys(err, "cannot put %s %u at descriptor %d", e->file->kind->name, e->file->id, e->fd);
+		return err_sys(err, "cannot put %s %u at descriptor %d", e->file->kind->name,
+			       e->file->id, e->fd);
 	if (!lent)
 		close(fd);
 	return 0;
@@ -276,18 +339,19 @@ int files_link(struct restore *r, struct err *err)
 	struct file **f;
 
 	vec_for_each(f, &r->self->owned)
-		if ((*f)->kind->link && (*f)->kind->link(r, *f, (*f)->temp, err) < 0)
+		if ((*f)->kind->link && (inject_point(err, "link:%s", (*f)->kind->name) < 0 ||
+					 (*f)->kind->link(r, *f, (*f)->temp, err) < 0))
 			return err_in(err, "%s %u", (*f)->kind->name, (*f)->id);
 	return 0;
 }
 
-/* Owned files keep the number they were opened at until everybody has fetched and linked them. */
+/* What has no place of its own was open until everybody had fetched and linked it. */
 int files_done(struct restore *r, struct err *err)
 {
 	struct file **f;
 
 	vec_for_each(f, &r->self->owned)
-		if ((*f)->temp >= 0)
+		if ((*f)->temp >= 0 && !(*f)->place)
 			close((*f)->temp);
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/inject.h"
 #include "core/files.h"
 #include "core/record.h"
 
@@ -100,10 +101,12 @@ int files_read(struct restore *r, struct err *err)
 		return -err->code;
 
 	for (k = kinds_index(r->kinds)->files; *k; k++)
-		if ((*k)->read_begin && (*k)->read_begin(r, err) < 0)
+		if ((*k)->read_begin &&
+		    (inject_point(err, "read_begin:%s", (*k)->name) < 0 || (*k)->read_begin(r, err) < 0))
 			return err_in(err, "%s", (*k)->name);
 	for_each_file(f, r->files)
-		if (f->kind->read && f->kind->read(r, f, err) < 0)
+		if (f->kind->read &&
+		    (inject_point(err, "read:%s", f->kind->name) < 0 || f->kind->read(r, f, err) < 0))
 			return err_in(err, "%s %u", f->kind->name, f->id);
 	return 0;
 }
@@ -258,7 +261,8 @@ int files_plan(struct restore *r, struct err *err)
 			use_file(e->file, t);
 
 	for_each_file(f, r->files)
-		if (f->kind->plan && f->kind->plan(r, f, err) < 0)
+		if (f->kind->plan &&
+		    (inject_point(err, "plan:%s", f->kind->name) < 0 || f->kind->plan(r, f, err) < 0))
 			return err_in(err, "%s %u", f->kind->name, f->id);
 
 	for_each_file(f, r->files) {
@@ -274,7 +278,8 @@ int files_after(struct restore *r, struct err *err)
 	const struct file_kind *const *k;
 
 	for (k = kinds_index(r->kinds)->files; *k; k++)
-		if ((*k)->after && (*k)->after(r, err) < 0)
+		if ((*k)->after &&
+		    (inject_point(err, "after:%s", (*k)->name) < 0 || (*k)->after(r, err) < 0))
 			return err_in(err, "%s", (*k)->name);
 	return 0;
 }

@@ -2,10 +2,8 @@
 /*
  * fork - tasks with their old pids
  *
- * clone3() with set_tid makes a task with the pid we want.  Every task makes
- * its own children, so that parents are right; those that belong to a session
- * which their parent leaves are made before it calls setsid().  From here on a
- * newborn is worker.c's.
+ * clone3() with set_tid makes a task with the pid we want.  Who is forked by
+ * whom is planned in births.c.  From here on a newborn is worker.c's.
  */
 #include <errno.h>
 #include <linux/sched.h>
@@ -14,14 +12,16 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "core/adopt.h"
 #include "core/barrier.h"
+#include "core/births.h"
 #include "core/fork.h"
-#include "core/session.h"
 #include "core/shared.h"
 #include "core/task.h"
 #include "core/worker.h"
@@ -31,16 +31,22 @@ struct clone3_args {
 		cgroup;
 };
 
-/* fork() with a pid; 0 in the child. */
-static pid_t fork_with_pid(pid_t pid, uint64_t flags)
+/* fork() with a pid; 0 in the child.  A sibling (CLONE_PARENT) has our @exit_signal. */
+static pid_t clone_with_pid(pid_t pid, uint64_t flags, int exit_signal)
 {
 	pid_t tids[1] = { pid };
 	struct clone3_args args = {
 		.flags = flags,
-		.exit_signal = flags & CLONE_PARENT ? 0 : SIGCHLD, /* a sibling has that of ours */
+		.exit_signal = flags & CLONE_PARENT ? 0 : (uint64_t)exit_signal,
 		.set_tid = (uintptr_t)tids,
 		.set_tid_size = 1,
 	};
+
+	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+}
+
+static pid_t fork_with_pid(pid_t pid, uint64_t flags, int exit_signal)
+{
 	const struct timespec a_little = { .tv_nsec = 200000 };
 	pid_t ret;
 	int i;
@@ -50,12 +56,45 @@ static pid_t fork_with_pid(pid_t pid, uint64_t flags)
 	 * for another moment, and longer while others in its session are reaped.
 	 */
 	for (i = 0; i < 5000; i++) {
-		ret = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+		ret = clone_with_pid(pid, flags, exit_signal);
 		if (ret >= 0 || errno != EEXIST)
 			break;
 		nanosleep(&a_little, NULL);
 	}
 	return ret;
+}
+
+static bool is_wanted(const struct restore *r, pid_t pid)
+{
+	struct birth *const *b;
+
+	if (task_by_pid(r->tree, pid))
+		return true;
+	vec_for_each(b, &r->births->all)
+		if ((*b)->is_helper && (*b)->task->pid == pid)
+			return true;
+	return false;
+}
+
+/* fork() with any pid but those that are still needed: the kernel might choose one of them. */
+static pid_t fork_with_free_pid(struct restore *r)
+{
+	enum { FIRST = 300, MOST = 1 << 22 }; /* below FIRST are daemons of the boot */
+	pid_t pid, ret;
+	int i;
+
+	for (i = 0; i < MOST; i++) {
+		pid = __atomic_add_fetch(&r->shared->last_pid, 1, __ATOMIC_RELAXED);
+		if (is_wanted(r, pid))
+			continue;
+		ret = clone_with_pid(pid, 0, 0);
+		if (ret >= 0 || (errno != EEXIST && errno != EINVAL))
+			return ret;
+		if (errno == EINVAL) /* above the highest pid */
+			__atomic_store_n(&r->shared->last_pid, FIRST, __ATOMIC_RELAXED);
+	}
+	errno = EAGAIN;
+	return -1;
 }
 
 static int fork_failed(const struct task *t, struct err *err)
@@ -70,23 +109,56 @@ static int fork_failed(const struct task *t, struct err *err)
 	return -code;
 }
 
-static int fork_child(struct restore *r, struct task *t, struct err *err)
+/* Between a task that will be adopted and its father: it lives until its end is wanted. */
+static void be_a_carrier(struct restore *r, struct task *t) __attribute__((noreturn));
+static void be_a_carrier(struct restore *r, struct task *t)
 {
-	pid_t pid = fork_with_pid(t->pid, 0);
+	pid_t pid = fork_with_pid(t->pid, 0, SIGCHLD);
+	struct err err = { 0 };
 
-	if (pid < 0)
-		return fork_failed(t, err);
 	if (pid == 0)
 		worker_main(r, t);
+	if (pid < 0) {
+		fork_failed(t, &err);
+		shared_fail(r->shared, &err);
+		_exit(1);
+	}
+	for (;;)
+		pause();
+}
+
+/* Nobody is told of the end of helpers, and of carriers. */
+static int exit_signal_of(const struct birth *b)
+{
+	const TaskCoreEntry *tc = b->is_helper ? NULL : b->task->core->tc;
+
+	if (!tc)
+		return 0;
+	return tc->has_exit_signal ? (int)tc->exit_signal : SIGCHLD;
+}
+
+static int fork_birth(struct restore *r, const struct birth *b, struct err *err)
+{
+	pid_t pid = b->is_adopted ? fork_with_free_pid(r)
+				  : fork_with_pid(b->task->pid, 0, exit_signal_of(b));
+
+	if (pid < 0)
+		return fork_failed(b->task, err);
+	if (pid == 0 && b->is_adopted)
+		be_a_carrier(r, b->task);
+	if (pid == 0)
+		worker_main(r, b->task);
+	if (b->is_adopted)
+		r->shared->tasks[b->task->index].carrier = pid;
 	return 0;
 }
 
-int worker_fork_children(struct restore *r, bool born_before, struct err *err)
+int worker_fork(struct restore *r, bool before, struct err *err)
 {
-	struct task *t;
+	const struct birth *b;
 
-	list_for_each(t, &r->self->children, sibling)
-		if (plan_session(t).born_before == born_before && fork_child(r, t, err) < 0)
+	list_for_each(b, &r->self->birth->births, sibling)
+		if (b->before == before && fork_birth(r, b, err) < 0)
 			return -err->code;
 	return 0;
 }
@@ -106,6 +178,55 @@ static void root_main(struct restore *r, int wait_fd, int other_end)
 	worker_main(r, r->tree->root);
 }
 
+/* With -d our end makes the root an orphan, and PR_SET_PDEATHSIG would tell it. */
+static bool minds_our_end(const struct restore *r)
+{
+	const struct task *root = r->tree->root;
+
+	if (!r->opts->detach || r->opts->sibling)
+		return false;
+	for (size_t i = 0; i < root->nr_threads; i++)
+		if (root->threads[i].core->thread_core->pdeath_sig)
+			return true;
+	return false;
+}
+
+/* An orphan from birth: a child of a child of ours that exits, with an errno if it failed. */
+static pid_t fork_orphan(struct restore *r, const int ends[2])
+{
+	pid_t root = r->tree->root->pid, between, pid;
+	int status;
+
+	do {
+		between = fork();
+		if (between == 0 && getpid() == root)
+			_exit(EAGAIN);
+		if (between == 0) {
+			pid = fork_with_pid(root, 0, SIGCHLD);
+			if (pid == 0)
+				root_main(r, ends[0], ends[1]);
+			_exit(pid < 0 ? errno : 0);
+		}
+		if (between < 0 || waitpid(between, &status, 0) < 0)
+			return -1;
+	} while (between == root);
+
+	errno = WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
+	return errno ? -1 : root;
+}
+
+static pid_t fork_root_pid(struct restore *r, const int ends[2])
+{
+	pid_t pid;
+
+	if (minds_our_end(r))
+		return fork_orphan(r, ends);
+	pid = fork_with_pid(r->tree->root->pid, r->opts->sibling ? CLONE_PARENT : 0, SIGCHLD);
+	if (pid == 0)
+		root_main(r, ends[0], ends[1]);
+	return pid;
+}
+
 static int fork_root(struct restore *r, struct err *err)
 {
 	struct task *root = r->tree->root;
@@ -115,14 +236,12 @@ static int fork_root(struct restore *r, struct err *err)
 	if (pipe(ends) < 0)
 		return err_sys(err, "cannot make a pipe");
 
-	scoped_fd rd = ends[0];
+	scoped_fd rd __attribute__((unused)) = ends[0];
 	scoped_fd wr = ends[1];
 
-	pid = fork_with_pid(root->pid, r->opts->sibling ? CLONE_PARENT : 0);
+	pid = fork_root_pid(r, ends);
 	if (pid < 0)
 		return fork_failed(root, err);
-	if (pid == 0)
-		root_main(r, rd, wr);
 
 	if (barrier_adopt(r, r->barrier, pid, err) < 0) {
 		kill(pid, SIGKILL);
@@ -133,10 +252,32 @@ static int fork_root(struct restore *r, struct err *err)
 	return 0;
 }
 
-int fork_tree(struct restore *r, struct err *err)
+/* Let all go on until @n wait again, and @dead have died. */
+static int step(struct restore *r, unsigned int n, unsigned int dead, struct err *err)
+{
+	if (barrier_release(r, r->barrier, err) < 0)
+		return -err->code;
+	return barrier_wait(r, r->barrier, n, dead, err);
+}
+
+/* All exist: now they come to their parents, groups can be joined, and zombies can die. */
+static int settle(struct restore *r, struct err *err)
 {
 	unsigned int zombies = r->tree->nr_tasks - r->tree->nr_alive;
+	unsigned int all = r->tree->nr_tasks + r->births->nr_helpers;
 
+	if (barrier_wait(r, r->barrier, all, 0, err) < 0 || adopt_tasks(r, err) < 0)
+		return -err->code;
+	if (step(r, all, 0, err) < 0 || (r->births->regroup && step(r, all, 0, err) < 0))
+		return -err->code;
+	if (adopt_end_helpers(r, err) < 0)
+		return -err->code;
+	r->zombies_die = true;
+	return step(r, r->tree->nr_alive, zombies, err);
+}
+
+int fork_tree(struct restore *r, struct err *err)
+{
 	r->coordinator = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	if (r->coordinator < 0)
 		return err_sys(err, "cannot open a pidfd of ourselves");
@@ -147,18 +288,5 @@ int fork_tree(struct restore *r, struct err *err)
 	if (fork_root(r, err) < 0)
 		return -err->code;
 
-	/* all exist: now groups can be joined, and zombies can die */
-	if (barrier_wait(r, r->barrier, r->tree->nr_tasks, 0, err) < 0)
-		return -err->code;
-	if (barrier_release(r, r->barrier, err) < 0)
-		return -err->code;
-	if (barrier_wait(r, r->barrier, r->tree->nr_tasks, 0, err) < 0)
-		return -err->code;
-	r->zombies_die = true;
-	if (barrier_release(r, r->barrier, err) < 0)
-		return -err->code;
-	if (barrier_wait(r, r->barrier, r->tree->nr_alive, zombies, err) < 0)
-		return -err->code;
-	sessions_adopted(r->tree);
-	return 0;
+	return settle(r, err);
 }

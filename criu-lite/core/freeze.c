@@ -13,9 +13,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/inject.h"
 #include "base/log.h"
 #include "core/freeze.h"
 #include "core/proc.h"
+#include "core/refuse.h"
 #include "core/task.h"
 #include "core/wait.h"
 
@@ -83,6 +85,8 @@ static int freeze_task(struct dump *d, struct task *t, struct err *err)
 	if (compel_seize(t->host_pid, timeout_ms, &t->victim, err) < 0)
 		return -err->code;
 	waits_stop(d, t);
+	if (inject_point(err, "freeze:task") < 0)
+		return -err->code;
 
 	t->state = t->victim->stop_signal ? TASK_STOPPED : TASK_ALIVE;
 	t->pidfd = (int)syscall(SYS_pidfd_open, t->host_pid, 0);
@@ -115,8 +119,11 @@ static int freeze_child(struct dump *d, struct task *parent, pid_t pid, struct e
 	t = task_new(d->arena, d->tree, parent);
 	task_has_host_pid(d->arena, d->tree, t, pid);
 	if (freeze_task(d, t, err) < 0) {
-		if (!has_died(d, t, err))
-			return -err->code;
+		if (!has_died(d, t, err)) {
+			err_in(err, "child of task %d", parent->host_pid);
+			if (!refuse_note(d, t, -1, err))
+				return -err->code;
+		}
 		memset(err, 0, sizeof(*err));
 		t->state = TASK_DEAD;
 	}
@@ -139,7 +146,7 @@ static int freeze_children(struct dump *d, struct task *t, bool *new_ret, struct
 			continue;
 		*new_ret = true;
 		if (freeze_child(d, t, *pid, err) < 0)
-			return err_in(err, "child of task %d", t->host_pid);
+			return -err->code;
 	}
 	return 0;
 }
@@ -172,7 +179,7 @@ int tree_freeze(struct dump *d, struct err *err)
 	} while (found_new);
 
 	for_each_task(t, d->tree)
-		if (read_threads(d, t, err) < 0)
+		if (read_threads(d, t, err) < 0 && !refuse_note(d, t, -1, err))
 			return -err->code;
 	return 0;
 }
@@ -186,6 +193,7 @@ int tree_thaw(struct dump *d, enum compel_end end, struct err *err)
 		if (t->pidfd >= 0)
 			close(t->pidfd);
 		t->pidfd = -1;
+		inject_point(&e, "thaw:task");
 		if (!t->victim)
 			continue;
 		memset(&e, 0, sizeof(e));

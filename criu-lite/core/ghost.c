@@ -37,7 +37,7 @@ static int check_limit(struct dump *d, const struct fd_probe *p, struct err *err
 
 	if (size <= d->opts->ghost_limit)
 		return 0;
-	err_set(err, EFBIG,
+	err_set(err, EOPNOTSUPP,
 		"cannot carry along the deleted file %s: it has %" PRIu64 " KiB of data", p->link,
 		size / 1024);
 	err_why(err, "the limit is %" PRIu64 " KiB", d->opts->ghost_limit / 1024);
@@ -184,6 +184,8 @@ int ghost_write(struct dump *d, const struct fd_probe *p, uint32_t id, struct er
 	if (check_limit(d, p, err) < 0 || check_attributes(d, p, err) < 0 ||
 	    fill_entry(d, p, e, err) < 0)
 		return -err->code;
+	if (d->dry)
+		return 0;
 	if (image_create_now(d->store, IMAGE_GHOST_FILE, id, &img, err) < 0)
 		return -err->code;
 	ret = S_ISREG(p->st.st_mode) ? write_file(d, p, img, e, err)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "core/guard.h"
 
@@ -16,9 +17,25 @@ static void polite_signals(sigset_t *set)
 	sigaddset(set, SIGHUP);
 }
 
+/*
+ * As many files as the kernel lets us have: each task that we hold takes three,
+ * and those that we make may have more than our soft limit.
+ */
+static void raise_file_limit(void)
+{
+	struct rlimit lim;
+
+	if (getrlimit(RLIMIT_NOFILE, &lim) == 0) {
+		lim.rlim_cur = lim.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &lim);
+	}
+}
+
 void guard_begin(void)
 {
 	sigset_t set;
+
+	raise_file_limit();
 
 	polite_signals(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);

@@ -9,7 +9,8 @@
  * doing: a tracer that dies lets its tracees go, and the parasite cures itself
  * when its socket closes.  The guard sees to it that a polite request to end
  * (SIGINT, SIGTERM, SIGHUP) finds us at a place where we can clean up: the
- * signals are held back until guard_check().
+ * signals are held back until guard_check().  And we do not run out of
+ * descriptors in the middle, as far as that is up to us.
  */
 void guard_begin(void);
 void guard_end(void);

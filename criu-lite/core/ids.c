@@ -17,6 +17,7 @@
 
 #include "base/text.h"
 #include "core/ids.h"
+#include "core/refuse.h"
 
 struct id_node {
 	struct id_key key;
@@ -185,8 +186,9 @@ static int collect_tasks(struct dump *d, const uint64_t ours[NR_NS], struct id_s
 	for_each_alive(t, d->tree)
 	{
 		t->ids = record_new(d, task_kobj_ids_entry);
-		if (check_ns(d, t, ours, err) < 0 || check_shared(d, t, sets, err) < 0 ||
-		    check_threads(d, t, err) < 0)
+		if ((check_ns(d, t, ours, err) < 0 || check_shared(d, t, sets, err) < 0 ||
+		     check_threads(d, t, err) < 0) &&
+		    !refuse_note(d, t, -1, err))
 			return -err->code;
 	}
 	return 0;

@@ -290,13 +290,16 @@ int inode_path_find(struct dump *d, struct mount_list *m, const struct inode_pat
 		return 0;
 	}
 	if (fd >= 0) {
-		err_set(err, ENOENT, "cannot dump a watch on %s, which nobody in the tree has open",
+		err_set(err, EOPNOTSUPP,
+			"cannot dump a watch on %s, which nobody in the tree has open",
 			path_of(d, fd));
+		err_why(err, "the name leads to nothing, or to another file");
 		return err_hint(err, "remove the watch, or close the file where it is open");
 	}
-	err_set(err, ENOENT,
+	err_set(err, EOPNOTSUPP,
 		"cannot dump a watch on inode %" PRIu64 " of device %u:%u: cannot find its path",
 		i->ino, i->dev >> 20, i->dev & 0xfffff);
+	err_why(err, "its file handle leads nowhere, and a search has not met it");
 	return err_hint(err, "name its directory with --irmap-scan-path");
 }
 

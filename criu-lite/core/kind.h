@@ -87,6 +87,7 @@ struct task_kind {
 	int (*open)(struct restore *r, struct task *t, struct err *err); /* its descriptors are in place */
 	int (*map)(struct restore *r, struct task *t, struct err *err);	 /* pack for the restorer */
 	int (*after)(struct restore *r, struct err *err); /* once, in the coordinator, when all have their memory */
+	int (*resume)(struct restore *r, struct task *t, struct err *err); /* in the coordinator: complete, and still stopped */
 	void (*restore_end)(struct restore *r, bool ok); /* once, in the coordinator, in any case: @ok, the tasks run */
 };
 

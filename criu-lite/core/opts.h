@@ -58,6 +58,7 @@ struct dump_opts {
 struct check_opts {
 	const char *feature; /* only this one, NULL: all of the categories */
 	bool extra, experimental;
+	bool json;
 };
 
 struct inherit_fd {

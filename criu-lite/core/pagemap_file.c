@@ -85,6 +85,8 @@ int pagemap_save_file(struct dump *d, uint32_t id, int fd, struct err *err)
 	struct stat st;
 	int ret;
 
+	if (d->dry)
+		return 0;
 	if (fstat(fd, &st) < 0)
 		return err_sys(err, "cannot stat shared memory");
 	if (pagemap_out_open(d, IMAGE_SHMEM_PAGEMAP, id, &out, err) < 0)
@@ -114,8 +116,8 @@ static int go_to(struct restore *r, const struct pagemap_run *before, const stru
 		 int *fd, struct err *err)
 {
 	if (*fd < 0 || before->pages_id != run->pages_id || before->depth != run->depth) {
-		scoped_fd old = take_fd(fd);
-
+		if (*fd >= 0)
+			close(take_fd(fd));
 		*fd = pagemap_open_pages(r, run, err);
 		if (*fd < 0)
 			return *fd;

@@ -158,6 +158,25 @@ static int collect_ghost(struct dump *d, const struct fd_probe *p, RegFileEntry 
 
 /* ---- links of ours ---- */
 
+enum { NAMES_MAX = 100 };
+
+/*
+ * A dump that was killed has left its names, and another may live beside them;
+ * so a name that is taken is left alone.  Returns an errno, positive.
+ */
+static int link_in(struct dump *d, const struct fd_probe *p, const char *dir, RegFileEntry *link)
+{
+	int n = 0;
+
+	link->name = arena_printf(d->arena, "%s/link_remap.%u", dir, link->id);
+	while (linkat(p->own, "", AT_FDCWD, link->name, AT_EMPTY_PATH) < 0) {
+		if (errno != EEXIST || n == NAMES_MAX)
+			return errno;
+		link->name = arena_printf(d->arena, "%s/link_remap.%u.%d", dir, link->id, ++n);
+	}
+	return 0;
+}
+
 /* In the directory it was in, or, if that has gone too, in the nearest one above. */
 static int link_beside(struct dump *d, const struct fd_probe *p, RegFileEntry *link,
 		       struct err *err)
@@ -165,11 +184,8 @@ static int link_beside(struct dump *d, const struct fd_probe *p, RegFileEntry *l
 	char *dir = arena_strdup(d->arena, p->link);
 	int code = ENOENT;
 
-	while (code == ENOENT && path_cut_last(dir)) {
-		link->name =
-			arena_printf(d->arena, "%s/link_remap.%u", dir[1] ? dir : "", link->id);
-		code = linkat(p->own, "", AT_FDCWD, link->name, AT_EMPTY_PATH) < 0 ? errno : 0;
-	}
+	while (code == ENOENT && path_cut_last(dir))
+		code = link_in(d, p, dir[1] ? dir : "", link);
 	if (!code)
 		return 0;
 	err_set(err, code, "cannot link the file that was %s to %s", p->link, link->name);
@@ -192,6 +208,8 @@ static int make_link(struct dump *d, const struct fd_probe *p, struct path_inode
 	link->name = "";
 	to_ret->id = file_add_record(d, fe);
 	to_ret->link = link;
+	if (d->dry)
+		return 0;
 	if (link_beside(d, p, link, err) < 0)
 		return -err->code;
 	collect_looks(d, p, link);
@@ -221,7 +239,7 @@ void path_ref_dump_end(struct dump *d, bool ok)
 {
 	struct path_inode *i;
 
-	if (!d->paths || (ok && !d->opts->leave_running))
+	if (!d->paths || d->dry || (ok && !d->opts->leave_running))
 		return;
 	vec_for_each(i, &d->paths->inodes)
 		if (i->link && unlink(i->link->name) < 0)

@@ -8,9 +8,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/inject.h"
+#include "core/births.h"
 #include "core/files.h"
 #include "core/plan.h"
-#include "core/session.h"
 #include "core/task.h"
 
 static bool is_dead(struct restore *r, pid_t pid)
@@ -39,6 +40,14 @@ static int check_pid_is_free(struct restore *r, pid_t pid, struct err *err)
 	return err_hint(err, "stop that process, or restore into a new pid namespace");
 }
 
+/* Who is adopted says SIGCHLD when it ends. */
+static int no_exit_signal(const struct task *t, struct err *err)
+{
+	err_set(err, EOPNOTSUPP, "cannot restore task %d: its parent would be told of its end by SIGCHLD, not by signal %u",
+		t->pid, t->core->tc->exit_signal);
+	return err_hint(err, "its parent cannot give it session %d, and orphans always have SIGCHLD", t->sid);
+}
+
 static int plan_task(struct restore *r, struct task *t, struct err *err)
 {
 	const struct task_kind *const *k;
@@ -47,21 +56,29 @@ static int plan_task(struct restore *r, struct task *t, struct err *err)
 	for (i = 0; i < t->nr_threads; i++)
 		if (check_pid_is_free(r, t->threads[i].tid, err) < 0)
 			return -err->code;
+	if (t->birth->is_adopted && t->core->tc->has_exit_signal)
+		return no_exit_signal(t, err);
 	if (t->state == TASK_DEAD)
 		return 0;
 
 	for (k = kinds_index(r->kinds)->tasks; *k; k++)
-		if ((*k)->plan && (*k)->plan(r, t, err) < 0)
+		if ((*k)->plan &&
+		    (inject_point(err, "plan:%s", (*k)->name) < 0 || (*k)->plan(r, t, err) < 0))
 			return err_in(err, "%s", (*k)->name);
 	return 0;
 }
 
 int plan_run(struct restore *r, struct err *err)
 {
+	struct birth **b;
 	struct task *t;
 
-	if (sessions_plan(r->arena, r->tree, r->opts->common.shell_job, err) < 0)
+	if (births_plan(r->arena, r->tree, r->opts->common.shell_job, &r->births, err) < 0)
 		return -err->code;
+	births_log(r->births);
+	vec_for_each(b, &r->births->all)
+		if ((*b)->is_helper && check_pid_is_free(r, (*b)->task->pid, err) < 0)
+			return err_in(err, "helper in the place of a dead leader");
 	for_each_task(t, r->tree)
 		if (plan_task(r, t, err) < 0)
 			return err_in(err, "task %d", t->pid);

@@ -27,6 +27,7 @@ struct proc_stat {
 	uint64_t start_data, end_data, start_brk;
 	uint64_t arg_start, arg_end, env_start, env_end;
 	int exit_code;
+	int exit_signal; /* what tells the parent of its end */
 	long nice;
 	int nr_threads;
 	int policy, rt_priority;

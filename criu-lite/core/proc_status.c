@@ -52,7 +52,8 @@ enum {
 	STAT_START_CODE = 26,
 	STAT_END_CODE,
 	STAT_START_STACK,
-	STAT_PROCESSOR = 39,
+	STAT_EXIT_SIGNAL = 38,
+	STAT_PROCESSOR,
 	STAT_RT_PRIORITY,
 	STAT_POLICY,
 	STAT_START_DATA = 45,
@@ -124,6 +125,7 @@ bool proc_parse_stat(const char *s, size_t len, struct proc_stat *ret)
 	ret->start_code = f[STAT_START_CODE];
 	ret->end_code = f[STAT_END_CODE];
 	ret->start_stack = f[STAT_START_STACK];
+	ret->exit_signal = (int)f[STAT_EXIT_SIGNAL];
 	ret->processor = (int)f[STAT_PROCESSOR];
 	ret->rt_priority = (int)f[STAT_RT_PRIORITY];
 	ret->policy = (int)f[STAT_POLICY];

@@ -17,18 +17,28 @@ void *record_of(struct arena *a, const ProtobufCMessageDescriptor *desc)
 	return m;
 }
 
+/* The field of a file_entry that a type has its record in, 0: it is none of ours. */
+static unsigned int field_of_type(FdTypes type)
+{
+	static const uint8_t fields[] = {
+		[FD_TYPES__REG] = 3,	   [FD_TYPES__INETSK] = 4,    [FD_TYPES__NS] = 5,
+		[FD_TYPES__PACKETSK] = 6,  [FD_TYPES__NETLINKSK] = 7, [FD_TYPES__EVENTFD] = 8,
+		[FD_TYPES__EVENTPOLL] = 9, [FD_TYPES__SIGNALFD] = 10, [FD_TYPES__TUNF] = 11,
+		[FD_TYPES__TIMERFD] = 12,  [FD_TYPES__INOTIFY] = 13,  [FD_TYPES__FANOTIFY] = 14,
+		[FD_TYPES__EXT] = 15,	   [FD_TYPES__UNIXSK] = 16,   [FD_TYPES__FIFO] = 17,
+		[FD_TYPES__PIPE] = 18,	   [FD_TYPES__TTY] = 19,      [FD_TYPES__MEMFD] = 20,
+		[FD_TYPES__BPFMAP] = 21,   [FD_TYPES__PIDFD] = 22,
+	};
+
+	return (size_t)type < sizeof(fields) ? fields[type] : 0;
+}
+
 ProtobufCMessage *record_of_file(const FileEntry *fe)
 {
-	const ProtobufCMessageDescriptor *desc = fe->base.descriptor;
-	unsigned int i;
+	const ProtobufCFieldDescriptor *f;
 
-	for (i = 0; i < desc->n_fields; i++) {
-		const ProtobufCFieldDescriptor *f = &desc->fields[i];
-
-		if (f->type == PROTOBUF_C_TYPE_MESSAGE && *(void **)((char *)fe + f->offset))
-			return *(void **)((char *)fe + f->offset);
-	}
-	return NULL;
+	f = protobuf_c_message_descriptor_get_field(fe->base.descriptor, field_of_type(fe->type));
+	return f ? *(ProtobufCMessage **)((char *)fe + f->offset) : NULL;
 }
 
 static void *member_of(const FileEntry *fe, const char *name, ProtobufCType type)
@@ -39,7 +49,8 @@ static void *member_of(const FileEntry *fe, const char *name, ProtobufCType type
 	if (!m)
 		return NULL;
 	f = protobuf_c_message_descriptor_get_field_by_name(m->descriptor, name);
-	return f && f->type == type && f->label == PROTOBUF_C_LABEL_REQUIRED ? (char *)m + f->offset : NULL;
+	return f && f->type == type && f->label == PROTOBUF_C_LABEL_REQUIRED ? (char *)m + f->offset
+									     : NULL;
 }
 
 uint32_t *record_id(const FileEntry *fe)

@@ -5,10 +5,37 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
+#include "base/inject.h"
+#include "core/births.h"
 #include "core/files.h"
 #include "core/shared.h"
 #include "core/task.h"
+
+/* What a test wants to go wrong inside the restorers. */
+static void inject_restorers(struct shared_page *p)
+{
+	struct inject_wish wish;
+
+	p->inject = inject_counts();
+	for (uint32_t op = RST_NONE + 1; op < RST_OPS; op++) {
+		if (!inject_wished(&wish, "restorer:%u", op))
+			continue;
+		p->inject = 1;
+		p->inject_op = op;
+		p->inject_code = wish.code;
+		p->inject_kill = wish.kill;
+	}
+}
+
+int shared_count(const struct shared *s, struct err *err)
+{
+	for (uint32_t op = RST_NONE + 1; op < RST_OPS; op++)
+		if (s->page.passed & 1ull << op && inject_point(err, "restorer:%u", op) < 0)
+			return -err->code;
+	return 0;
+}
 
 int shared_new(struct restore *r, struct err *err)
 {
@@ -19,7 +46,7 @@ int shared_new(struct restore *r, struct err *err)
 
 	size += (r->files->nr * sizeof(int32_t) + 15) & ~(size_t)15;
 	tasks = size;
-	size += r->tree->nr_tasks * sizeof(struct shared_task);
+	size += (r->tree->nr_tasks + r->births->nr_helpers) * sizeof(struct shared_task);
 
 	s = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (s == MAP_FAILED)
@@ -28,8 +55,10 @@ int shared_new(struct restore *r, struct err *err)
 	s->file_fd = (int32_t *)((char *)s + fds);
 	s->tasks = (struct shared_task *)((char *)s + tasks);
 	s->nr_tasks = r->tree->nr_tasks;
+	s->last_pid = getpid();
 	for (i = 0; i < r->files->nr; i++)
 		s->file_fd[i] = -1;
+	inject_restorers(&s->page);
 	r->shared = s;
 	return 0;
 }
@@ -44,6 +73,7 @@ static const char *op_text(enum restorer_op op)
 {
 	switch (op) {
 	case RST_NONE:
+	case RST_OPS:
 		break;
 	case RST_UNMAP:
 		return "cannot unmap our own memory at %#llx";
@@ -93,6 +123,8 @@ static const char *op_text(enum restorer_op op)
 		return "cannot lock the file at descriptor %llu again";
 	case RST_SHM:
 		return "cannot attach System V segment %llu";
+	case RST_POLICY:
+		return "cannot set the memory policy of thread %llu";
 	case RST_SEAL:
 		return "cannot seal memory (%#llx)";
 	}

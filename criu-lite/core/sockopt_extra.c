@@ -192,6 +192,19 @@ void sockopt_extra_add(struct dump *d, SkOptsEntry *e, int level, int name, cons
 	e->extra = grown;
 }
 
+/*
+ * A connection that was made and has ended leaves values behind that setsockopt()
+ * does not take: a multicast TTL for a stream, an MSS as large as the loopback's.
+ */
+static bool is_settable(int domain, int type, int proto, const struct extra *x,
+			const struct value *v)
+{
+	scoped_fd fd = socket(domain, type | SOCK_CLOEXEC, proto);
+
+	return fd < 0 || setsockopt(fd, x->level, x->name, v->bytes, v->len) == 0 ||
+	       errno != EINVAL;
+}
+
 int sockopt_extra_collect(struct dump *d, int fd, int domain, int proto, SkOptsEntry *e,
 			  struct err *err)
 {
@@ -209,7 +222,9 @@ int sockopt_extra_collect(struct dump *d, int fd, int domain, int proto, SkOptsE
 		if (extras[i].when == GROUP || !has_level(extras[i].level, domain, proto) ||
 		    !get_value(fd, &extras[i], &v) || !get_value(fresh, &extras[i], &usual))
 			continue;
-		if (v.len != usual.len || memcmp(v.bytes, usual.bytes, v.len) != 0)
+		if (v.len == usual.len && memcmp(v.bytes, usual.bytes, v.len) == 0)
+			continue;
+		if (is_settable(domain, type, proto, &extras[i], &v))
 			sockopt_extra_add(d, e, extras[i].level, extras[i].name, v.bytes, v.len);
 	}
 	return 0;

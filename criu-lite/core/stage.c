@@ -4,9 +4,9 @@
  */
 #include <time.h>
 
+#include "base/inject.h"
 #include "base/log.h"
 #include "core/guard.h"
-#include "core/inject.h"
 #include "core/stage.h"
 
 static long now_us(void)

@@ -41,6 +41,11 @@ void stats_stop(struct stats *s, enum stat_time what)
 				  (now.tv_nsec - start->tv_nsec) / 1000);
 }
 
+uint64_t stats_time(const struct stats *s, enum stat_time what)
+{
+	return s->us[what];
+}
+
 void stats_add(struct stats *s, enum stat_count what, uint64_t n)
 {
 	__atomic_fetch_add(&s->count[what], n, __ATOMIC_RELAXED);

@@ -41,6 +41,7 @@ struct stats *stats_new(struct arena *a);
 /* A time may be measured in several parts; they add up. */
 void stats_start(struct stats *s, enum stat_time what);
 void stats_stop(struct stats *s, enum stat_time what);
+uint64_t stats_time(const struct stats *s, enum stat_time what); /* microseconds */
 void stats_add(struct stats *s, enum stat_count what, uint64_t n);
 
 /* Write the file into directory @work; it replaces one of that name. */

@@ -54,11 +54,10 @@ struct task {
 	struct waits *waits; /* see core/wait.h */
 	struct parasite_task *inside; /* from stage drain on: what it says of itself */
 	int pidfd;		    /* -1 for zombies */
+	bool spoilt; /* a kind has refused it, so what is known of it is not complete */
 
-	/* restore; the first three: core/session.h */
-	bool stand_in;		 /* for a task that is no more */
-	bool adopts;		 /* children of those that die in the making */
-	struct task *adopted_by; /* then its parent, NULL: it has the right one */
+	/* restore */
+	struct birth *birth; /* plan: who forks it, see core/births.h */
 	size_t region_room; /* plan: bytes that its kinds will pack into the region */
 	vec(struct file *) owned;	/* what it opens, in order of level and id */
 	vec(struct file_need *) needs; /* files it needs besides its descriptors */

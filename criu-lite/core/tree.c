@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/inject.h"
 #include "base/log.h"
 #include "core/task.h"
 #include "images/pstree.pb-c.h"
@@ -95,11 +96,15 @@ long task_call_thread(struct task *t, struct thread *th, uint32_t cmd, void *arg
 {
 	long ret;
 
-	if (compel_call(t->victim, th->victim, cmd, args, len, &ret, err) < 0)
+	if (inject_point(err, "call:%u:before", cmd) < 0 ||
+	    compel_call(t->victim, th->victim, cmd, args, len, &ret, err) < 0 ||
+	    inject_point(err, "call:%u:end", cmd) < 0)
 		return err_in(err, "task %d", t->host_pid);
 	if (ret < 0)
-		return err_set(err, (int)-ret, "cannot run parasite command %u in task %d, thread %d", cmd,
-			       t->host_pid, th->host_tid);
+		err_set(err, (int)-ret, "cannot run parasite command %u in task %d, thread %d", cmd, t->host_pid,
+			th->host_tid);
+	if (ret == -ENOSPC || ret == -EDQUOT)
+		return err_hint(err, "make room, or use another directory for the images");
 	return ret;
 }
 
@@ -171,8 +176,6 @@ static int add_read_task(struct restore *r, const PstreeEntry *e, struct err *er
 	}
 	if (!e->n_threads || !e->pid || e->pid > 1u << 22 || task_by_pid(r->tree, (pid_t)e->pid))
 		return err_set(err, EINVAL, "cannot restore task %u: pstree.img is damaged", e->pid);
-	if (!e->sid)
-		return err_set(err, EINVAL, "cannot restore task %u: its session is outside its pid namespace", e->pid);
 
 	t = task_new(r->arena, r->tree, parent);
 	task_has_pid(r->arena, r->tree, t, (pid_t)e->pid);

@@ -19,12 +19,14 @@
 #include <unistd.h>
 
 #include "arch/arch.h"
+#include "base/inject.h"
 #include "base/log.h"
 #include "core/barrier.h"
+#include "core/births.h"
 #include "core/files.h"
+#include "core/fork.h"
 #include "core/kind.h"
 #include "core/region.h"
-#include "core/session.h"
 #include "core/shared.h"
 #include "core/worker.h"
 
@@ -32,11 +34,13 @@ static void worker_fail(struct restore *r, struct err *err) __attribute__((noret
 static void worker_fail(struct restore *r, struct err *err)
 {
 	err_in(err, "task %d", r->self->pid);
+	if (err->code == EMFILE)
+		err_hint(err, "raise the hard limit of open files (ulimit -Hn) for criu-lite");
 	shared_fail(r->shared, err);
 	_exit(1);
 }
 
-static int run_kinds(struct restore *r, size_t member, struct err *err)
+static int run_kinds(struct restore *r, const char *stage, size_t member, struct err *err)
 {
 	const struct task_kind *const *k;
 
@@ -44,7 +48,9 @@ static int run_kinds(struct restore *r, size_t member, struct err *err)
 		int (*f)(struct restore *, struct task *, struct err *);
 
 		memcpy(&f, (const char *)*k + member, sizeof(f));
-		if (f && f(r, r->self, err) < 0)
+		if (!f)
+			continue;
+		if (inject_point(err, "%s:%s", stage, (*k)->name) < 0 || f(r, r->self, err) < 0)
 			return err_in(err, "%s", (*k)->name);
 	}
 	return 0;
@@ -53,27 +59,53 @@ static int run_kinds(struct restore *r, size_t member, struct err *err)
 static int enter_session(struct restore *r, struct err *err)
 {
 	struct task *t = r->self;
+	const struct birth *b = t->birth;
 
-	if (sessions_begin(r, err) < 0 || worker_fork_children(r, true, err) < 0)
+	if (worker_fork(r, true, err) < 0)
 		return -err->code;
-	if (plan_session(t).leads && setsid() < 0)
-		return err_sys(err, "cannot begin session %d", t->sid);
-	if (t->pgid == t->pid && t->sid != t->pid && setpgid(0, 0) < 0)
-		return err_sys(err, "cannot begin process group %d", t->pgid);
-	if (t->state != TASK_DEAD && run_kinds(r, offsetof(struct task_kind, fork), err) < 0)
+	if (b->leads && setsid() < 0)
+		return err_sys(err, "cannot begin session %d", t->pid);
+	if (b->leads_group && !b->leads && setpgid(0, 0) < 0)
+		return err_sys(err, "cannot begin process group %d", t->pid);
+	if (!b->is_helper && t->state != TASK_DEAD && run_kinds(r, "fork", offsetof(struct task_kind, fork), err) < 0)
 		return -err->code;
-	return worker_fork_children(r, false, err);
+	return worker_fork(r, false, err);
 }
 
+/* Groups are there; only that of who started us is nobody's in the tree. */
 static int enter_group(struct restore *r, struct err *err)
 {
-	struct task *t = r->self;
+	const struct task *t = r->self, *root = r->tree->root;
 
-	if (t->pgid == getpgid(0) || !task_by_pid(r->tree, t->pgid))
+	if (t->pgid == getpgid(0) || (t->pgid == root->pgid && root->pid != root->sid && !task_by_pid(r->tree, t->pgid)))
 		return 0;
 	if (setpgid(0, t->pgid) < 0)
 		return err_sys(err, "cannot join process group %d", t->pgid);
 	return 0;
+}
+
+/* In steps with all others; who has begun a group leaves it only when the others have joined it. */
+static int enter_groups(struct restore *r, struct err *err)
+{
+	const struct birth *b = r->self->birth;
+
+	if (!b->leaves_group && enter_group(r, err) < 0)
+		return -err->code;
+	barrier_arrive();
+	if (!r->births->regroup)
+		return 0;
+	if (b->leaves_group && enter_group(r, err) < 0)
+		return -err->code;
+	barrier_arrive();
+	return 0;
+}
+
+/* It ends when the coordinator says so. */
+static void be_a_helper(void) __attribute__((noreturn));
+static void be_a_helper(void)
+{
+	for (;;)
+		barrier_arrive();
 }
 
 /* A zombie dies as it had died. */
@@ -108,7 +140,7 @@ static int stage_open(struct restore *r, struct err *err)
 {
 	unsigned int level;
 
-	if (files_prepare(r, err) < 0 || run_kinds(r, offsetof(struct task_kind, born), err) < 0)
+	if (files_prepare(r, err) < 0 || run_kinds(r, "born", offsetof(struct task_kind, born), err) < 0)
 		return -err->code;
 	for (level = 0; level < r->files->nr_levels; level++) {
 		if (files_open(r, level, err) < 0)
@@ -123,7 +155,7 @@ static int stage_open(struct restore *r, struct err *err)
 	barrier_arrive();
 	if (files_done(r, err) < 0)
 		return -err->code;
-	return run_kinds(r, offsetof(struct task_kind, open), err);
+	return run_kinds(r, "open", offsetof(struct task_kind, open), err);
 }
 
 /* What is open and not the task's is closed by the restorer, when it needs it no more. */
@@ -167,7 +199,7 @@ static int stage_map(struct restore *r, struct err *err)
 {
 	struct shared_task *st = &r->shared->tasks[r->self->index];
 
-	if (run_kinds(r, offsetof(struct task_kind, map), err) < 0)
+	if (run_kinds(r, "map", offsetof(struct task_kind, map), err) < 0)
 		return -err->code;
 	assert(r->region);
 	r->region->args->pid = r->self->pid;
@@ -209,14 +241,15 @@ void worker_main(struct restore *r, struct task *t)
 	if (enter_session(r, &err) < 0)
 		worker_fail(r, &err);
 	barrier_arrive();
-	if (enter_group(r, &err) < 0)
+	if (t->birth->is_helper)
+		be_a_helper();
+	if (enter_groups(r, &err) < 0)
 		worker_fail(r, &err);
-	barrier_arrive();
 	if (t->state == TASK_DEAD)
 		die_as_zombie(t);
 	barrier_arrive();
 
-	if (sessions_end(r, &err) < 0 || stage_open(r, &err) < 0)
+	if (stage_open(r, &err) < 0)
 		worker_fail(r, &err);
 	barrier_arrive();
 	if (stage_map(r, &err) < 0)

@@ -11,9 +11,6 @@
  */
 void worker_main(struct restore *r, struct task *t) __attribute__((noreturn));
 
-/* Fork those children that are born before (or after) their parent's setsid(). */
-int worker_fork_children(struct restore *r, bool born_before, struct err *err);
-
 /* How many barriers stage open has: one for each level, then take, link and the end. */
 unsigned int worker_open_steps(const struct restore *r);
 

@@ -37,6 +37,7 @@
 #include "base/vec.h"
 #include "core/fdtable.h"
 #include "core/kind.h"
+#include "core/refuse.h"
 
 /* Modes of a watch, not events. */
 static const uint32_t mode_bits = (uint32_t)EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE;
@@ -194,10 +195,11 @@ static int resolve_watches(struct dump *d, struct file *f, struct err *err)
 		const struct file *target = find_target(d, f, &slot);
 
 		if (!target) {
-			err_set(err, ENOENT,
+			err_set(err, EOPNOTSUPP,
 				"cannot dump epoll %d of task %d: nobody in the tree has the file open that was "
 				"descriptor %u when it was added (inode %lu)",
 				f->fd, f->task->host_pid, w->tfd, (unsigned long)w->inode);
+			err_why(err, "a watch cannot be made without that file");
 			return err_hint(err,
 					"remove descriptors from an epoll before closing them");
 		}
@@ -212,7 +214,8 @@ static int drain_end_epoll(struct dump *d, struct err *err)
 	struct file *f;
 
 	for_each_file(f, d->files)
-		if (f->kind == &epoll_kind && resolve_watches(d, f, err) < 0)
+		if (f->kind == &epoll_kind && resolve_watches(d, f, err) < 0 &&
+		    !refuse_note(d, f->task, f->fd, err))
 			return -err->code;
 	return 0;
 }

@@ -24,6 +24,7 @@
 #include "base/text.h"
 #include "core/fdtable.h"
 #include "core/kind.h"
+#include "core/refuse.h"
 #include "core/region.h"
 #include "images/file-lock.pb-c.h"
 #include "images/image.h"
@@ -132,12 +133,6 @@ static int see_lock(struct dump *d, struct task *t, const struct fdtable_entry *
 	struct lock_state *s = kind_state(d->kinds, &lock_kind);
 	struct seen_lock l = { .e = record_new(d, file_lock_entry) };
 
-	if (!d->opts->common.file_locks) {
-		err_set(err, EOPNOTSUPP, "cannot dump the lock on descriptor %d of task %d", f->fd,
-			t->host_pid);
-		err_why(err, "others could take it between dump and restore");
-		return err_hint(err, "if that is no danger, give --file-locks");
-	}
 	if (!parse_lock(line, &l)) {
 		err_set(err, EOPNOTSUPP, "cannot dump the lock on descriptor %d of task %d: %.*s",
 			f->fd, t->host_pid, (int)(line->end - line->p), line->p);
@@ -153,16 +148,27 @@ static int see_lock(struct dump *d, struct task *t, const struct fdtable_entry *
 	return 0;
 }
 
+static int refuse_locks(const struct task *t, const struct fdtable_entry *f, struct err *err)
+{
+	err_set(err, EOPNOTSUPP, "cannot dump the lock on descriptor %d of task %d", f->fd,
+		t->host_pid);
+	err_why(err, "others could take it between dump and restore");
+	return err_hint(err, "if that is no danger, give --file-locks");
+}
+
 /* Locks stand between the common lines and those of the kind of file. */
 static int see_locks(struct dump *d, struct task *t, const struct fdtable_entry *f, struct err *err)
 {
 	struct text text = text_of(f->fdinfo, strlen(f->fdinfo)), line, flags_text;
 	uint64_t flags = 0;
 
+	if (!d->opts->common.file_locks)
+		return refuse_locks(t, f, err);
 	if (text_find(f->fdinfo, "flags:", &flags_text))
 		text_oct(&flags_text, &flags);
 	while (text_line(&text, &line))
-		if (text_lit(&line, "lock:") && see_lock(d, t, f, &line, flags, err) < 0)
+		if (text_lit(&line, "lock:") && see_lock(d, t, f, &line, flags, err) < 0 &&
+		    !refuse_note(d, t, f->fd, err))
 			return -err->code;
 	return 0;
 }
@@ -178,7 +184,7 @@ static int collect_lock(struct dump *d, struct task *t, struct err *err)
 	s->last_table = t->fdtable->id;
 
 	vec_for_each(f, &t->fdtable->entries)
-		if (f->fdinfo && see_locks(d, t, f, err) < 0)
+		if (f->fdinfo && see_locks(d, t, f, err) < 0 && !refuse_note(d, t, f->fd, err))
 			return -err->code;
 	return 0;
 }

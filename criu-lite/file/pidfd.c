@@ -72,12 +72,13 @@ static int refuse_outside(struct dump *d, const struct fd_probe *p, pid_t pid, s
 	char comm[64];
 
 	if (pid)
-		err_set(err, ESRCH,
+		err_set(err, EOPNOTSUPP,
 			"cannot dump pidfd %d: it is task %d (\"%s\"), which is not in the tree",
 			p->fd, pid, proc_comm(d->proc, pid, comm));
 	else
-		err_set(err, ESRCH,
+		err_set(err, EOPNOTSUPP,
 			"cannot dump pidfd %d: its task is outside of our pid namespace", p->fd);
+	err_why(err, "whoever has that number at restore would be another task");
 	return err_hint(err, "dump a tree that has this task, or close the pidfd before");
 }
 

@@ -28,6 +28,7 @@
 #include "core/external.h"
 #include "core/kind.h"
 #include "core/path_ref.h"
+#include "core/refuse.h"
 #include "file/tty.h"
 
 /* Ids of tty_info_entry; those of ptys are twice their number, and one more for a master. */
@@ -305,11 +306,13 @@ static int check_orphans(struct dump *d, const struct tty_state *s, struct err *
 		if (!tty_is_slave(t->info) || t->hung_up || other_end(s, t))
 			continue;
 		if (!d->opts->common.shell_job)
-			return refuse_orphan(t, "its master is outside of the tree", err);
-		if (first)
-			return refuse_orphan(t, "only one terminal may be outside of the tree",
-					     err);
-		first = t;
+			refuse_orphan(t, "its master is outside of the tree", err);
+		else if (first)
+			refuse_orphan(t, "only one terminal may be outside of the tree", err);
+		else
+			first = t;
+		if (first != t && !refuse_note(d, NULL, -1, err))
+			return -err->code;
 	}
 	return 0;
 }
@@ -349,7 +352,7 @@ static int collect_end_tty(struct dump *d, struct err *err)
 		}
 	}
 	for_each_task(task, d->tree)
-		if (check_controlling(d, s, task, err) < 0)
+		if (check_controlling(d, s, task, err) < 0 && !refuse_note(d, task, -1, err))
 			return -err->code;
 	return check_orphans(d, s, err);
 }
@@ -414,6 +417,9 @@ static int drain_pty(struct dump *d, struct image *img, struct tty *t, struct er
 		return master;
 	if (!slave && !t->info->slave_closed)
 		return check_unread(t, master, err);
+	/* the bytes would have to be taken, and put back */
+	if (d->dry)
+		return 0;
 
 	scoped_fd fd = open_slave(d, master, slave, err);
 
@@ -438,7 +444,8 @@ static int drain_end_tty(struct dump *d, struct err *err)
 	    image_create(d->store, IMAGE_TTY_INFO, 0, &infos, err) < 0)
 		return -err->code;
 	for (t = s->ttys; t; t = t->next) {
-		if (tty_is_master(t->info) && drain_pty(d, data, t, err) < 0)
+		if (tty_is_master(t->info) && drain_pty(d, data, t, err) < 0 &&
+		    !refuse_note(d, t->file->task, t->file->fd, err))
 			return -err->code;
 		if (image_put(infos, &t->info->base, err) < 0)
 			return -err->code;

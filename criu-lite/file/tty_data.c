@@ -156,8 +156,9 @@ static int take_output(int master, struct bytes *b, struct err *err)
 		ssize_t n;
 
 		if (is_ready(master, POLLPRI)) {
-			err_set(err, EAGAIN,
+			err_set(err, EOPNOTSUPP,
 				"cannot take unread output of a terminal: its status has not been read");
+			err_why(err, "whoever has the master has not looked yet");
 			return err_hint(err, "try again in a moment");
 		}
 		n = read(master, buf, sizeof(buf));

@@ -300,6 +300,8 @@ int pages_drain(struct dump *d, struct task *t, struct err *err)
 	struct drain dr = { .d = d, .t = t, .fd = -1, .buffer = get_buffer(d) };
 	int ret;
 
+	if (d->dry)
+		return 0;
 	dr.w = (struct parasite_write *)(dr.buffer + BUFFER_SIZE);
 	dr.w->n = 0;
 	if (pagemap_out_open(d, IMAGE_PAGEMAP, (unsigned long)t->pid, &dr.out, err) < 0)

@@ -235,6 +235,7 @@ int vma_map(struct restore *r, struct task *t, const struct mem_task *m, struct 
 			.fd = m->files[i] ? m->files[i]->fd : -1,
 			.fill = is_filled(e, &m->pages, &at),
 			.shm = -1,
+			.lock_flags = e->lock_on_fault ? MLOCK_ONFAULT : 0,
 		};
 		if (e->status & VMA_SYSVIPC && map_segment(e, &v[out->nr_vmas - 1], err) < 0)
 			return -err->code;

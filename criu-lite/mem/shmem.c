@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "core/refuse.h"
 #include "mem/shmem.h"
 
 enum {
@@ -157,7 +158,7 @@ static int drain_shmem(struct dump *d, struct task *t, struct err *err)
 	if (image_create(d->store, IMAGE_IPCNS_SHM, d->our_ids->ipc_ns_id, &img, err) < 0)
 		return -err->code;
 	for_each_segment(s, state) {
-		if (drain_segment(d, s, img, err) < 0)
+		if (drain_segment(d, s, img, err) < 0 && !refuse_note(d, t, -1, err))
 			return -err->code;
 	}
 	return image_close(take_ptr(img), err);

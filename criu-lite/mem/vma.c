@@ -6,9 +6,8 @@
  *           file, how it was mapped and advised from its VmFlags
  * drain     adds the guard pages that the scan has found
  *
- * not kept  names of anonymous areas (PR_SET_VMA_ANON_NAME), that an area is
- *           locked only where it has pages (MLOCK_ONFAULT): the record has no
- *           place for either
+ * not kept  names of anonymous areas (PR_SET_VMA_ANON_NAME): the record has no
+ *           place for them
  * refused   devices, AIO rings, shadow stacks, userfaultfd, sealed areas (mseal)
  */
 #include <errno.h>
@@ -20,6 +19,7 @@
 #include <sys/vfs.h>
 
 #include "base/cleanup.h"
+#include "core/refuse.h"
 #include "mem/mem.h"
 
 /* One VmFlag: how it comes into the record, or why it cannot. */
@@ -111,6 +111,8 @@ static int apply_flags(const struct task *t, const struct proc_vma *v, VmaEntry 
 		if (f->refuse)
 			return refuse(t, v, f->refuse, err);
 		e->flags |= f->map;
+		if (strcmp(f->name, "lf") == 0)
+			e->lock_on_fault = e->has_lock_on_fault = true;
 		if (f->advice)
 			e->madv |= 1ull << f->advice;
 	}
@@ -311,7 +313,8 @@ int vma_collect(struct dump *d, struct task *t, struct err *err)
 		VmaEntry *e = &entries[i];
 
 		vma_entry__init(e);
-		if (collect_vma(d, t, &list.items[i], i ? &list.items[i - 1] : NULL, e, err) < 0)
+		if (collect_vma(d, t, &list.items[i], i ? &list.items[i - 1] : NULL, e, err) < 0 &&
+		    !refuse_note(d, t, -1, err))
 			return -err->code;
 		if (mm->n_vmas && join_vvar(mm->vmas[mm->n_vmas - 1], e))
 			continue;

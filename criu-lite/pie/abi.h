@@ -24,6 +24,11 @@ enum parasite_cmd {
 
 enum { PARASITE_ARGS_SIZE = 64 * 1024 };
 
+enum {
+	NR_SPECULATIONS = 3, /* PR_SPEC_STORE_BYPASS and its like */
+	NR_NODES = 1024,     /* of NUMA machines, as many as kernels can have */
+};
+
 struct parasite_sigaction {
 	uint64_t handler, flags, restorer, mask; /* as the kernel's struct has them */
 };
@@ -42,6 +47,8 @@ struct parasite_task {
 	int32_t child_subreaper;
 	int32_t membarrier; /* mask of registrations, or negative errno */
 	int32_t mdwe;	    /* PR_GET_MDWE */
+	int32_t memory_merge; /* PR_GET_MEMORY_MERGE */
+	int32_t lock_future;  /* MCL_*: what memory mapped from now on will be */
 	uint64_t vector_permitted; /* vector state it may use that others may not, by number of component */
 };
 
@@ -51,7 +58,12 @@ struct parasite_thread {
 	uint32_t sas_flags;
 	uint32_t pdeath_sig;
 	uint32_t securebits;
+	uint32_t tsc;	   /* PR_TSC_*, 0: this CPU has nothing of the kind */
+	uint32_t mce_kill; /* PR_MCE_KILL_* */
+	uint32_t speculation[NR_SPECULATIONS]; /* PR_SPEC_* */
+	uint32_t memory_policy; /* MPOL_*, with flags */
 	uint32_t pad;
+	uint64_t nodes[NR_NODES / 64]; /* of its memory policy */
 };
 
 /* Has it asked for the stop of its child? */
@@ -88,6 +100,11 @@ struct parasite_write {
 	struct parasite_iov iov[];
 };
 
+/* ---- pie/parasite_knobs.c ---- */
+
+void parasite_task_knobs(struct parasite_task *t);
+void parasite_thread_knobs(struct parasite_thread *t);
+
 /* ---- arch/CPU/pie_vector.c, in both ---- */
 
 /* Vector state that the process has asked for, by number of component; 0: none, or not such a CPU. */
@@ -108,6 +125,13 @@ struct shared_page {
 	int32_t code;	 /* errno, positive */
 	int32_t pid;	 /* who */
 	uint64_t arg;	 /* an address, a signal ...: depends on op */
+
+	/* for tests of what happens when something fails */
+	uint32_t inject;      /* there is one: what follows is of interest */
+	uint32_t inject_op;   /* where; RST_NONE: nowhere */
+	int32_t inject_code;  /* the errno to report, 0: none */
+	int32_t inject_kill;  /* whom to kill, -1: ourselves, 0: nobody */
+	uint64_t passed;      /* out, bit N: operation N has been done by somebody */
 };
 
 /* What a restorer was doing when it failed; the host has the words for each. */
@@ -138,6 +162,8 @@ enum restorer_op {
 	RST_SEAL,      /* arg: seals */
 	RST_SHM,       /* arg: number of the segment */
 	RST_FILE_LOCK, /* arg: descriptor */
+	RST_POLICY,    /* arg: tid */
+	RST_OPS,       /* how many */
 };
 
 enum { RESTORER_STACK = 16 * 1024 };
@@ -154,6 +180,8 @@ struct restorer_vma {
 	int32_t shm;	/* System V segment, -1: none */
 	uint32_t shm_flags;
 	uint64_t shm_len; /* of the segment, whole pages */
+	uint32_t lock_flags; /* of mlock2() */
+	uint32_t pad;
 };
 
 /* A piece of memory; laid out like struct iovec. */
@@ -230,14 +258,17 @@ struct restorer_thread {
 	uint32_t sas_flags;
 	uint32_t pdeath_sig;
 	int32_t sched_policy, sched_priority, sched_nice;
-	uint32_t sched_set; /* policy is in the image */
+	uint32_t vector_large; /* it uses vector state for which the kernel must make room first */
 	char comm[16];
 	struct restorer_creds creds;
 	uint64_t filters, nr_filters; /* struct restorer_filter[], in the order they are installed */
 	uint64_t strict;	      /* seccomp strict mode */
 	uint64_t siginfos, nr_siginfos; /* 128 bytes each, queued to this thread */
-	uint32_t vector_large; /* it uses vector state for which the kernel must make room first */
-	uint32_t pad;
+	uint32_t tsc;	   /* PR_SET_TSC, 0: as it is */
+	uint32_t mce_kill; /* PR_MCE_KILL_* */
+	uint32_t speculation[NR_SPECULATIONS]; /* PR_SPEC_*, 0: as it is */
+	uint32_t memory_policy; /* MPOL_*, with flags */
+	uint64_t nodes[NR_NODES / 64];
 };
 
 struct restorer_filter {
@@ -285,7 +316,8 @@ struct restorer_args {
 	uint32_t personality;
 	uint32_t mdwe; /* PR_SET_MDWE */
 	uint64_t vector_permitted;
-	uint32_t threads_done;	/* how many other threads have come to their end; a futex */
+	uint32_t memory_merge;
+	uint32_t lock_future; /* MCL_* */
 	uint64_t shared_filters; /* the first of each thread's filters that are the same for all */
 };
 

@@ -87,6 +87,7 @@ long parasite_task(struct parasite_task *t)
 	t->child_subreaper = subreaper;
 	t->mdwe = (int32_t)sys5(__NR_prctl, PR_GET_MDWE_, 0, 0, 0, 0);
 	t->vector_permitted = vector_get_permitted();
+	parasite_task_knobs(t);
 	t->membarrier = (int32_t)sys3(__NR_membarrier, MEMBARRIER_GET, 0, 0);
 	return 0;
 }
@@ -109,6 +110,7 @@ long parasite_thread(struct parasite_thread *t)
 	t->sas_size = sas.size;
 	t->sas_flags = (uint32_t)sas.flags;
 	t->pdeath_sig = (uint32_t)pdeath_sig;
+	parasite_thread_knobs(t);
 
 	ret = sys5(__NR_prctl, PR_GET_SECUREBITS, 0, 0, 0, 0);
 	t->securebits = (uint32_t)ret;

@@ -246,7 +246,7 @@ static void lock_vma(struct restorer_args *args, const struct restorer_vma *v)
 
 	if (!(v->flags & MAP_LOCKED_))
 		return;
-	ret = sys2(__NR_mlock, (long)v->start, (long)v->len);
+	ret = sys3(__NR_mlock2, (long)v->start, (long)v->len, v->lock_flags);
 	/* Memory that cannot be read is locked all the same, but cannot be faulted in. */
 	if (ret < 0 && v->prot & 5)
 		restorer_fail(args, RST_LOCK, ret, v->start);

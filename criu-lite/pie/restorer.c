@@ -4,8 +4,8 @@
  *
  * It runs in the region (core/region.h), with all signals blocked but SIGTRAP,
  * by which it stops for the coordinator: once when its memory and files are
- * there (then all tasks of the tree are waited for), and once at its end. It
- * never goes on from there: the coordinator takes the region away and sets the
+ * there (then all tasks of the tree are waited for), once when it has made its
+ * other threads (then these are), and once at its end. It never goes on from there: the coordinator takes the region away and sets the
  * registers.
  *
  * The order is that of what a step takes away: signal actions before threads,
@@ -21,6 +21,7 @@ _Noreturn void restorer_main(struct restorer_args *args);
 
 enum {
 	SIGTRAP_ = 5,
+	SIGKILL_ = 9,
 	F_SETLK_ = 6,
 	F_ADD_SEALS_ = 1033,
 	PR_SET_DUMPABLE_ = 4,
@@ -47,8 +48,24 @@ _Noreturn void restorer_fail(struct restorer_args *args, enum restorer_op op, lo
 		sys1(__NR_exit_group, 1);
 }
 
+/* A test wants something to go wrong here. */
+static long inject(struct shared_page *page, long ret, enum restorer_op op)
+{
+	__atomic_or_fetch(&page->passed, 1ull << op, __ATOMIC_RELAXED);
+	if (page->inject_op != op)
+		return ret;
+	if (page->inject_kill)
+		sys2(__NR_kill, page->inject_kill < 0 ? sys0(__NR_getpid) : page->inject_kill,
+		     SIGKILL_);
+	return page->inject_code ? -page->inject_code : ret;
+}
+
 long restorer_check(struct restorer_args *args, long ret, enum restorer_op op, uint64_t arg)
 {
+	struct shared_page *page = (struct shared_page *)args->shared;
+
+	if (page->inject)
+		ret = inject(page, ret, op);
 	if (ret < 0)
 		restorer_fail(args, op, ret, arg);
 	return ret;
@@ -132,6 +149,7 @@ _Noreturn void restorer_main(struct restorer_args *args)
 
 	seal_memfds(args);
 	restore_mm(args);
+	restore_task_knobs(args);
 	close_files(args);
 	restore_locks(args);
 	restore_signals(args);

@@ -56,4 +56,8 @@ int restore_timers(struct restorer_args *args);
 int restore_rlimits(struct restorer_args *args);
 int restore_creds(struct restorer_thread *t);
 
+/* In knobs.c: what a process, or a thread, has set about itself. */
+void restore_task_knobs(struct restorer_args *args);
+void restore_thread_knobs(struct restorer_thread *t);
+
 #endif

@@ -10,7 +10,6 @@
  */
 #include <asm/unistd.h>
 #include <linux/filter.h>
-#include <linux/futex.h>
 #include <linux/prctl.h>
 #include <linux/rseq.h>
 #include <linux/seccomp.h>
@@ -65,9 +64,8 @@ static void restore_sched(struct restorer_thread *t)
 {
 	int32_t priority = t->sched_priority;
 
-	if (t->sched_set)
-		check(t, sys3(__NR_sched_setscheduler, 0, t->sched_policy, (long)&priority),
-		      RST_SCHED, (uint64_t)t->tid);
+	check(t, sys3(__NR_sched_setscheduler, 0, t->sched_policy, (long)&priority), RST_SCHED,
+	      (uint64_t)t->tid);
 	check(t, sys3(__NR_setpriority, PRIO_PROCESS_, 0, t->sched_nice), RST_SCHED,
 	      (uint64_t)t->tid);
 }
@@ -92,6 +90,7 @@ int restore_thread(struct restorer_thread *t)
 	check(t, prctl(PR_SET_NAME, (long)t->comm), RST_PRCTL, PR_SET_NAME);
 	restore_addresses(t);
 	restore_sched(t);
+	restore_thread_knobs(t);
 	if (t->index)
 		restore_thread_signals(t);
 	install_filters(t, args_of(t)->shared_filters, t->nr_filters);
@@ -107,22 +106,21 @@ int restore_thread(struct restorer_thread *t)
 
 static void run_thread(void *arg)
 {
-	struct restorer_thread *t = arg;
-	uint32_t *done = &args_of(t)->threads_done;
-
-	restore_thread(t);
-	__atomic_add_fetch(done, 1, __ATOMIC_RELEASE);
-	sys3(__NR_futex, (long)done, FUTEX_WAKE, 1);
+	restore_thread(arg);
 	for (;;)
 		restorer_stop();
 }
 
+/*
+ * The coordinator becomes the tracer of a newborn without a stop of ours for
+ * each (CLONE_PTRACE), and the newborn waits until it is sent on.
+ */
 static void make_thread(struct restorer_args *args, struct restorer_thread *t)
 {
 	int32_t tid = t->tid;
 	struct clone_args ca = {
 		.flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
-			 CLONE_SYSVSEM,
+			 CLONE_SYSVSEM | CLONE_PTRACE,
 		.stack = t->stack,
 		.stack_size = t->stack_size,
 		.set_tid = (uint64_t)&tid,
@@ -130,16 +128,6 @@ static void make_thread(struct restorer_args *args, struct restorer_thread *t)
 	};
 
 	restorer_check(args, restorer_clone(&ca, run_thread, t), RST_THREAD, (uint64_t)tid);
-}
-
-/* Limits and credentials of the process come only after them. */
-static void wait_for_threads(struct restorer_args *args)
-{
-	uint32_t done;
-
-	while ((done = __atomic_load_n(&args->threads_done, __ATOMIC_ACQUIRE)) <
-	       args->nr_threads - 1)
-		sys4(__NR_futex, (long)&args->threads_done, FUTEX_WAIT, done, 0);
 }
 
 int restore_threads(struct restorer_args *args)
@@ -159,6 +147,8 @@ int restore_threads(struct restorer_args *args)
 
 	for (uint32_t i = 1; i < args->nr_threads; i++)
 		make_thread(args, &threads[i]);
-	wait_for_threads(args);
+	/* Limits and credentials of the process come only after them: the coordinator waits for them. */
+	if (args->nr_threads > 1)
+		restorer_stop();
 	return 0;
 }

@@ -6,12 +6,13 @@
  * how many connections may wait and how many do.
  *
  * not kept  who waits to be accepted; that ends the dump, unless --skip-in-flight
- *           is given
+ *           is given.  How a connection has ended: it is one that never was
  *
  * refused   live connections
  */
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 
 #include "core/sockopt.h"
 #include "sock/inet.h"
@@ -85,6 +86,19 @@ static void collect_options(int fd, int fresh, TcpOptsEntry *o)
 				      value;
 }
 
+/*
+ * A connection that has ended does not hold its port any more, which others may
+ * have now: a listener, if it was accepted there.
+ */
+static int forget_port(int fd, InetSkEntry *e)
+{
+	struct pollfd p = { .fd = fd, .events = POLLRDHUP };
+
+	if (poll(&p, 1, 0) > 0 && p.revents & (POLLRDHUP | POLLERR))
+		e->src_port = 0;
+	return 0;
+}
+
 int inet_tcp_collect(struct dump *d, int fd, int fresh, InetSkEntry *e, struct err *err)
 {
 	struct tcp_info info = { 0 };
@@ -95,7 +109,7 @@ int inet_tcp_collect(struct dump *d, int fd, int fresh, InetSkEntry *e, struct e
 	collect_options(fd, fresh, e->tcp_opts);
 	e->state = info.tcpi_state;
 	if (e->state == INET_CLOSED)
-		return 0;
+		return forget_port(fd, e);
 	if (e->state != INET_LISTEN)
 		return refuse_connection(d, e, info.tcpi_state, err);
 

@@ -30,7 +30,9 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "core/external.h"
+#include "core/refuse.h"
 #include "core/sockopt.h"
 #include "sock/unix.h"
 
@@ -73,6 +75,8 @@ static int collect_unix(struct dump *d, const struct fd_probe *p, FileEntry *fe,
 	UnixSkEntry *e = record_new(d, unix_sk_entry);
 
 	sk->e = fe->usk = e;
+	sk->task = p->task;
+	sk->fd = p->fd;
 	e->ino = (uint32_t)p->st.st_ino;
 	e->flags = p->flags;
 	if (sockopt_check_netns(d, p->own, err) < 0 || unix_diag_collect(d, s, sk, err) < 0 ||
@@ -87,12 +91,32 @@ static int collect_unix(struct dump *d, const struct fd_probe *p, FileEntry *fe,
 	return 0;
 }
 
+/*
+ * A message of no bytes can be looked at only once: the kernel skips it the next
+ * time, when a dump wants it.  If sockets may be in flight in these messages,
+ * nobody can say whose peer is outside of the tree.
+ */
+static int leave_messages(struct dump *d, const struct file *f, struct err *err)
+{
+	struct proc_fdinfo info;
+	struct text value;
+	uint64_t n;
+
+	if (proc_read_fdinfo(d->proc, f->task->host_pid, f->fd, d->arena, &info, err) < 0)
+		return -err->code;
+	if (text_find(info.text, "scm_fds:", &value) && text_u64(&value, &n) && n > 0)
+		refuse_spoil(d, &unix_kind);
+	return 0;
+}
+
 static int drain_unix(struct dump *d, struct file *f, struct err *err)
 {
 	struct unix_state *s = kind_state(d->kinds, &unix_kind);
 
 	if (f->image->usk->state == UNIX_LISTEN)
 		return 0;
+	if (d->dry && f->image->usk->type != SOCK_STREAM)
+		return leave_messages(d, f, err);
 	return unix_queue_drain(d, s, f, f->image->usk, err);
 }
 
@@ -140,7 +164,8 @@ static int take_icons(struct dump *d, struct unix_state *s, struct err *err)
 		struct unix_sk *sk = s->all.items[i];
 
 		for (k = 0; k < sk->nr_icons; k++)
-			if (take_icon(d, s, sk, sk->icons[k], err) < 0)
+			if (take_icon(d, s, sk, sk->icons[k], err) < 0 &&
+			    !refuse_note(d, sk->task, sk->fd, err))
 				return -err->code;
 	}
 	return 0;
@@ -250,7 +275,7 @@ static int drain_end_unix(struct dump *d, struct err *err)
 	vec_for_each(sk, &s->all)
 		*vec_add(d->arena, &all) = *sk;
 	vec_for_each(sk, &all)
-		if (take_peer(d, s, *sk, err) < 0)
+		if (take_peer(d, s, *sk, err) < 0 && !refuse_note(d, (*sk)->task, (*sk)->fd, err))
 			return -err->code;
 	return s->queues ? image_close(take_ptr(s->queues), err) : 0;
 }

@@ -44,7 +44,9 @@ struct unix_sk {
 	bool has_peer;	 /* also one that is closed or not accepted: e->peer is 0 then */
 	uint32_t *icons; /* clients that wait to be accepted; 0: one that is closed */
 	size_t nr_icons;
-	bool is_waiting; /* it is such a client */
+	bool is_waiting;   /* it is such a client */
+	struct task *task; /* who has it, and where; NULL: it is outside of the tree */
+	int fd;
 
 	/* restore */
 	struct file *f;

@@ -22,6 +22,7 @@
 #include "arch/arch.h"
 #include "base/cleanup.h"
 #include "core/kind.h"
+#include "core/refuse.h"
 #include "core/region.h"
 #include "core/wait.h"
 
@@ -35,6 +36,8 @@ static void new_tc(struct dump *d, struct task *t)
 
 	tc->task_state = t->state;
 	tc->comm = arena_strdup(d->arena, t->stat.comm);
+	tc->has_exit_signal = t->stat.exit_signal != SIGCHLD;
+	tc->exit_signal = (uint32_t)t->stat.exit_signal;
 	if (t->state == TASK_DEAD)
 		tc->exit_code = (uint32_t)t->stat.exit_code;
 	else
@@ -84,8 +87,11 @@ static int collect_core(struct dump *d, struct task *t, struct err *err)
 			t->core = th->core;
 			new_tc(d, t);
 		}
-		if (t->state != TASK_DEAD && collect_thread(d, th, err) < 0)
-			return err_in(err, "thread %d", th->host_tid);
+		if (t->state == TASK_DEAD || collect_thread(d, th, err) == 0)
+			continue;
+		err_in(err, "thread %d", th->host_tid);
+		if (!refuse_note(d, t, -1, err))
+			return -err->code;
 	}
 	return 0;
 }

@@ -4,7 +4,8 @@
  *
  * collect   all is in /proc/PID/task/TID/status
  * drain     securebits, which only the thread itself can ask for
- * plan      a capability that we have not got cannot be given to anybody
+ * plan      a capability that we have not got cannot be given to anybody, and
+ *           no_new_privs that we have cannot be taken from anybody
  * map       the restorer sets them, nearly last (pie/creds.c)
  *
  * Ids are as we see them.  A label of a security module is written, and
@@ -233,6 +234,16 @@ static int check_caps(uint64_t wanted, uint64_t ours, const struct thread *th, s
 	return err_hint(err, "run restore with all the capabilities that the dumped task had");
 }
 
+static int check_no_new_privs(const struct thread *th, struct err *err)
+{
+	if (th->core->thread_core->creds->no_new_privs ||
+	    prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
+		return 0;
+	err_set(err, EPERM, "cannot restore thread %d without no_new_privs", th->tid);
+	err_why(err, "criu-lite has it, and nobody can get rid of it");
+	return err_hint(err, "run restore without it; see NoNewPrivileges= in systemd.exec(5)");
+}
+
 static int plan_creds(struct restore *r, struct task *t, struct err *err)
 {
 	struct own_caps own = { 0 };
@@ -252,6 +263,8 @@ static int plan_creds(struct restore *r, struct task *t, struct err *err)
 		    check_caps(caps_of(e->cap_bnd, e->n_cap_bnd) |
 				       caps_of(e->cap_inh, e->n_cap_inh),
 			       own.bounding, th, err) < 0)
+			return -err->code;
+		if (check_no_new_privs(th, err) < 0)
 			return -err->code;
 		t->region_room += e->n_groups * sizeof(uint32_t) + 16;
 	}

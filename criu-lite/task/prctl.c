@@ -2,16 +2,17 @@
 /*
  * prctl - small things that a process has set about itself
  *
- *	personality, oom_score_adj, loginuid	from /proc
+ *	personality, oom_score_adj, loginuid,
+ *	coredump_filter				from /proc
  *	child_subreaper, pdeath_sig, mdwe	told by the parasite
  *	membarrier registrations		the same; repeated by mm
  *
  * What is in /proc/self is written by the newborn task while it is still root;
  * the rest by the restorer.
  *
- * not kept  timer slack, speculation controls, coredump_filter, memory merging
- *	     and others that images have no place for
- * refused   system call user dispatch (Wine), for the same reason
+ * More of the kind: knobs.c.
+ *
+ * refused   system call user dispatch (Wine): images have no place for it
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -43,6 +44,24 @@ static bool read_number(struct arena *a, int proc, const char *pid, const char *
 		return false;
 	t = text_of(s, len);
 	return text_s64(&t, ret);
+}
+
+enum { USUAL_FILTER = 0x33 };
+
+/* Of what memory a core dump consists: hexadecimal, without a sign of that. */
+static uint32_t coredump_filter(struct arena *a, int proc, const char *pid)
+{
+	struct err ignored = { 0 };
+	char path[48], *s;
+	uint64_t filter;
+	struct text t;
+	size_t len;
+
+	snprintf(path, sizeof(path), "%s/coredump_filter", pid);
+	if (proc_slurp(proc, path, a, &s, &len, &ignored) < 0)
+		return USUAL_FILTER;
+	t = text_of(s, len);
+	return text_hex(&t, &filter) ? (uint32_t)filter : USUAL_FILTER;
 }
 
 /* ---- dump ---- */
@@ -105,6 +124,8 @@ static int collect_prctl(struct dump *d, struct task *t, struct err *err)
 	tc->oom_score_adj = tc->has_oom_score_adj ? (int32_t)n : 0;
 	tc->has_loginuid = read_number(d->arena, d->proc, pid, "loginuid", &n);
 	tc->loginuid = tc->has_loginuid ? (uint32_t)n : 0;
+	tc->coredump_filter = coredump_filter(d->arena, d->proc, pid);
+	tc->has_coredump_filter = tc->coredump_filter != USUAL_FILTER;
 	return collect_personality(d, t, err);
 }
 
@@ -161,14 +182,9 @@ static int plan_prctl(struct restore *r, struct task *t, struct err *err)
 			"run restore with an oom_score_adj that is not above that of the task");
 }
 
-/* Only if it differs: writing may not be allowed. */
 static int write_self(struct restore *r, const char *name, int64_t value, struct err *err)
 {
 	char path[32], text[24];
-	int64_t own;
-
-	if (read_number(r->arena, r->proc, "self", name, &own) && own == value)
-		return 0;
 
 	snprintf(path, sizeof(path), "self/%s", name);
 	snprintf(text, sizeof(text), "%lld", (long long)value);
@@ -178,13 +194,28 @@ static int write_self(struct restore *r, const char *name, int64_t value, struct
 	return 0;
 }
 
+/* Only if it differs: writing may not be allowed. */
+static int change_self(struct restore *r, const char *name, int64_t value, struct err *err)
+{
+	int64_t own;
+
+	if (read_number(r->arena, r->proc, "self", name, &own) && own == value)
+		return 0;
+	return write_self(r, name, value, err);
+}
+
 static int born_prctl(struct restore *r, struct task *t, struct err *err)
 {
 	const TaskCoreEntry *tc = t->core->tc;
+	uint32_t filter = tc->has_coredump_filter ? tc->coredump_filter : USUAL_FILTER;
 
-	if (tc->has_oom_score_adj && write_self(r, "oom_score_adj", tc->oom_score_adj, err) < 0)
+	if (tc->has_oom_score_adj && change_self(r, "oom_score_adj", tc->oom_score_adj, err) < 0)
 		return -err->code;
-	return tc->has_loginuid ? write_self(r, "loginuid", tc->loginuid, err) : 0;
+	if (tc->has_loginuid && change_self(r, "loginuid", tc->loginuid, err) < 0)
+		return -err->code;
+	if (coredump_filter(r->arena, r->proc, "self") == filter)
+		return 0;
+	return write_self(r, "coredump_filter", filter, err);
 }
 
 static uint32_t personality_of(const TaskCoreEntry *tc)

@@ -233,7 +233,7 @@ static int ask_timers(struct dump *d, struct task *t, TaskTimersEntry *timers, s
 		    ask_posix(d, t, timers, err) < 0)
 			return -err->code;
 	}
-	return 0;
+	return compel_stay(t->victim, err) < 0 ? -err->code : 0;
 }
 
 static ItimerEntry *itimer_record(struct dump *d, const struct parasite_itimer *from)

@@ -6,7 +6,9 @@ load ../helpers
 	export TMUX_TMPDIR=$work
 	t() { tmux -S "$work/tmux.sock" "$@" 3>&- 4>&- </dev/null; }
 	launch env TERM=xterm tmux -S "$work/tmux.sock" -D
-	up() { t ls >/dev/null 2>&1 || t new-session -d -x 80 -y 24 'PS1="$ " bash --norc' 2>/dev/null; }
+	# before its socket is there, a client would start a server of its own
+	wait_for 10 test -S "$work/tmux.sock"
+	up() { t has-session 2>/dev/null || t new-session -d -x 80 -y 24 'PS1="$ " bash --norc' 2>/dev/null; }
 	wait_for 10 up
 	t send-keys 'variable=forty-two; echo "pid is $$"' Enter
 	shows() { t capture-pane -p | grep -q "$1"; }

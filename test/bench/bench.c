@@ -3,6 +3,9 @@
  * bench - victims and yardsticks for test/bench/run
  *
  *	bench victim MIB		hold MIB of random anonymous memory, say "ready PID", wait
+ *	bench tasks|threads|fds|vmas N	hold N objects, say "ready PID", wait; at SIGUSR1 look at all
+ *					of them and say "same" or what is not
+ *	bench pulse MIB			as victim, but count on; at SIGUSR1 say the longest pause (s)
  *	bench write FILE MIB		seconds for write() of MIB of warm memory, one thread
  *	bench populate FILE MIB		seconds for MADV_POPULATE_WRITE and pread by two threads
  *	bench run COMMAND...		seconds and peak KiB of COMMAND; its status
@@ -12,10 +15,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -74,6 +79,288 @@ static void victim(size_t len)
 	for (;;)
 		pause();
 }
+
+/* -- many of one sort ------------------------------------------------------ */
+
+static void wrong(const char *what, long i) __attribute__((noreturn));
+static void wrong(const char *what, long i)
+{
+	printf("%s %ld is not as it was\n", what, i);
+	fflush(stdout);
+	exit(1);
+}
+
+static void *many(size_t n, size_t size)
+{
+	void *p = calloc(n + 1, size);
+
+	if (!p)
+		die("calloc");
+	return p;
+}
+
+/* Children that sleep; each is asked for a sign of life through one pipe. */
+struct tasks {
+	pid_t *pid;
+	int answers[2];
+};
+
+static void child_of_many(const sigset_t *usr1, const struct tasks *t, long i)
+	__attribute__((noreturn));
+static void child_of_many(const sigset_t *usr1, const struct tasks *t, long i)
+{
+	int sig;
+
+	for (;;)
+		if (sigwait(usr1, &sig) || write(t->answers[1], &i, sizeof(i)) != sizeof(i))
+			_exit(1);
+}
+
+static void *make_tasks(long n, const sigset_t *usr1)
+{
+	struct tasks *t = many(1, sizeof(*t));
+
+	t->pid = many((size_t)n, sizeof(*t->pid));
+	if (pipe(t->answers) < 0)
+		die("pipe");
+	for (long i = 0; i < n; i++) {
+		t->pid[i] = fork();
+		if (t->pid[i] < 0)
+			die("fork");
+		if (t->pid[i] == 0)
+			child_of_many(usr1, t, i);
+	}
+	return t;
+}
+
+static void same_tasks(long n, void *of)
+{
+	struct tasks *t = of;
+	long i, who;
+
+	for (i = 0; i < n; i++) {
+		if (kill(t->pid[i], SIGUSR1) < 0)
+			wrong("task", i);
+		if (read(t->answers[0], &who, sizeof(who)) != sizeof(who) || who != i)
+			wrong("answer of task", i);
+	}
+}
+
+/* Threads that wait, each with a number of its own. */
+struct crowd {
+	pthread_mutex_t lock;
+	pthread_cond_t asked, told;
+	long n, round, answers, sum;
+};
+
+static __thread long number;
+static struct crowd crowd = {
+	PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, 0, 0
+};
+
+static void *one_of_crowd(void *arg)
+{
+	struct crowd *c = &crowd;
+	long seen = 0;
+
+	number = (long)(intptr_t)arg;
+	pthread_mutex_lock(&c->lock);
+	for (;;) {
+		c->answers++;
+		c->sum += number;
+		if (c->answers == c->n)
+			pthread_cond_signal(&c->told);
+		while (c->round == seen)
+			pthread_cond_wait(&c->asked, &c->lock);
+		seen++;
+	}
+	return NULL;
+}
+
+static void wait_for_crowd(struct crowd *c)
+{
+	while (c->answers < c->n)
+		pthread_cond_wait(&c->told, &c->lock);
+	if (c->sum != c->n * (c->n - 1) / 2)
+		wrong("sum of threads", c->sum);
+	c->answers = c->sum = 0;
+}
+
+static void *make_threads(long n, const sigset_t *usr1)
+{
+	pthread_attr_t attr;
+	pthread_t t;
+	long i;
+
+	(void)usr1;
+	crowd.n = n;
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 64 << 10);
+	for (i = 0; i < n; i++)
+		if (pthread_create(&t, &attr, one_of_crowd, (void *)(intptr_t)i))
+			die("pthread_create");
+	pthread_mutex_lock(&crowd.lock);
+	wait_for_crowd(&crowd);
+	pthread_mutex_unlock(&crowd.lock);
+	return &crowd;
+}
+
+static void same_threads(long n, void *of)
+{
+	struct crowd *c = of;
+
+	(void)n;
+	pthread_mutex_lock(&c->lock);
+	c->round++;
+	pthread_cond_broadcast(&c->asked);
+	wait_for_crowd(c);
+	pthread_mutex_unlock(&c->lock);
+}
+
+/* One in four of each: both ends of a pipe, an eventfd, a regular file with an offset. */
+struct fds {
+	int *fd;
+};
+
+static int numbered_file(long i)
+{
+	int fd = open("/proc/self/exe", O_RDONLY);
+
+	if (fd < 0 || lseek(fd, i, SEEK_SET) != i)
+		die("open");
+	return fd;
+}
+
+static void *make_fds(long n, const sigset_t *usr1)
+{
+	struct fds *f = many(1, sizeof(*f));
+	long i;
+
+	(void)usr1;
+	f->fd = many((size_t)n + 4, sizeof(*f->fd));
+	for (i = 0; i < n; i += 4) {
+		if (pipe(f->fd + i) < 0 || write(f->fd[i + 1], &i, sizeof(i)) != sizeof(i))
+			die("pipe");
+		f->fd[i + 2] = eventfd((unsigned int)i + 1, 0);
+		if (f->fd[i + 2] < 0)
+			die("eventfd");
+		f->fd[i + 3] = numbered_file(i);
+	}
+	return f;
+}
+
+static void same_fds(long n, void *of)
+{
+	struct fds *f = of;
+	uint64_t count;
+	long i, got;
+
+	for (i = 0; i < n; i += 4) {
+		if (read(f->fd[i], &got, sizeof(got)) != sizeof(got) || got != i)
+			wrong("pipe", i);
+		if (read(f->fd[i + 2], &count, sizeof(count)) != sizeof(count) ||
+		    count != (uint64_t)i + 1)
+			wrong("eventfd", i);
+		if (lseek(f->fd[i + 3], 0, SEEK_CUR) != i)
+			wrong("file", i);
+		count = (uint64_t)i + 1;
+		if (write(f->fd[i + 1], &i, sizeof(i)) != sizeof(i) ||
+		    write(f->fd[i + 2], &count, sizeof(count)) != sizeof(count))
+			wrong("descriptor", i);
+	}
+}
+
+/* Pages that cannot become one vma, because their neighbours have other rights. */
+static void *make_vmas(long n, const sigset_t *usr1)
+{
+	char *p = map((size_t)n * 4096);
+	long i;
+
+	(void)usr1;
+	for (i = 0; i < n; i++) {
+		*(long *)(p + i * 4096) = i;
+		if (i % 2 && mprotect(p + i * 4096, 4096, PROT_READ) < 0)
+			die("mprotect");
+	}
+	return p;
+}
+
+static void same_vmas(long n, void *of)
+{
+	char *p = of;
+	long i;
+
+	for (i = 0; i < n; i++)
+		if (*(long *)(p + i * 4096) != i)
+			wrong("vma", i);
+}
+
+static const struct sort {
+	const char *name;
+	void *(*make)(long n, const sigset_t *usr1);
+	void (*same)(long n, void *of);
+} sorts[] = {
+	{ "tasks", make_tasks, same_tasks },
+	{ "threads", make_threads, same_threads },
+	{ "fds", make_fds, same_fds },
+	{ "vmas", make_vmas, same_vmas },
+};
+
+static void hold(const struct sort *s, long n) __attribute__((noreturn));
+static void hold(const struct sort *s, long n)
+{
+	sigset_t usr1;
+	void *of;
+	int sig;
+
+	sigemptyset(&usr1);
+	sigaddset(&usr1, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &usr1, NULL);
+	of = s->make(n, &usr1);
+	printf("ready %d\n", getpid());
+	fflush(stdout);
+	for (;;) {
+		if (sigwait(&usr1, &sig))
+			die("sigwait");
+		s->same(n, of);
+		printf("same\n");
+		fflush(stdout);
+	}
+}
+
+static volatile sig_atomic_t asked;
+
+static void ask(int sig)
+{
+	(void)sig;
+	asked = 1;
+}
+
+/* How long were we away?  The clock is read without pause, the longest step is the answer. */
+static void pulse(size_t len) __attribute__((noreturn));
+static void pulse(size_t len)
+{
+	double last, longest = 0, t;
+
+	fill(map(len), len);
+	signal(SIGUSR1, ask);
+	printf("ready %d\n", getpid());
+	fflush(stdout);
+	for (last = now();; last = t) {
+		t = now();
+		if (t - last > longest)
+			longest = t - last;
+		if (!asked)
+			continue;
+		printf("pause %.5f\n", longest);
+		fflush(stdout);
+		asked = 0;
+		longest = 0;
+		t = now();
+	}
+}
+
+/* -- yardsticks ------------------------------------------------------------ */
 
 static int yard_write(const char *file, size_t len)
 {
@@ -169,12 +456,18 @@ int main(int argc, char **argv)
 {
 	if (argc == 3 && strcmp(argv[1], "victim") == 0)
 		victim((size_t)atol(argv[2]) << 20);
+	if (argc == 3 && strcmp(argv[1], "pulse") == 0)
+		pulse((size_t)atol(argv[2]) << 20);
+	for (size_t i = 0; argc == 3 && i < sizeof(sorts) / sizeof(sorts[0]); i++)
+		if (strcmp(argv[1], sorts[i].name) == 0)
+			hold(&sorts[i], atol(argv[2]));
 	if (argc == 4 && strcmp(argv[1], "write") == 0)
 		return yard_write(argv[2], (size_t)atol(argv[3]) << 20);
 	if (argc == 4 && strcmp(argv[1], "populate") == 0)
 		return yard_populate(argv[2], (size_t)atol(argv[3]) << 20);
 	if (argc >= 3 && strcmp(argv[1], "run") == 0)
 		return run(argv + 2);
-	fprintf(stderr, "usage: bench victim|write|populate|run ...\n");
+	fprintf(stderr,
+		"usage: bench victim|tasks|threads|fds|vmas|pulse|write|populate|run ...\n");
 	return 2;
 }

@@ -46,6 +46,15 @@ ticker()
 	ticks
 }
 
+@test "SIGKILL of dump at any stage boundary: stopped tasks stay stopped, what they were sent waits" {
+	for point in $(dump_points); do
+		start task/stopped
+		CRIU_LITE_INJECT=kill:$point run dump
+		same || { echo "not the same after kill:$point"; false; }
+		end_launched
+	done
+}
+
 @test "failure of dump at any stage boundary: the victim goes on, no inventory is left" {
 	ticker
 	for point in $(dump_points); do

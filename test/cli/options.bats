@@ -164,7 +164,7 @@ is_refused()	# is_refused WHAT
 		is_refused "it is not available yet"
 		[[ "$output" == *"cannot run command ${c%% *}"* ]]
 	done
-	for c in exec show "swrk 3"; do
+	for c in exec "swrk 3"; do
 		bare $c
 		[ "$status" -eq 255 ]
 	done
@@ -246,4 +246,17 @@ is_refused()	# is_refused WHAT
 		HOME=$1/home "$2" dump -t 5; echo "images-dir /nohome" >"$1/home/.criu/default.conf"
 		HOME=$1/home "$2" dump -t 5' - "$work" "$CRIU_LITE"
 	[[ "$output" == *"cannot open directory /etc-dir"*"cannot open directory /nohome"* ]]
+}
+
+@test "a session led from outside of the pid namespace: refused, and works with --shell-job" {
+	sleep 1000 </dev/null >/dev/null 2>&1 3>&- 4>&- 5>&- 6>&- &
+	pid=$!
+	[ "$(ps -o sid= -p $pid)" -eq 0 ] || skip "this shell's session is in the pid namespace"
+	run dump
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"do:  use --shell-job"* ]]
+	dump --shell-job
+	restore --shell-job
+	kill -0 $pid
+	kill -KILL $pid
 }

@@ -9,7 +9,7 @@
 
 enum { PORT = 20117 };
 
-static int udp[2], udp6[2], mapped, tcp, tcp6, waits, shared[2], held, unbound, closed;
+static int udp[2], udp6[2], mapped, tcp, tcp6, waits, shared[2], held, unbound, closed, dropped;
 
 static socklen_t v4(struct sockaddr_storage *a, const char *ip, int port)
 {
@@ -72,6 +72,17 @@ static bool make_closed(void)
 	       close(server) == 0 && send(closed, "x", 1, MSG_NOSIGNAL) < 1;
 }
 
+/* The same at the other end, whose port is that of the listener. */
+static bool make_dropped(void)
+{
+	struct linger l = { 1, 0 };
+	int client = connected("127.0.0.1", PORT, SOCK_STREAM);
+
+	dropped = accept(tcp, NULL, NULL);
+	return setsockopt(client, SOL_SOCKET, SO_LINGER, &l, sizeof(l)) == 0 &&
+	       close(client) == 0 && dropped >= 0;
+}
+
 /* Connections of yesterday stay in TIME_WAIT at a port, which then nobody else can have. */
 static bool make_yesterday(void)
 {
@@ -107,7 +118,7 @@ static bool make(void)
 	if (listen(tcp, 13) < 0 || listen(tcp6, 3) < 0 || listen(shared[0], 5) < 0 ||
 	    listen(shared[1], 5) < 0)
 		return false;
-	return make_closed() && make_yesterday();
+	return make_closed() && make_dropped() && make_yesterday();
 }
 
 static bool exchange(int server, int client, struct sockaddr *to, socklen_t to_len)
@@ -177,7 +188,8 @@ static bool same(void)
 	return serves(tcp, "127.0.0.1", PORT, 13) && serves(tcp6, "::1", PORT + 3, 3) &&
 	       serves(held, "127.0.0.1", PORT + 5, 2) && expect(accept(waits, NULL, NULL) < 0) &&
 	       expect(errno == EAGAIN) && is_at(unbound, v6, "::", 0) &&
-	       expect(send(closed, "x", 1, MSG_NOSIGNAL) < 0);
+	       expect(send(closed, "x", 1, MSG_NOSIGNAL) < 0) &&
+	       expect(read(dropped, &value, 1) < 1);
 }
 
 VICTIM(make, same)

@@ -20,12 +20,12 @@ static bool put(const char *path, int n)
 	return f && fprintf(f, "%d", n) > 0 && fclose(f) == 0;
 }
 
-static int get(const char *path)
+static int get(const char *path, const char *format)
 {
 	FILE *f = fopen(path, "r");
 	int n = -1;
 
-	if (!f || fscanf(f, "%d", &n) != 1 || fclose(f))
+	if (!f || fscanf(f, format, &n) != 1 || fclose(f))
 		return -9999;
 	return n;
 }
@@ -43,6 +43,7 @@ static bool make(void)
 	       expect(syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0) ==
 		      0) &&
 	       expect(put("/proc/self/oom_score_adj", oom)) &&
+	       expect(put("/proc/self/coredump_filter", 0x1f)) &&
 	       expect(personality(PERSONALITY) >= 0);
 }
 
@@ -74,7 +75,8 @@ static bool same(void)
 	prctl(PR_GET_CHILD_SUBREAPER, &reaper);
 	return expect(strcmp(name, "a) R (b") == 0) && expect(sig == SIGWINCH) &&
 	       expect(reaper == 1) && expect(prctl(PR_GET_DUMPABLE) == 0) &&
-	       expect(get("/proc/self/oom_score_adj") == oom) &&
+	       expect(get("/proc/self/oom_score_adj", "%d") == oom) &&
+	       expect(get("/proc/self/coredump_filter", "%x") == 0x1f) &&
 	       expect(personality(0xffffffff) == PERSONALITY) &&
 	       expect(prctl(NR_GET_MDWE, 0, 0, 0, 0) == mdwe) &&
 	       expect(syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0) &&

@@ -63,6 +63,14 @@ dump_is_refused()	# dump_is_refused WORDS, of a task that lives on
 	same
 }
 
+@test "no_new_privs that we have and it has not" {
+	start task/sleeper
+	dump
+	restore_is_refused "no_new_privs" setpriv --no-new-privs
+	restore
+	same
+}
+
 @test "a deadline" {
 	launch chrt -d --sched-runtime 100000 --sched-deadline 1000000 --sched-period 1000000 0 sleep 100
 	wait_for 5 grep -q sleep "/proc/$pid/comm" || skip "SCHED_DEADLINE is not allowed here"

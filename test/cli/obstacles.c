@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * obstacles DIR: three tasks with much that cannot be dumped, which must live on as they were
+ *
+ * The root has a TCP connection (both ends), two locks, a pidfd of a thread, an AIO
+ * ring and a watch by epoll on a file that has been closed; its first child shares
+ * the connection, has a sealed area, and a file of 2 MiB that is deleted; its second
+ * child has SIGTRAP pending.
+ */
+#include <linux/aio_abi.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "victim.h"
+
+enum { LENGTH = 2 << 20, NR_MSEAL = 462, AREA = 5 * 4096 };
+
+static int pair[2], locked, pidfd, epoll;
+static pid_t thread, children[2];
+static volatile char *sealed;
+
+static bool make_connection(void)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(a);
+	int l = socket(AF_INET, SOCK_STREAM, 0);
+
+	pair[0] = socket(AF_INET, SOCK_STREAM, 0);
+	if (bind(l, (void *)&a, sizeof(a)) < 0 || listen(l, 5) < 0 ||
+	    getsockname(l, (void *)&a, &len) < 0 || connect(pair[0], (void *)&a, sizeof(a)) < 0)
+		return false;
+	pair[1] = accept(l, NULL, NULL);
+	close(l);
+	return pair[1] >= 0;
+}
+
+static bool make_locks(void)
+{
+	struct flock range = { .l_type = F_WRLCK, .l_start = 5, .l_len = 7 };
+
+	locked = open("locked", O_RDWR | O_CREAT, 0600);
+	return flock(locked, LOCK_EX) == 0 && fcntl(locked, F_SETLK, &range) == 0;
+}
+
+static void *idle(void *arg)
+{
+	thread = (pid_t)syscall(SYS_gettid);
+	for (;;)
+		pause();
+	return NULL;
+}
+
+static bool make_thread(void)
+{
+	pthread_t t;
+
+	if (pthread_create(&t, NULL, idle, NULL))
+		return false;
+	while (!*(volatile pid_t *)&thread)
+		victim_sleep(1);
+	pidfd = (int)syscall(SYS_pidfd_open, thread, O_EXCL); /* PIDFD_THREAD */
+	return pidfd >= 0;
+}
+
+/* The watch stays, as the file does, in a task that is not ours. */
+static bool make_watch(void)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+	int p[2];
+
+	epoll = epoll_create1(0);
+	if (epoll < 0 || pipe(p) < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, p[0], &ev) < 0)
+		return false;
+	if (fork() == 0) {
+		if (fork() == 0) {
+			setsid();
+			while (access(victim_path("verdict"), F_OK) < 0)
+				victim_sleep(10);
+		}
+		_exit(0);
+	}
+	wait(NULL);
+	return close(p[0]) == 0 && close(p[1]) == 0;
+}
+
+static bool make_first(void)
+{
+	static const char bytes[LENGTH] = { 5 };
+	int fd = open("large", O_RDWR | O_CREAT, 0600);
+
+	sealed = mmap(NULL, AREA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	sealed[4097] = 55;
+	return write(fd, bytes, LENGTH) == LENGTH && unlink("large") == 0 &&
+	       syscall(NR_MSEAL, sealed, AREA, 0) == 0;
+}
+
+static bool make_second(void)
+{
+	sigset_t set;
+
+	close(pair[0]);
+	close(pair[1]);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTRAP);
+	return sigprocmask(SIG_BLOCK, &set, NULL) == 0 && kill(getpid(), SIGTRAP) == 0;
+}
+
+static pid_t child(bool (*make_it)(void), const char *file)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (!make_it())
+			_exit(1);
+		victim_say(file, "%d", getpid());
+		for (;;)
+			pause();
+	}
+	while (access(victim_path(file), F_OK) < 0 && waitpid(pid, NULL, WNOHANG) == 0)
+		victim_sleep(1);
+	return access(victim_path(file), F_OK) == 0 ? pid : -1;
+}
+
+static bool make(void)
+{
+	aio_context_t ctx = 0;
+
+	return make_connection() && (children[0] = child(make_first, "first")) > 0 &&
+	       (children[1] = child(make_second, "second")) > 0 && make_locks() && make_watch() &&
+	       make_thread() && syscall(SYS_io_setup, 5, &ctx) == 0;
+}
+
+static bool lives(pid_t pid)
+{
+	return waitpid(pid, NULL, WNOHANG) == 0;
+}
+
+static bool same(void)
+{
+	char buf[5];
+
+	return expect(lives(children[0])) && expect(lives(children[1])) &&
+	       expect(write(pair[0], "five", 5) == 5) &&
+	       expect(read(pair[1], buf, sizeof(buf)) == 5) &&
+	       expect(memcmp(buf, "five", 5) == 0) &&
+	       expect(flock(open("locked", O_RDWR), LOCK_EX | LOCK_NB) < 0) &&
+	       expect(fcntl(pidfd, F_GETFD) >= 0) && expect(fcntl(epoll, F_GETFD) >= 0);
+}
+
+VICTIM(make, same)
