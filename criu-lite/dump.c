@@ -48,7 +48,8 @@ static int for_tasks(struct dump *d, const char *stage, size_t member, struct er
 			int (*f)(struct dump *, struct task *, struct err *);
 
 			memcpy(&f, (const char *)*k + member, sizeof(f));
-			if (!f || (inject_point(err, "%s:%s", stage, (*k)->name) == 0 && f(d, t, err) == 0))
+			if (!f || (inject_point(err, "%s:%s", stage, (*k)->name) == 0 &&
+				   f(d, t, err) == 0))
 				continue;
 			err_in(err, "task %d: %s", t->host_pid, (*k)->name);
 			if (!refuse_note(d, t, -1, err))
@@ -96,9 +97,7 @@ static int collect(struct dump *d, struct err *err)
 
 	if (births_check(d, err) < 0 && !refuse_note(d, NULL, -1, err))
 		return -err->code;
-	for_each_alive(t, d->tree)
-		if (fdtable_collect(d, t, err) < 0)
-			return -err->code;
+	for_each_alive(t, d->tree) if (fdtable_collect(d, t, err) < 0) return -err->code;
 	if (for_tasks(d, "collect", offsetof(struct task_kind, collect), err) < 0)
 		return -err->code;
 	return files_collect_end(d, err);
@@ -129,14 +128,15 @@ static int dump_collected(void *run, bool ok, struct err *err)
 
 static int dump_inject(void *run, struct err *err)
 {
-	const struct compel_image blob = { parasite_blob, (size_t)(parasite_blob_end - parasite_blob) };
+	const struct compel_image blob = { parasite_blob,
+					   (size_t)(parasite_blob_end - parasite_blob) };
 	struct dump *d = run;
 	struct task *t;
 
-	for_each_alive(t, d->tree)
-		if (compel_inject(t->victim, &blob, PARASITE_ARGS_SIZE, err) < 0 ||
-		    inject_point(err, "inject:task") < 0)
-			return err_in(err, "task %d", t->host_pid);
+	for_each_alive(t,
+		       d->tree) if (compel_inject(t->victim, &blob, PARASITE_ARGS_SIZE, err) < 0 ||
+				    inject_point(err, "inject:task") <
+					    0) return err_in(err, "task %d", t->host_pid);
 	return 0;
 }
 
@@ -174,7 +174,8 @@ static int ask_inside(struct dump *d, struct task *t, struct err *err)
 		struct thread *th = &t->threads[i];
 
 		th->inside = arena_new(d->arena, struct parasite_thread);
-		if (task_call_thread(t, th, PARASITE_THREAD, th->inside, sizeof(*th->inside), err) < 0)
+		if (task_call_thread(t, th, PARASITE_THREAD, th->inside, sizeof(*th->inside), err) <
+		    0)
 			return -err->code;
 	}
 	return 0;
@@ -194,9 +195,7 @@ static int drain(struct dump *d, struct err *err)
 	d->images_begun = true;
 	if (discard(d, err) < 0)
 		return -err->code;
-	for_each_alive(t, d->tree)
-		if (ask_inside(d, t, err) < 0)
-			return -err->code;
+	for_each_alive(t, d->tree) if (ask_inside(d, t, err) < 0) return -err->code;
 	if (for_tasks(d, "drain", offsetof(struct task_kind, drain), err) < 0)
 		return -err->code;
 	return files_drain(d, err);
@@ -216,8 +215,8 @@ static int write_ends(struct dump *d, struct err *err)
 	const struct task_kind *const *k;
 
 	for (k = all_kinds.tasks; *k; k++)
-		if ((*k)->write_end &&
-		    (inject_point(err, "write_end:%s", (*k)->name) < 0 || (*k)->write_end(d, err) < 0))
+		if ((*k)->write_end && (inject_point(err, "write_end:%s", (*k)->name) < 0 ||
+					(*k)->write_end(d, err) < 0))
 			return err_in(err, "%s", (*k)->name);
 	return 0;
 }
@@ -226,14 +225,14 @@ static int write_all(struct dump *d, struct err *err)
 {
 	struct task *t;
 
-	if (for_tasks(d, "write", offsetof(struct task_kind, write), err) < 0 || write_ends(d, err) < 0)
+	if (for_tasks(d, "write", offsetof(struct task_kind, write), err) < 0 ||
+	    write_ends(d, err) < 0)
 		return -err->code;
-	for_each_alive(t, d->tree)
-		if (fdtable_write(d, t, err) < 0)
-			return -err->code;
+	for_each_alive(t, d->tree) if (fdtable_write(d, t, err) < 0) return -err->code;
 	if (files_write(d, err) < 0 || tree_write(d, err) < 0 || inventory_write(d, err) < 0)
 		return -err->code;
-	return script_run(&d->opts->common, "post-dump", store_dirfd(d->store), d->tree->root->host_pid, err);
+	return script_run(&d->opts->common, "post-dump", store_dirfd(d->store),
+			  d->tree->root->host_pid, err);
 }
 
 static int dump_write(void *run, struct err *err)
@@ -244,8 +243,8 @@ static int dump_write(void *run, struct err *err)
 }
 
 static const struct stage dump_stages[] = {
-	{ "freeze", dump_freeze, dump_thaw },	{ "collect", dump_collect, dump_collected },
-	{ "inject", dump_inject, dump_cure },	{ "drain", dump_drain, NULL },
+	{ "freeze", dump_freeze, dump_thaw }, { "collect", dump_collect, dump_collected },
+	{ "inject", dump_inject, dump_cure }, { "drain", dump_drain, NULL },
 	{ "write", dump_write, NULL },
 };
 
@@ -277,12 +276,14 @@ static int dump_begin(struct dump *d, struct err *err)
 	d->us->pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	d->proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (d->us->pidfd < 0 || d->proc < 0)
-		return err_sys(err, "cannot open %s", d->proc < 0 ? "/proc" : "a pidfd of ourselves");
+		return err_sys(err, "cannot open %s",
+			       d->proc < 0 ? "/proc" : "a pidfd of ourselves");
 	if (d->dry) {
 		d->store = store_open_null(d->arena);
 		return 0;
 	}
-	if (store_open_dirfd(d->arena, fcntl(d->opts->common.images_fd, F_DUPFD_CLOEXEC, 3), &d->store, err) < 0)
+	if (store_open_dirfd(d->arena, fcntl(d->opts->common.images_fd, F_DUPFD_CLOEXEC, 3),
+			     &d->store, err) < 0)
 		return -err->code;
 	return script_run(&d->opts->common, "pre-dump", store_dirfd(d->store), 0, err);
 }
@@ -323,7 +324,8 @@ int dump_run(const struct dump_opts *opts, struct refusals *refused, struct err 
 	return ret;
 }
 
-int dump_check(const struct dump_opts *opts, struct refusals *refused, struct dump_report *report, struct err *err)
+int dump_check(const struct dump_opts *opts, struct refusals *refused, struct dump_report *report,
+	       struct err *err)
 {
 	struct arena arena;
 	struct dump d = { .opts = opts, .arena = &arena, .refused = refused, .dry = true };

@@ -5,43 +5,43 @@
 #include "kinds.h"
 
 #define FILE_KINDS(X) \
-	X(regfile) \
-	X(device) \
-	X(fifo) \
-	X(tty) \
-	X(pipe) \
-	X(eventfd) \
-	X(epoll) \
-	X(signalfd) \
-	X(timerfd) \
-	X(inotify) \
-	X(pidfd) \
-	X(memfd) \
-	X(unix) \
-	X(inet) \
+	X(regfile)    \
+	X(device)     \
+	X(fifo)       \
+	X(tty)        \
+	X(pipe)       \
+	X(eventfd)    \
+	X(epoll)      \
+	X(signalfd)   \
+	X(timerfd)    \
+	X(inotify)    \
+	X(pidfd)      \
+	X(memfd)      \
+	X(unix)       \
+	X(inet)       \
 	X(netlink)
 
 /*
  * mm is first: it makes the region that all others pack into.
  * fs is last: it enters the root directory, and names then lead elsewhere.
  */
-#define TASK_KINDS(X) \
-	X(mm) \
-	X(core) \
-	X(signals) \
-	X(timers) \
-	X(creds) \
-	X(sched) \
-	X(cpu) \
-	X(rlimit) \
-	X(prctl) \
-	X(knobs) \
-	X(rseq) \
-	X(seccomp) \
+#define TASK_KINDS(X)  \
+	X(mm)          \
+	X(core)        \
+	X(signals)     \
+	X(timers)      \
+	X(creds)       \
+	X(sched)       \
+	X(cpu)         \
+	X(rlimit)      \
+	X(prctl)       \
+	X(knobs)       \
+	X(rseq)        \
+	X(seccomp)     \
 	X(memfd_seals) \
-	X(shmem) \
+	X(shmem)       \
 	X(tty_session) \
-	X(lock) \
+	X(lock)        \
 	X(fs)
 
 #define DECLARE_FILE(k) extern const struct file_kind k##_kind;

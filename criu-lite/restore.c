@@ -64,8 +64,8 @@ static int read_all(struct restore *r, struct err *err)
 	if (inventory_read(r, err) < 0 || tree_read(r, err) < 0 || files_read(r, err) < 0)
 		return -err->code;
 	for (k = all_kinds.tasks; *k; k++)
-		if ((*k)->read_begin &&
-		    (inject_point(err, "read_begin:%s", (*k)->name) < 0 || (*k)->read_begin(r, err) < 0))
+		if ((*k)->read_begin && (inject_point(err, "read_begin:%s", (*k)->name) < 0 ||
+					 (*k)->read_begin(r, err) < 0))
 			return err_in(err, "%s", (*k)->name);
 	for_each_task(t, r->tree)
 		if (read_task(r, t, err) < 0)
@@ -76,7 +76,8 @@ static int read_all(struct restore *r, struct err *err)
 static int restore_read(void *run, struct err *err)
 {
 	if (read_all(run, err) < 0)
-		return err_hint(err, "the checkpoint is damaged or was not finished; take it again");
+		return err_hint(err,
+				"the checkpoint is damaged or was not finished; take it again");
 	return 0;
 }
 
@@ -91,7 +92,8 @@ static int restore_plan(void *run, struct err *err)
 
 static int run_script(struct restore *r, const char *action, struct err *err)
 {
-	return script_run(&r->opts->common, action, store_dirfd(r->store), r->tree->root->host_pid, err);
+	return script_run(&r->opts->common, action, store_dirfd(r->store), r->tree->root->host_pid,
+			  err);
 }
 
 /* Settings of ours that newborns would inherit, and that images say nothing about. */
@@ -198,23 +200,21 @@ static int make_threads(struct restore *r, struct err *err)
 	struct barrier *b = r->barrier;
 	struct task *t;
 
-	for_each_alive(t, r->tree)
-		if (t->nr_threads > 1 && barrier_expect_threads(t->host_pid, err) < 0)
-			return -err->code;
+	for_each_alive(t,
+		       r->tree) if (t->nr_threads > 1 &&
+				    barrier_expect_threads(t->host_pid, err) < 0) return -err->code;
 	if (barrier_release(r, b, err) < 0)
 		return -err->code;
-	for_each_alive(t, r->tree)
-		if (t->nr_threads > 1 && barrier_wait_for(r, b, t->host_pid, err) < 0)
-			return -err->code;
-	for_each_alive(t, r->tree)
-		if (t->nr_threads > 1 && wait_for_threads(r, t, err) < 0)
-			return err_in(err, "task %d", t->pid);
-	for_each_alive(t, r->tree)
-		if (t->nr_threads > 1 && barrier_send_on(t->host_pid, err) < 0)
-			return -err->code;
-	for_each_alive(t, r->tree)
-		if (barrier_wait_for(r, b, t->host_pid, err) < 0)
-			return -err->code;
+	for_each_alive(t,
+		       r->tree) if (t->nr_threads > 1 &&
+				    barrier_wait_for(r, b, t->host_pid, err) < 0) return -err->code;
+	for_each_alive(t, r->tree) if (t->nr_threads > 1 && wait_for_threads(r, t, err) <
+								    0) return err_in(err, "task %d",
+										     t->pid);
+	for_each_alive(t, r->tree) if (t->nr_threads > 1 &&
+				       barrier_send_on(t->host_pid, err) < 0) return -err->code;
+	for_each_alive(t,
+		       r->tree) if (barrier_wait_for(r, b, t->host_pid, err) < 0) return -err->code;
 	return shared_failure(r->shared, err) ? -err->code : 0;
 }
 
@@ -260,9 +260,10 @@ static int set_registers(const struct restore *r, const struct thread *th, struc
 	if (th->entered)
 		arch_regs_set_result(&regs, th->entered_result);
 	return compel_set_state(th->host_tid, &regs, xstate, len,
-				th->core->thread_core && th->core->thread_core->has_blk_sigset ?
-					th->core->thread_core->blk_sigset :
-					th->core->tc ? th->core->tc->blk_sigset : 0,
+				th->core->thread_core && th->core->thread_core->has_blk_sigset
+					? th->core->thread_core->blk_sigset
+				: th->core->tc ? th->core->tc->blk_sigset
+					       : 0,
 				err);
 }
 
@@ -271,7 +272,8 @@ static int finish_task(struct restore *r, struct task *t, struct err *err)
 	const struct task_kind *const *k;
 	size_t i;
 
-	if (stopped_forget(r, t, err) < 0 || waits_enter(r, t, err) < 0 || unmap_region(r, t, err) < 0)
+	if (stopped_forget(r, t, err) < 0 || waits_enter(r, t, err) < 0 ||
+	    unmap_region(r, t, err) < 0)
 		return -err->code;
 	for (i = 0; i < t->nr_threads; i++)
 		if (set_registers(r, &t->threads[i], err) < 0)
@@ -288,8 +290,8 @@ static void let_go(struct restore *r, const struct task *t)
 
 	for (i = 0; i < t->nr_threads; i++)
 		if (ptrace(PTRACE_DETACH, t->threads[i].host_tid, 0, 0) < 0)
-			log_warn("cannot let go of thread %d of task %d: %s", t->threads[i].tid, t->pid,
-				 strerror(errno));
+			log_warn("cannot let go of thread %d of task %d: %s", t->threads[i].tid,
+				 t->pid, strerror(errno));
 }
 
 static int restore_resume(void *run, struct err *err)
@@ -299,10 +301,11 @@ static int restore_resume(void *run, struct err *err)
 
 	if (stopped_stop(r, err) < 0)
 		return -err->code;
-	for_each_alive(t, r->tree)
-		if (inject_point(err, "resume:task") < 0 || finish_task(r, t, err) < 0)
-			return err_in(err, "task %d", t->pid);
-	if (inject_point(err, "resume:set") < 0 || run_script(r, "post-restore", err) < 0 || run_script(r, "pre-resume", err) < 0)
+	for_each_alive(t, r->tree) if (inject_point(err, "resume:task") < 0 ||
+				       finish_task(r, t, err) < 0) return err_in(err, "task %d",
+										 t->pid);
+	if (inject_point(err, "resume:set") < 0 || run_script(r, "post-restore", err) < 0 ||
+	    run_script(r, "pre-resume", err) < 0)
 		return -err->code;
 
 	if (r->opts->pidfile && notify_pidfile(r->opts->pidfile, r->tree->root->host_pid, err) < 0)
@@ -311,11 +314,9 @@ static int restore_resume(void *run, struct err *err)
 		return -err->code;
 
 	r->resumed = true;
-	for_each_alive(t, r->tree)
-		if (r->opts->common.leave_stopped && t->state != TASK_STOPPED)
-			kill(t->host_pid, SIGSTOP);
-	for_each_alive(t, r->tree)
-		let_go(r, t);
+	for_each_alive(t, r->tree) if (r->opts->common.leave_stopped && t->state != TASK_STOPPED)
+		kill(t->host_pid, SIGSTOP);
+	for_each_alive(t, r->tree) let_go(r, t);
 	/* they run: what a script says now cannot undo it */
 	if (run_script(r, "post-resume", err) < 0)
 		log_warn("%s: %s", err->what, err->why);
@@ -323,8 +324,9 @@ static int restore_resume(void *run, struct err *err)
 }
 
 static const struct stage restore_stages[] = {
-	{ "read", restore_read, NULL },	  { "plan", restore_plan, NULL }, { "fork", restore_fork, restore_end },
-	{ "open", restore_open, NULL },	  { "map", restore_map, NULL },	  { "resume", restore_resume, NULL },
+	{ "read", restore_read, NULL },	       { "plan", restore_plan, NULL },
+	{ "fork", restore_fork, restore_end }, { "open", restore_open, NULL },
+	{ "map", restore_map, NULL },	       { "resume", restore_resume, NULL },
 };
 
 enum { DRY_STAGES = 2, ALL_STAGES = sizeof(restore_stages) / sizeof(restore_stages[0]) };
@@ -335,7 +337,8 @@ static int restore_begin(struct restore *r, struct err *err)
 	r->proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (r->proc < 0)
 		return err_sys(err, "cannot open /proc");
-	if (store_open_dirfd(r->arena, fcntl(r->opts->common.images_fd, F_DUPFD_CLOEXEC, 3), &r->store, err) < 0)
+	if (store_open_dirfd(r->arena, fcntl(r->opts->common.images_fd, F_DUPFD_CLOEXEC, 3),
+			     &r->store, err) < 0)
 		return -err->code;
 	return script_run(&r->opts->common, "pre-restore", store_dirfd(r->store), 0, err);
 }
@@ -370,6 +373,8 @@ int restore_run(const struct restore_opts *opts, struct err *err)
 	store_close(r.store);
 	arena_fini(&arena);
 	if (ret < 0)
-		err_hint(err, "is the checkpoint whole, and all it needs in place? the log says more: -v4 -o FILE");
+		err_hint(
+			err,
+			"is the checkpoint whole, and all it needs in place? the log says more: -v4 -o FILE");
 	return ret;
 }

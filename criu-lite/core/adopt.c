@@ -48,7 +48,9 @@ static int call_in(const struct task *t, long nr, const unsigned long args[6], s
 		return -err->code;
 	if (ptrace(PTRACE_SETREGSET, t->host_pid, NT_PRSTATUS, &iov) < 0)
 		return err_sys(err, "cannot set the registers of task %d", t->pid);
-	return ret < 0 ? err_set(err, (int)-ret, "cannot make system call %ld in task %d", nr, t->pid) : 0;
+	return ret < 0 ? err_set(err, (int)-ret, "cannot make system call %ld in task %d", nr,
+				 t->pid)
+		       : 0;
 }
 
 static int set_subreaper(const struct task *t, unsigned long on, struct err *err)
@@ -86,7 +88,8 @@ int adopt_tasks(struct restore *r, struct err *err)
 		const struct birth *b = r->births->all.items[i - 1];
 
 		if (b->is_adopted && adopt(r, b->task, err) < 0)
-			return err_in(err, "task %d comes to its parent %d", b->task->pid, b->task->parent->pid);
+			return err_in(err, "task %d comes to its parent %d", b->task->pid,
+				      b->task->parent->pid);
 	}
 	return 0;
 }

@@ -53,8 +53,8 @@
 struct session {
 	pid_t sid;
 	unsigned int index;
-	struct birth *leader;	/* of the first session: the root, which need not lead it */
-	uint64_t *above;	/* a bit for each session that must be above this one */
+	struct birth *leader; /* of the first session: the root, which need not lead it */
+	uint64_t *above;      /* a bit for each session that must be above this one */
 	unsigned int nr_above;
 	struct session *within; /* where its leader is born: the lowest of those */
 };
@@ -63,7 +63,7 @@ struct planning {
 	struct arena *arena;
 	struct tree *tree;
 	struct births *births;
-	vec(struct birth *) born; /* all, in no order; tasks of the tree first */
+	vec(struct birth *) born;	      /* all, in no order; tasks of the tree first */
 	vec(struct session *) sessions, dead; /* dead: those begun by helpers */
 	size_t nr_words;
 	struct session **lowest_first;
@@ -128,7 +128,8 @@ static struct birth *helper_new(struct planning *p, pid_t pid, pid_t sid)
 
 static int damaged(const struct task *t, const char *what, pid_t pid, struct err *err)
 {
-	err_set(err, EBADMSG, "cannot restore task %d: task %d is there, but does not lead its %s", t->pid, pid, what);
+	err_set(err, EBADMSG, "cannot restore task %d: task %d is there, but does not lead its %s",
+		t->pid, pid, what);
 	return err_hint(err, "the checkpoint is damaged; take it again");
 }
 
@@ -230,11 +231,12 @@ static bool put_one_above(struct session *s, const struct session *high)
 	return true;
 }
 
-#define for_each_above(y, s, p)                                                                  \
-	for (size_t y##_i = 0; y##_i < (p)->nr_words; y##_i++)                                   \
-		for (uint64_t y##_w = (s)->above[y##_i];                                         \
-		     y##_w && ((y) = (p)->sessions.items[y##_i * 64 + (size_t)__builtin_ctzll(y##_w)], \
-			      true);                                                             \
+#define for_each_above(y, s, p)                                                               \
+	for (size_t y##_i = 0; y##_i < (p)->nr_words; y##_i++)                                \
+		for (uint64_t y##_w = (s)->above[y##_i];                                      \
+		     y##_w &&                                                                 \
+		     ((y) = (p)->sessions.items[y##_i * 64 + (size_t)__builtin_ctzll(y##_w)], \
+		     true);                                                                   \
 		     y##_w &= y##_w - 1)
 
 /* The session @t is born into, or for a leader one that is below all it can be born into. */
@@ -267,7 +269,8 @@ static int no_session(const struct planning *p, const struct session *s, struct 
 			member = t;
 			break;
 		}
-	err_set(err, EOPNOTSUPP, "cannot restore task %d: nobody in the tree can give it session %d", member->pid,
+	err_set(err, EOPNOTSUPP,
+		"cannot restore task %d: nobody in the tree can give it session %d", member->pid,
 		s->sid);
 	return err_hint(err, "no order of forks that this version finds leads to this tree");
 }
@@ -277,8 +280,7 @@ static bool relate_above(const struct planning *p, struct session *s)
 	struct session *high;
 	bool changed = false;
 
-	for_each_above(high, s, p)
-		changed |= put_above(p, s, high->above);
+	for_each_above(high, s, p) changed |= put_above(p, s, high->above);
 	return changed;
 }
 
@@ -286,9 +288,7 @@ static bool is_in_a_circle(const struct planning *p, const struct session *s)
 {
 	struct session *high;
 
-	for_each_above(high, s, p)
-		if (is_above(s, high))
-			return true;
+	for_each_above(high, s, p) if (is_above(s, high)) return true;
 	return false;
 }
 
@@ -334,9 +334,7 @@ static bool line_up(const struct planning *p, struct session *s)
 {
 	struct session *high, *lowest = NULL;
 
-	for_each_above(high, s, p)
-		if (!lowest || is_lower(high, lowest))
-			lowest = high;
+	for_each_above(high, s, p) if (!lowest || is_lower(high, lowest)) lowest = high;
 	s->within = lowest;
 	return lowest && put_above(p, lowest, s->above);
 }
@@ -519,7 +517,9 @@ static void log_birth(const struct birth *b)
 
 	log_debug("%s %d: forked by %d%s%s%s", b->is_helper ? "helper" : "task", t->pid,
 		  b->father ? b->father->task->pid : 0, b->before ? " before its setsid" : "",
-		  b->leads ? ", begins a session" : b->leads_group ? ", begins a group" : "",
+		  b->leads	   ? ", begins a session"
+		  : b->leads_group ? ", begins a group"
+				   : "",
 		  b->is_adopted ? ", adopted" : "");
 	if (b->is_adopted)
 		log_debug("task %d: %d becomes its parent", t->pid, t->parent->pid);
@@ -555,11 +555,13 @@ static int check_root(const struct task *root, bool shell_job, struct err *err)
 {
 	if (root->sid == root->pid || shell_job)
 		return 0;
-	err_set(err, EOPNOTSUPP, "cannot restore task %d: its session %d is outside the tree", root->pid, root->sid);
+	err_set(err, EOPNOTSUPP, "cannot restore task %d: its session %d is outside the tree",
+		root->pid, root->sid);
 	return err_hint(err, "use --shell-job, at dump and restore");
 }
 
-int births_plan(struct arena *a, struct tree *tree, bool shell_job, struct births **births_ret, struct err *err)
+int births_plan(struct arena *a, struct tree *tree, bool shell_job, struct births **births_ret,
+		struct err *err)
 {
 	struct planning p = { .arena = a, .tree = tree, .births = arena_new(a, struct births) };
 
@@ -581,14 +583,17 @@ static int check_helper(struct dump *d, const struct task *helper, struct err *e
 	struct proc_stat st;
 	const struct task *t;
 
-	if (proc_read_stat(d->proc, helper->pid, helper->pid, &st, &unused) < 0 || st.state == 'Z' || st.state == 'X')
+	if (proc_read_stat(d->proc, helper->pid, helper->pid, &st, &unused) < 0 ||
+	    st.state == 'Z' || st.state == 'X')
 		return 0;
 	for_each_task(t, d->tree)
 		if (t->sid == helper->pid || t->pgid == helper->pid)
 			break;
-	err_set(err, EOPNOTSUPP, "cannot dump task %d: task %d, outside of the tree, leads its %s", t->host_pid,
-		helper->pid, t->sid == helper->pid ? "session" : "process group");
-	return err_hint(err, "dump a tree that has both of them, or use --shell-job if it is a job of a shell");
+	err_set(err, EOPNOTSUPP, "cannot dump task %d: task %d, outside of the tree, leads its %s",
+		t->host_pid, helper->pid, t->sid == helper->pid ? "session" : "process group");
+	return err_hint(
+		err,
+		"dump a tree that has both of them, or use --shell-job if it is a job of a shell");
 }
 
 int births_check(struct dump *d, struct err *err)

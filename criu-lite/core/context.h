@@ -38,13 +38,13 @@ struct dump {
 	struct files *files;
 	struct stats *stats;
 	struct path_refs *paths; /* files that cannot be found by their name, see path_ref.h */
-	int proc; /* /proc as we see it */
-	bool images_begun; /* some have been written */
+	int proc;		 /* /proc as we see it */
+	bool images_begun;	 /* some have been written */
 	bool dry; /* only to find out whether it would work: nothing is kept, nothing changed */
-	struct refusals *refused; /* core/refuse.h */
+	struct refusals *refused;	 /* core/refuse.h */
 	struct wait_clocks *wait_clocks; /* see core/wait.h */
-	struct task *us; /* ourselves: the holder of files that are in nobody's table */
-	uint32_t last_pages_id; /* core/pagemap.h */
+	struct task *us;	   /* ourselves: the holder of files that are in nobody's table */
+	uint32_t last_pages_id;	   /* core/pagemap.h */
 	TaskKobjIdsEntry *our_ids; /* our own namespaces: what is inherited, not dumped */
 };
 
@@ -64,14 +64,14 @@ struct restore {
 	struct files *files;
 	struct stats *stats;
 	struct path_refs *paths; /* files that cannot be found by their name, see path_ref.h */
-	struct shared *shared; /* the page all tasks see: stage, first error, where files are */
-	struct task *self;     /* the task we are, NULL in the coordinator */
-	struct region *region; /* where self packs what its restorer needs (stage map) */
+	struct shared *shared;	 /* the page all tasks see: stage, first error, where files are */
+	struct task *self;	 /* the task we are, NULL in the coordinator */
+	struct region *region;	 /* where self packs what its restorer needs (stage map) */
 	struct barrier *barrier; /* in the coordinator: keeps the tasks in step */
 	bool resumed;		 /* the point of no return is behind us */
 	bool zombies_die;	 /* tasks that are to be zombies have been told to die */
 	int proc;		 /* /proc as we see it */
-	int coordinator;       /* in tasks: a pidfd of the coordinator, see restore_borrow_fd() */
+	int coordinator;	 /* in tasks: a pidfd of the coordinator, see restore_borrow_fd() */
 };
 
 /*

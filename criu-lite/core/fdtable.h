@@ -17,8 +17,8 @@ struct fdtable_entry {
 
 /* The descriptors of a task; of several, if they share it. */
 struct fdtable {
-	uint32_t id; /* fdinfo-ID.img */
-	struct task *task; /* the first that has it */
+	uint32_t id;			   /* fdinfo-ID.img */
+	struct task *task;		   /* the first that has it */
 	vec(struct fdtable_entry) entries; /* by rising fd */
 };
 

@@ -28,20 +28,20 @@ struct file {
 
 	/* restore */
 	const FileEntry *status; /* the record with its flags and owner, if not image: set by read */
-	struct file *group;	/* opened by one task together with these (file_join) */
-	struct task *owner;	/* the task that opens it; NULL: nobody uses it */
-	unsigned int level;	/* opened after all files of lower levels, of all tasks */
-	vec(struct file *) after; /* file_after() */
-	int temp;		/* in the owner: its number, -1: not yet open */
+	struct file *group;	 /* opened by one task together with these (file_join) */
+	struct task *owner;	 /* the task that opens it; NULL: nobody uses it */
+	unsigned int level;	 /* opened after all files of lower levels, of all tasks */
+	vec(struct file *) after;	   /* file_after() */
+	int temp;			   /* in the owner: its number, -1: not yet open */
 	const struct fdtable_entry *place; /* in the owner: where it belongs, NULL: nowhere */
-	uint32_t slot;		/* its place in shared->file_fd */
+	uint32_t slot;			   /* its place in shared->file_fd */
 };
 
 /* A file that a task needs besides those at its descriptors (executable, mappings, cwd). */
 struct file_need {
 	struct file *file;
 	int flags; /* access mode it needs; the file is opened anew if its own does not do */
-	int fd;	   /* from the end of stage open: the task's descriptor, until the restorer closes it */
+	int fd; /* from the end of stage open: the task's descriptor, until the restorer closes it */
 };
 
 /* ---- dump ---- */
@@ -54,7 +54,8 @@ int file_get(struct dump *d, const struct file *f, struct err *err);
  * "root", "map_files/A-B".  Known ones are found by device and inode, new ones
  * are offered to the kinds.  Never NULL on success.
  */
-int file_of_link(struct dump *d, struct task *t, const char *name, struct file **file_ret, struct err *err);
+int file_of_link(struct dump *d, struct task *t, const char *name, struct file **file_ret,
+		 struct err *err);
 
 /*
  * The same for a descriptor of ours that came from a victim but stands in no

@@ -66,7 +66,8 @@ int file_get(struct dump *d, const struct file *f, struct err *err)
 	int fd = (int)syscall(SYS_pidfd_getfd, f->task->pidfd, f->fd, 0);
 
 	if (fd < 0)
-		return err_sys(err, "cannot take a copy of descriptor %d of task %d", f->fd, f->task->host_pid);
+		return err_sys(err, "cannot take a copy of descriptor %d of task %d", f->fd,
+			       f->task->host_pid);
 	return fd;
 }
 
@@ -77,13 +78,15 @@ static bool is_claimed(const struct file_kind *k, const struct fd_probe *p)
 	if (k->anon && p->fd >= 0) {
 		const char *colon = strchr(p->link, ':');
 
-		if (colon && strncmp(p->link, "anon_inode:", 11) == 0 && strcmp(colon + 1, k->anon) == 0)
+		if (colon && strncmp(p->link, "anon_inode:", 11) == 0 &&
+		    strcmp(colon + 1, k->anon) == 0)
 			return true;
 	}
 	return k->match && k->match(p);
 }
 
-static int find_kind(struct dump *d, const struct fd_probe *p, const struct file_kind **kind_ret, struct err *err)
+static int find_kind(struct dump *d, const struct fd_probe *p, const struct file_kind **kind_ret,
+		     struct err *err)
 {
 	const struct file_kind *const *k;
 	const struct file_kind *found = NULL;
@@ -92,15 +95,16 @@ static int find_kind(struct dump *d, const struct fd_probe *p, const struct file
 		if (!is_claimed(*k, p))
 			continue;
 		if (found)
-			return err_set(err, EPROTO, "cannot dump %s: both %s and %s claim it", p->link, found->name,
-				       (*k)->name);
+			return err_set(err, EPROTO, "cannot dump %s: both %s and %s claim it",
+				       p->link, found->name, (*k)->name);
 		found = *k;
 	}
 	if (!found && S_ISSOCK(p->st.st_mode))
 		return sock_refuse(p, err);
 	if (!found) {
-		err_set(err, EOPNOTSUPP, "cannot dump file \"%s\" (/proc/%s): nobody knows this sort of file", p->link,
-			p->proc_ref);
+		err_set(err, EOPNOTSUPP,
+			"cannot dump file \"%s\" (/proc/%s): nobody knows this sort of file",
+			p->link, p->proc_ref);
 		return err_hint(err, "close it in the program before the dump");
 	}
 	*kind_ret = found;
@@ -149,8 +153,8 @@ int file_fown(struct dump *d, const struct fd_probe *p, FownEntry **fown_ret, st
 	return 0;
 }
 
-static int claim(struct dump *d, const struct fd_probe *p, const struct file_kind *kind, struct file **file_ret,
-		 struct err *err)
+static int claim(struct dump *d, const struct fd_probe *p, const struct file_kind *kind,
+		 struct file **file_ret, struct err *err)
 {
 	struct file *f = arena_new(d->arena, struct file);
 	FownEntry **fown;
@@ -160,7 +164,8 @@ static int claim(struct dump *d, const struct fd_probe *p, const struct file_kin
 	f->image->type = kind->type;
 	f->task = p->task;
 	f->fd = p->fd;
-	if (inject_point(err, "collect:%s", kind->name) < 0 || kind->collect(d, p, f->image, err) < 0)
+	if (inject_point(err, "collect:%s", kind->name) < 0 ||
+	    kind->collect(d, p, f->image, err) < 0)
 		return err_in(err, "%s %s of task %d", kind->name, p->link, p->task->host_pid);
 
 	fown = record_fown(f->image);
@@ -211,10 +216,12 @@ static bool may_share(const struct stat *st)
 
 static struct file_link_cache *cache_slot(struct files *files, const struct file_link_cache *key)
 {
-	size_t i = (key->ino * 0x9e3779b97f4a7c15ull ^ key->dev ^ key->mnt_id) & (files->max_links - 1);
+	size_t i = (key->ino * 0x9e3779b97f4a7c15ull ^ key->dev ^ key->mnt_id) &
+		   (files->max_links - 1);
 
-	while (files->links[i].file && (files->links[i].dev != key->dev || files->links[i].ino != key->ino ||
-					files->links[i].mnt_id != key->mnt_id))
+	while (files->links[i].file &&
+	       (files->links[i].dev != key->dev || files->links[i].ino != key->ino ||
+		files->links[i].mnt_id != key->mnt_id))
 		i = (i + 1) & (files->max_links - 1);
 	return &files->links[i];
 }
@@ -261,7 +268,8 @@ static int read_link(struct dump *d, struct fd_probe *p, struct err *err)
 	return 0;
 }
 
-int file_of_link(struct dump *d, struct task *t, const char *name, struct file **file_ret, struct err *err)
+int file_of_link(struct dump *d, struct task *t, const char *name, struct file **file_ret,
+		 struct err *err)
 {
 	const char *ref = arena_printf(d->arena, "%d/%s", t->host_pid, name);
 	scoped_fd own = openat(d->proc, ref, O_PATH | O_CLOEXEC);
@@ -310,8 +318,8 @@ static int probe_fd(struct dump *d, struct fd_probe *p, pid_t of, int fd, struct
 }
 
 /* The file behind @own, which is descriptor @fd of process @of; p->own, p->fd, p->task and p->proc_ref are set. */
-static int find_or_claim(struct dump *d, struct fd_probe *p, pid_t of, int fd, struct file **file_ret,
-			 struct err *err)
+static int find_or_claim(struct dump *d, struct fd_probe *p, pid_t of, int fd,
+			 struct file **file_ret, struct err *err)
 {
 	struct id_key key = { .pid = of, .fd = fd };
 	struct stat st;
@@ -360,7 +368,8 @@ static int collect_fd(struct dump *d, struct task *t, int fd, struct err *err)
 	struct file *f;
 
 	if (own < 0)
-		return err_sys(err, "cannot take a copy of descriptor %d of task %d", fd, t->host_pid);
+		return err_sys(err, "cannot take a copy of descriptor %d of task %d", fd,
+			       t->host_pid);
 	p.proc_ref = arena_printf(d->arena, "%d/fd/%d", t->host_pid, fd);
 	if (find_or_claim(d, &p, t->host_pid, fd, &f, err) < 0)
 		return -err->code;
@@ -411,8 +420,7 @@ int fdtable_write(struct dump *d, struct task *t, struct err *err)
 
 	if (image_create_now(d->store, IMAGE_FDINFO, t->fdtable->id, &img, err) < 0)
 		return -err->code;
-	vec_for_each(e, &t->fdtable->entries)
-	{
+	vec_for_each(e, &t->fdtable->entries) {
 		FdinfoEntry fe = FDINFO_ENTRY__INIT;
 
 		fe.id = e->file->id;
@@ -431,7 +439,8 @@ int files_collect_end(struct dump *d, struct err *err)
 
 	for (k = kinds_index(d->kinds)->files; *k; k++) {
 		if (!(*k)->collect_end || refuse_spoilt(d, *k) ||
-		    (inject_point(err, "collect_end:%s", (*k)->name) == 0 && (*k)->collect_end(d, err) == 0))
+		    (inject_point(err, "collect_end:%s", (*k)->name) == 0 &&
+		     (*k)->collect_end(d, err) == 0))
 			continue;
 		err_in(err, "%s", (*k)->name);
 		if (!refuse_note(d, NULL, -1, err))
@@ -446,8 +455,8 @@ int files_drain(struct dump *d, struct err *err)
 	struct file *f;
 
 	for_each_file(f, d->files) {
-		if (!f->kind->drain ||
-		    (inject_point(err, "drain:%s", f->kind->name) == 0 && f->kind->drain(d, f, err) == 0))
+		if (!f->kind->drain || (inject_point(err, "drain:%s", f->kind->name) == 0 &&
+					f->kind->drain(d, f, err) == 0))
 			continue;
 		err_in(err, "%s %u", f->kind->name, f->id);
 		if (!refuse_note(d, f->task, f->fd, err))
@@ -456,7 +465,8 @@ int files_drain(struct dump *d, struct err *err)
 
 	for (k = kinds_index(d->kinds)->files; *k; k++) {
 		if (!(*k)->drain_end || refuse_spoilt(d, *k) ||
-		    (inject_point(err, "drain_end:%s", (*k)->name) == 0 && (*k)->drain_end(d, err) == 0))
+		    (inject_point(err, "drain_end:%s", (*k)->name) == 0 &&
+		     (*k)->drain_end(d, err) == 0))
 			continue;
 		err_in(err, "%s", (*k)->name);
 		if (!refuse_note(d, NULL, -1, err))

@@ -43,14 +43,17 @@ static int add_file(struct restore *r, FileEntry *fe, struct err *err)
 	f->temp = NOT_OPEN;
 	f->kind = kind_of_type(r->kinds, fe->type);
 	if (!f->kind) {
-		err_set(err, EOPNOTSUPP, "cannot restore file %u: files of type %u are unknown", fe->id, fe->type);
+		err_set(err, EOPNOTSUPP, "cannot restore file %u: files of type %u are unknown",
+			fe->id, fe->type);
 		return err_hint(err, "this version cannot restore them yet");
 	}
 	inner = record_id(fe);
 	if (!record_of_file(fe) || (inner && *inner != fe->id)) {
-		err_set(err, EBADMSG, "cannot restore file %u (%s): its record in files.img is damaged", fe->id,
+		err_set(err, EBADMSG,
+			"cannot restore file %u (%s): its record in files.img is damaged", fe->id,
 			f->kind->name);
-		return err_hint(err, "the checkpoint is damaged or was not finished; take it again");
+		return err_hint(err,
+				"the checkpoint is damaged or was not finished; take it again");
 	}
 	list_add_tail(&r->files->list, &f->link);
 	r->files->nr++;
@@ -92,7 +95,8 @@ int files_read(struct restore *r, struct err *err)
 		return -err->code;
 	if (!found) {
 		err_set(err, ENOENT, "cannot read files.img: there is no such image");
-		return err_hint(err, "the checkpoint is damaged or was not finished; take it again");
+		return err_hint(err,
+				"the checkpoint is damaged or was not finished; take it again");
 	}
 	while ((ret = image_get(img, &file_entry__descriptor, &fe, err)) > 0)
 		if (add_file(r, fe, err) < 0)
@@ -101,12 +105,12 @@ int files_read(struct restore *r, struct err *err)
 		return -err->code;
 
 	for (k = kinds_index(r->kinds)->files; *k; k++)
-		if ((*k)->read_begin &&
-		    (inject_point(err, "read_begin:%s", (*k)->name) < 0 || (*k)->read_begin(r, err) < 0))
+		if ((*k)->read_begin && (inject_point(err, "read_begin:%s", (*k)->name) < 0 ||
+					 (*k)->read_begin(r, err) < 0))
 			return err_in(err, "%s", (*k)->name);
 	for_each_file(f, r->files)
-		if (f->kind->read &&
-		    (inject_point(err, "read:%s", f->kind->name) < 0 || f->kind->read(r, f, err) < 0))
+		if (f->kind->read && (inject_point(err, "read:%s", f->kind->name) < 0 ||
+				      f->kind->read(r, f, err) < 0))
 			return err_in(err, "%s %u", f->kind->name, f->id);
 	return 0;
 }
@@ -131,11 +135,14 @@ int fdtable_read(struct restore *r, struct task *t, struct err *err)
 		struct file *f = file_by_id(r, e->id);
 
 		if (!f || f->kind->type != e->type)
-			return err_set(err, EBADMSG, "cannot restore descriptor %u of task %d: no file %u of type %u",
-				       e->fd, t->pid, e->id, e->type);
+			return err_set(
+				err, EBADMSG,
+				"cannot restore descriptor %u of task %d: no file %u of type %u",
+				e->fd, t->pid, e->id, e->type);
 		if ((int)e->fd <= last || e->fd > 1u << 20)
-			return err_set(err, EBADMSG, "cannot restore descriptor %u of task %d: %s is damaged", e->fd,
-				       t->pid, image_name(img));
+			return err_set(err, EBADMSG,
+				       "cannot restore descriptor %u of task %d: %s is damaged",
+				       e->fd, t->pid, image_name(img));
 		last = (int)e->fd;
 		*vec_add(r->arena, &t->fdtable->entries) =
 			(struct fdtable_entry){ .fd = last, .cloexec = e->flags & 1, .file = f };
@@ -219,13 +226,13 @@ static int find_level(struct file *f, struct err *err)
 	struct file **first;
 
 	if (f->level == LEVEL_PENDING)
-		return err_set(err, EDEADLK, "cannot restore file %u (%s): it waits for itself", f->id, f->kind->name);
+		return err_set(err, EDEADLK, "cannot restore file %u (%s): it waits for itself",
+			       f->id, f->kind->name);
 	if (f->level != LEVEL_UNKNOWN)
 		return 0;
 
 	f->level = LEVEL_PENDING;
-	vec_for_each(first, &f->after)
-	{
+	vec_for_each(first, &f->after) {
 		if (find_level(*first, err) < 0)
 			return -err->code;
 		if ((*first)->level >= level)
@@ -256,13 +263,11 @@ int files_plan(struct restore *r, struct err *err)
 	struct task *t;
 	struct file *f;
 
-	for_each_alive(t, r->tree)
-		vec_for_each(e, &t->fdtable->entries)
-			use_file(e->file, t);
+	for_each_alive(t, r->tree) vec_for_each(e, &t->fdtable->entries) use_file(e->file, t);
 
 	for_each_file(f, r->files)
-		if (f->kind->plan &&
-		    (inject_point(err, "plan:%s", f->kind->name) < 0 || f->kind->plan(r, f, err) < 0))
+		if (f->kind->plan && (inject_point(err, "plan:%s", f->kind->name) < 0 ||
+				      f->kind->plan(r, f, err) < 0))
 			return err_in(err, "%s %u", f->kind->name, f->id);
 
 	for_each_file(f, r->files) {

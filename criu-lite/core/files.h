@@ -16,10 +16,10 @@ struct files {
 	uint32_t last_id;
 
 	/* dump */
-	struct id_set open_files;	/* descriptors: the same open file or not */
-	struct file_link_cache *links;	/* exe, cwd, mappings: by device, inode and mount */
+	struct id_set open_files;      /* descriptors: the same open file or not */
+	struct file_link_cache *links; /* exe, cwd, mappings: by device, inode and mount */
 	size_t nr_links, max_links;
-	vec(FileEntry *) records;	/* file_add_record() */
+	vec(FileEntry *) records; /* file_add_record() */
 
 	/* restore */
 	struct file **by_id; /* sorted, for bsearch */

@@ -27,8 +27,8 @@
 #include "core/worker.h"
 
 struct clone3_args {
-	uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size,
-		cgroup;
+	uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid,
+		set_tid_size, cgroup;
 };
 
 /* fork() with a pid; 0 in the child.  A sibling (CLONE_PARENT) has our @exit_signal. */
@@ -103,7 +103,9 @@ static int fork_failed(const struct task *t, struct err *err)
 
 	err_sys(err, "cannot create task %d", t->pid);
 	if (code == EEXIST)
-		return err_hint(err, "somebody took that pid meanwhile; try again, or restore into a new pid namespace");
+		return err_hint(
+			err,
+			"somebody took that pid meanwhile; try again, or restore into a new pid namespace");
 	if (code == EPERM)
 		return err_hint(err, "criu-lite needs root, or CAP_CHECKPOINT_RESTORE");
 	return -code;

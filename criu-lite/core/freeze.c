@@ -29,8 +29,10 @@ static int check_is_not_us(struct dump *d, pid_t pid, struct err *err)
 		struct proc_stat st;
 
 		if (p == pid) {
-			err_set(err, EINVAL, "cannot dump task %d: criu-lite is running inside its tree", pid);
-			return err_hint(err, "start criu-lite from outside the tree that is dumped");
+			err_set(err, EINVAL,
+				"cannot dump task %d: criu-lite is running inside its tree", pid);
+			return err_hint(err,
+					"start criu-lite from outside the tree that is dumped");
 		}
 		if (proc_read_stat(d->proc, p, p, &st, err) < 0)
 			break;
@@ -53,11 +55,13 @@ static int read_threads(struct dump *d, struct task *t, struct err *err)
 		th->victim = t->victim ? &t->victim->threads[i] : NULL;
 		th->host_tid = th->victim ? th->victim->tid : t->host_pid;
 		if (th->victim && th->victim->dead) {
-			err_set(err, EOPNOTSUPP, "cannot dump task %d: its first thread has exited and others live on",
+			err_set(err, EOPNOTSUPP,
+				"cannot dump task %d: its first thread has exited and others live on",
 				t->host_pid);
 			return err_hint(err, "this is not supported yet");
 		}
-		if (proc_read_status(d->proc, t->host_pid, th->host_tid, d->arena, &th->status, err) < 0)
+		if (proc_read_status(d->proc, t->host_pid, th->host_tid, d->arena, &th->status,
+				     err) < 0)
 			return -err->code;
 		th->tid = th->status.nspid;
 	}
@@ -140,8 +144,7 @@ static int freeze_children(struct dump *d, struct task *t, bool *new_ret, struct
 	if (proc_read_children(d->proc, t->host_pid, d->arena, &pids, err) < 0)
 		return -err->code;
 
-	vec_for_each(pid, &pids)
-	{
+	vec_for_each(pid, &pids) {
 		if (task_by_host_pid(d->tree, *pid))
 			continue;
 		*new_ret = true;

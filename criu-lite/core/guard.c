@@ -60,5 +60,6 @@ int guard_check(struct err *err)
 	sig = sigtimedwait(&set, NULL, &now);
 	if (sig < 0)
 		return 0;
-	return err_set(err, EINTR, "cannot go on: asked to end by signal %d (SIG%s)", sig, sigabbrev_np(sig));
+	return err_set(err, EINTR, "cannot go on: asked to end by signal %d (SIG%s)", sig,
+		       sigabbrev_np(sig));
 }

@@ -43,14 +43,15 @@ static int compare_nodes(const void *pa, const void *pb)
 	return order == 1 ? -1 : 1;
 }
 
-int id_set_find(struct id_set *set, struct arena *a, const struct id_key *key, uint32_t *id_ret, bool *new_ret,
-		void ***data_ret, struct err *err)
+int id_set_find(struct id_set *set, struct arena *a, const struct id_key *key, uint32_t *id_ret,
+		bool *new_ret, void ***data_ret, struct err *err)
 {
 	struct id_node *node = arena_new(a, struct id_node), **found;
 
 	node->key = *key;
 	node->type = set->type;
-	if (syscall(SYS_kcmp, key->pid, key->pid, set->type, (unsigned long)key->fd, (unsigned long)key->fd) < 0)
+	if (syscall(SYS_kcmp, key->pid, key->pid, set->type, (unsigned long)key->fd,
+		    (unsigned long)key->fd) < 0)
 		return err_sys(err, "cannot compare kernel objects of task %d", key->pid);
 
 	found = tsearch(node, &set->root, compare_nodes);
@@ -83,7 +84,11 @@ struct ns_slot {
 	size_t id, has; /* offsets in TaskKobjIdsEntry */
 };
 
-#define SLOT(n) { #n, offsetof(TaskKobjIdsEntry, n##_ns_id), offsetof(TaskKobjIdsEntry, has_##n##_ns_id) }
+#define SLOT(n)                                                     \
+	{                                                           \
+#n, offsetof(TaskKobjIdsEntry, n##_ns_id),          \
+			offsetof(TaskKobjIdsEntry, has_##n##_ns_id) \
+	}
 
 /* in the order in which the first ids are given */
 static const struct ns_slot ns_slots[] = { SLOT(pid),  SLOT(net), SLOT(ipc),  SLOT(uts),
@@ -108,7 +113,8 @@ static int ns_inode(struct dump *d, pid_t pid, const char *name, uint64_t *ino_r
 
 	t = text_of(link, (size_t)n);
 	if (!text_lit(&t, name) || !text_lit(&t, ":[") || !text_u64(&t, ino_ret))
-		return err_set(err, EPROTO, "cannot understand the %s namespace of task %d", name, pid);
+		return err_set(err, EPROTO, "cannot understand the %s namespace of task %d", name,
+			       pid);
 	return 0;
 }
 
@@ -128,9 +134,12 @@ static int check_ns(struct dump *d, struct task *t, const uint64_t ours[NR_NS], 
 		if (ns_inode(d, t->host_pid, ns_slots[i].name, &ino, err) < 0)
 			return -err->code;
 		if (ino != ours[i]) {
-			err_set(err, EOPNOTSUPP, "cannot dump task %d: it has a %s namespace of its own",
+			err_set(err, EOPNOTSUPP,
+				"cannot dump task %d: it has a %s namespace of its own",
 				t->host_pid, ns_slots[i].name);
-			return err_hint(err, "run criu-lite inside the same namespaces; others are not supported yet");
+			return err_hint(
+				err,
+				"run criu-lite inside the same namespaces; others are not supported yet");
 		}
 		if (ino)
 			ns_set(t->ids, &ns_slots[i], (uint32_t)i + 1);
@@ -142,8 +151,10 @@ static int check_ns(struct dump *d, struct task *t, const uint64_t ours[NR_NS], 
 static int check_shared(struct dump *d, struct task *t, struct id_set sets[4], struct err *err)
 {
 	static const char *const names[] = { "memory (CLONE_VM)", "descriptor table (CLONE_FILES)",
-					     "working directory (CLONE_FS)", "signal handlers (CLONE_SIGHAND)" };
-	uint32_t *ids[] = { &t->ids->vm_id, &t->ids->files_id, &t->ids->fs_id, &t->ids->sighand_id };
+					     "working directory (CLONE_FS)",
+					     "signal handlers (CLONE_SIGHAND)" };
+	uint32_t *ids[] = { &t->ids->vm_id, &t->ids->files_id, &t->ids->fs_id,
+			    &t->ids->sighand_id };
 	struct id_key key = { .pid = t->host_pid };
 	size_t i;
 
@@ -154,8 +165,8 @@ static int check_shared(struct dump *d, struct task *t, struct id_set sets[4], s
 			return -err->code;
 		if (is_new)
 			continue;
-		err_set(err, EOPNOTSUPP, "cannot dump task %d: it shares its %s with another task", t->host_pid,
-			names[i]);
+		err_set(err, EOPNOTSUPP, "cannot dump task %d: it shares its %s with another task",
+			t->host_pid, names[i]);
 		return err_hint(err, "this is not supported yet");
 	}
 	return 0;
@@ -169,17 +180,21 @@ static int check_threads(struct dump *d, struct task *t, struct err *err)
 
 	for (i = 1; i < t->nr_threads; i++) {
 		for (k = 0; k < 2; k++) {
-			if (syscall(SYS_kcmp, t->host_pid, t->threads[i].host_tid, types[k], 0, 0) == 0)
+			if (syscall(SYS_kcmp, t->host_pid, t->threads[i].host_tid, types[k], 0,
+				    0) == 0)
 				continue;
-			err_set(err, EOPNOTSUPP, "cannot dump thread %d of task %d: it has %s of its own",
-				t->threads[i].host_tid, t->host_pid, k ? "a working directory" : "a descriptor table");
+			err_set(err, EOPNOTSUPP,
+				"cannot dump thread %d of task %d: it has %s of its own",
+				t->threads[i].host_tid, t->host_pid,
+				k ? "a working directory" : "a descriptor table");
 			return err_hint(err, "this is not supported yet");
 		}
 	}
 	return 0;
 }
 
-static int collect_tasks(struct dump *d, const uint64_t ours[NR_NS], struct id_set sets[4], struct err *err)
+static int collect_tasks(struct dump *d, const uint64_t ours[NR_NS], struct id_set sets[4],
+			 struct err *err)
 {
 	struct task *t;
 

@@ -11,7 +11,7 @@
  * shown by kcmp(2), so looking up costs O(log n).
  */
 struct id_set {
-	int type; /* KCMP_FILE, KCMP_VM, ... */
+	int type;      /* KCMP_FILE, KCMP_VM, ... */
 	uint32_t last; /* the last id given */
 	void *root;
 };
@@ -27,8 +27,8 @@ struct id_key {
  * The id of the object, and whether it is new here.  @data_ret: where the
  * caller may keep a pointer with it.
  */
-int id_set_find(struct id_set *set, struct arena *a, const struct id_key *key, uint32_t *id_ret, bool *new_ret,
-		void ***data_ret, struct err *err);
+int id_set_find(struct id_set *set, struct arena *a, const struct id_key *key, uint32_t *id_ret,
+		bool *new_ret, void ***data_ret, struct err *err);
 
 /* Forget everything; what ids were given stays true. */
 void id_set_fini(struct id_set *set);

@@ -69,7 +69,8 @@ int inventory_read(struct restore *r, struct err *err)
 	if (store_set_version(r->store, e->img_version, err) < 0)
 		return -err->code;
 	if (!e->has_fdinfo_per_id || !e->fdinfo_per_id) {
-		err_set(err, EPROTONOSUPPORT, "cannot restore: the images have descriptors per task, not per table");
+		err_set(err, EPROTONOSUPPORT,
+			"cannot restore: the images have descriptors per task, not per table");
 		return err_hint(err, "they were made by a CRIU older than 2.0; restore with that");
 	}
 	if (e->tcp_close && !r->opts->common.tcp_close) {
@@ -81,7 +82,9 @@ int inventory_read(struct restore *r, struct err *err)
 
 static int write_ids(struct dump *d, struct task *t, struct err *err)
 {
-	return t->ids ? image_put_one(d->store, IMAGE_IDS, (unsigned long)t->pid, &t->ids->base, err) : 0;
+	return t->ids ? image_put_one(d->store, IMAGE_IDS, (unsigned long)t->pid, &t->ids->base,
+				      err)
+		      : 0;
 }
 
 int tree_write(struct dump *d, struct err *err)

@@ -23,16 +23,17 @@
 /* What is known of an open file from outside, while its task is stopped. */
 struct fd_probe {
 	struct task *task;
-	int fd;		     /* its number in the task; -1: not a descriptor (exe, cwd, a mapping) */
-	int own;	     /* our copy: the same open file; for fd -1 and O_PATH files an O_PATH descriptor */
-	struct stat st;	     /* of the file */
-	uint64_t mnt_id;     /* of the mount it was opened on, 0: unknown */
-	unsigned int flags;  /* open flags as in fdinfo, without O_CLOEXEC */
-	uint64_t pos;	     /* offset */
-	const char *link;    /* text of the link in /proc/PID/fd, without " (deleted)" */
-	bool deleted;	     /* the link ended in " (deleted)" */
-	const char *fdinfo;  /* all text of /proc/PID/fdinfo/FD; "" if fd is -1 */
-	const char *proc_ref; /* the link itself, for messages and re-opening: "1234/fd/5", "1234/exe" below /proc */
+	int fd;	 /* its number in the task; -1: not a descriptor (exe, cwd, a mapping) */
+	int own; /* our copy: the same open file; for fd -1 and O_PATH files an O_PATH descriptor */
+	struct stat st;	    /* of the file */
+	uint64_t mnt_id;    /* of the mount it was opened on, 0: unknown */
+	unsigned int flags; /* open flags as in fdinfo, without O_CLOEXEC */
+	uint64_t pos;	    /* offset */
+	const char *link;   /* text of the link in /proc/PID/fd, without " (deleted)" */
+	bool deleted;	    /* the link ended in " (deleted)" */
+	const char *fdinfo; /* all text of /proc/PID/fdinfo/FD; "" if fd is -1 */
+	const char *
+		proc_ref; /* the link itself, for messages and re-opening: "1234/fd/5", "1234/exe" below /proc */
 };
 
 /*
@@ -44,25 +45,31 @@ struct file_kind {
 	FdTypes type;
 	const char *anon;
 	bool (*match)(const struct fd_probe *p);
-	size_t state_size; /* private memory per run, zeroed: kind_state() */
+	size_t state_size;		  /* private memory per run, zeroed: kind_state() */
 	const enum kernel_feature *needs; /* ended by KERNEL_NONE */
 
 	/* dump */
 	int (*collect)(struct dump *d, const struct fd_probe *p, FileEntry *fe, struct err *err);
-	int (*collect_end)(struct dump *d, struct err *err); /* once, after all files of all tasks */
+	int (*collect_end)(struct dump *d,
+			   struct err *err); /* once, after all files of all tasks */
 	int (*drain)(struct dump *d, struct file *f, struct err *err);
 	int (*drain_end)(struct dump *d, struct err *err); /* once: images of the kind's own */
-	void (*dump_end)(struct dump *d, bool ok); /* once, in any case: @ok, the images are complete */
+	void (*dump_end)(struct dump *d,
+			 bool ok); /* once, in any case: @ok, the images are complete */
 
 	/* restore */
-	int (*read_begin)(struct restore *r, struct err *err); /* once, before files.img: images of its own */
+	int (*read_begin)(struct restore *r,
+			  struct err *err); /* once, before files.img: images of its own */
 	int (*read)(struct restore *r, struct file *f, struct err *err);
 	int (*plan)(struct restore *r, struct file *f, struct err *err);
-	int (*before)(struct restore *r, struct err *err); /* once, in the coordinator, before tasks exist */
+	int (*before)(struct restore *r,
+		      struct err *err); /* once, in the coordinator, before tasks exist */
 	int (*open)(struct restore *r, struct file *f, struct err *err);
 	int (*link)(struct restore *r, struct file *f, int fd, struct err *err);
-	int (*after)(struct restore *r, struct err *err); /* once, in the coordinator, when all are open */
-	void (*restore_end)(struct restore *r, bool ok); /* once, in the coordinator, in any case: @ok, the tasks run */
+	int (*after)(struct restore *r,
+		     struct err *err); /* once, in the coordinator, when all are open */
+	void (*restore_end)(struct restore *r,
+			    bool ok); /* once, in the coordinator, in any case: @ok, the tasks run */
 };
 
 /* What happens to one task. */
@@ -81,14 +88,21 @@ struct task_kind {
 	int (*read_begin)(struct restore *r, struct err *err); /* once */
 	int (*read)(struct restore *r, struct task *t, struct err *err);
 	int (*plan)(struct restore *r, struct task *t, struct err *err);
-	int (*before)(struct restore *r, struct err *err); /* once, in the coordinator, before tasks exist */
-	int (*fork)(struct restore *r, struct task *t, struct err *err); /* in its session; before children are born into it */
-	int (*born)(struct restore *r, struct task *t, struct err *err); /* all tasks exist; before files */
-	int (*open)(struct restore *r, struct task *t, struct err *err); /* its descriptors are in place */
-	int (*map)(struct restore *r, struct task *t, struct err *err);	 /* pack for the restorer */
-	int (*after)(struct restore *r, struct err *err); /* once, in the coordinator, when all have their memory */
-	int (*resume)(struct restore *r, struct task *t, struct err *err); /* in the coordinator: complete, and still stopped */
-	void (*restore_end)(struct restore *r, bool ok); /* once, in the coordinator, in any case: @ok, the tasks run */
+	int (*before)(struct restore *r,
+		      struct err *err); /* once, in the coordinator, before tasks exist */
+	int (*fork)(struct restore *r, struct task *t,
+		    struct err *err); /* in its session; before children are born into it */
+	int (*born)(struct restore *r, struct task *t,
+		    struct err *err); /* all tasks exist; before files */
+	int (*open)(struct restore *r, struct task *t,
+		    struct err *err); /* its descriptors are in place */
+	int (*map)(struct restore *r, struct task *t, struct err *err); /* pack for the restorer */
+	int (*after)(struct restore *r,
+		     struct err *err); /* once, in the coordinator, when all have their memory */
+	int (*resume)(struct restore *r, struct task *t,
+		      struct err *err); /* in the coordinator: complete, and still stopped */
+	void (*restore_end)(struct restore *r,
+			    bool ok); /* once, in the coordinator, in any case: @ok, the tasks run */
 };
 
 /* What happens to one namespace (arrives with the namespaces). */

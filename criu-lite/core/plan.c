@@ -19,7 +19,8 @@ static bool is_dead(struct restore *r, pid_t pid)
 	struct proc_stat st;
 	struct err unused = { 0 };
 
-	return proc_read_stat(r->proc, pid, pid, &st, &unused) < 0 || st.state == 'Z' || st.state == 'X';
+	return proc_read_stat(r->proc, pid, pid, &st, &unused) < 0 || st.state == 'Z' ||
+	       st.state == 'X';
 }
 
 static int check_pid_is_free(struct restore *r, pid_t pid, struct err *err)
@@ -36,16 +37,20 @@ static int check_pid_is_free(struct restore *r, pid_t pid, struct err *err)
 			break;
 		nanosleep(&a_little, NULL);
 	}
-	err_set(err, EEXIST, "cannot use pid %d, \"%s\" has it", pid, proc_comm(r->proc, pid, comm));
+	err_set(err, EEXIST, "cannot use pid %d, \"%s\" has it", pid,
+		proc_comm(r->proc, pid, comm));
 	return err_hint(err, "stop that process, or restore into a new pid namespace");
 }
 
 /* Who is adopted says SIGCHLD when it ends. */
 static int no_exit_signal(const struct task *t, struct err *err)
 {
-	err_set(err, EOPNOTSUPP, "cannot restore task %d: its parent would be told of its end by SIGCHLD, not by signal %u",
+	err_set(err, EOPNOTSUPP,
+		"cannot restore task %d: its parent would be told of its end by SIGCHLD, not by signal %u",
 		t->pid, t->core->tc->exit_signal);
-	return err_hint(err, "its parent cannot give it session %d, and orphans always have SIGCHLD", t->sid);
+	return err_hint(err,
+			"its parent cannot give it session %d, and orphans always have SIGCHLD",
+			t->sid);
 }
 
 static int plan_task(struct restore *r, struct task *t, struct err *err)

@@ -12,8 +12,9 @@ void *region_alloc(struct region *g, size_t size, struct err *err)
 
 	size = (size + 15) & ~(size_t)15;
 	if (g->size - g->used < size) {
-		err_set(err, ENOMEM, "cannot pack %zu bytes more for the restorer, %zu of %zu are used", size, g->used,
-			g->size);
+		err_set(err, ENOMEM,
+			"cannot pack %zu bytes more for the restorer, %zu of %zu are used", size,
+			g->used, g->size);
 		return NULL;
 	}
 	g->used += size;

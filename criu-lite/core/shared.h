@@ -16,7 +16,7 @@
  */
 struct shared_task {
 	uint64_t region, region_size;
-	uint64_t insn; /* a system call instruction in the region */
+	uint64_t insn;	 /* a system call instruction in the region */
 	int32_t carrier; /* of who is adopted: the pid between it and its father */
 };
 
@@ -25,7 +25,7 @@ struct shared {
 	_Alignas(4096) struct err err; /* the first failure of any task, outside of restorers */
 	uint32_t has_err;
 	uint32_t nr_tasks;
-	int32_t last_pid; /* the last that was tried for a helper with any pid */
+	int32_t last_pid;	   /* the last that was tried for a helper with any pid */
 	int32_t *file_fd;	   /* by file->slot: number in its owner, -1: not open */
 	struct shared_task *tasks; /* by task->index; those of helpers come last */
 };

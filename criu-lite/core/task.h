@@ -22,8 +22,8 @@ struct thread {
 	pid_t tid;	/* in its own pid namespace, as in images */
 	pid_t host_tid; /* ours */
 	CoreEntry *core;
-	struct compel_thread *victim; /* dump: its stopped state */
-	struct proc_status status;    /* dump: /proc/PID/task/TID/status */
+	struct compel_thread *victim;	/* dump: its stopped state */
+	struct proc_status status;	/* dump: /proc/PID/task/TID/status */
 	struct parasite_thread *inside; /* dump, from stage drain on: what it says of itself */
 
 	/* resume: it has entered its system call again, and this came of it; see core/wait.h */
@@ -34,7 +34,7 @@ struct thread {
 struct task {
 	struct task *parent; /* NULL: the root of the tree */
 	struct list children, sibling;
-	struct list link; /* in tree->tasks: parents before children */
+	struct list link;   /* in tree->tasks: parents before children */
 	unsigned int index; /* position in that order, from 0 */
 
 	pid_t pid, pgid, sid; /* in its own pid namespace, as in images */
@@ -49,17 +49,17 @@ struct task {
 	struct fdtable *fdtable; /* NULL for zombies */
 
 	/* dump */
-	struct proc_stat stat;	    /* /proc/PID/stat */
-	struct compel_task *victim; /* NULL for zombies */
-	struct waits *waits; /* see core/wait.h */
+	struct proc_stat stat;	      /* /proc/PID/stat */
+	struct compel_task *victim;   /* NULL for zombies */
+	struct waits *waits;	      /* see core/wait.h */
 	struct parasite_task *inside; /* from stage drain on: what it says of itself */
-	int pidfd;		    /* -1 for zombies */
+	int pidfd;		      /* -1 for zombies */
 	bool spoilt; /* a kind has refused it, so what is known of it is not complete */
 
 	/* restore */
-	struct birth *birth; /* plan: who forks it, see core/births.h */
-	size_t region_room; /* plan: bytes that its kinds will pack into the region */
-	vec(struct file *) owned;	/* what it opens, in order of level and id */
+	struct birth *birth;	       /* plan: who forks it, see core/births.h */
+	size_t region_room;	       /* plan: bytes that its kinds will pack into the region */
+	vec(struct file *) owned;      /* what it opens, in order of level and id */
 	vec(struct file_need *) needs; /* files it needs besides its descriptors */
 };
 
@@ -101,7 +101,8 @@ const char *task_comm(const struct task *t);
  * result (0 or more) is returned.
  */
 long task_call(struct task *t, uint32_t cmd, void *args, size_t len, struct err *err);
-long task_call_thread(struct task *t, struct thread *th, uint32_t cmd, void *args, size_t len, struct err *err);
+long task_call_thread(struct task *t, struct thread *th, uint32_t cmd, void *args, size_t len,
+		      struct err *err);
 
 /* Restore: pstree.img, core-*.img, ids-*.img into r->tree. */
 int tree_read(struct restore *r, struct err *err);

@@ -92,7 +92,8 @@ const char *task_comm(const struct task *t)
 	return t->core && t->core->tc && t->core->tc->comm ? t->core->tc->comm : "?";
 }
 
-long task_call_thread(struct task *t, struct thread *th, uint32_t cmd, void *args, size_t len, struct err *err)
+long task_call_thread(struct task *t, struct thread *th, uint32_t cmd, void *args, size_t len,
+		      struct err *err)
 {
 	long ret;
 
@@ -101,8 +102,8 @@ long task_call_thread(struct task *t, struct thread *th, uint32_t cmd, void *arg
 	    inject_point(err, "call:%u:end", cmd) < 0)
 		return err_in(err, "task %d", t->host_pid);
 	if (ret < 0)
-		err_set(err, (int)-ret, "cannot run parasite command %u in task %d, thread %d", cmd, t->host_pid,
-			th->host_tid);
+		err_set(err, (int)-ret, "cannot run parasite command %u in task %d, thread %d", cmd,
+			t->host_pid, th->host_tid);
 	if (ret == -ENOSPC || ret == -EDQUOT)
 		return err_hint(err, "make room, or use another directory for the images");
 	return ret;
@@ -120,11 +121,14 @@ static int read_thread_core(struct restore *r, struct task *t, struct thread *th
 	void *core;
 	bool found;
 
-	if (image_get_one(r->store, IMAGE_CORE, (unsigned long)th->tid, r->arena, &core, &found, err) < 0)
+	if (image_get_one(r->store, IMAGE_CORE, (unsigned long)th->tid, r->arena, &core, &found,
+			  err) < 0)
 		return -err->code;
 	if (!found) {
-		err_set(err, ENOENT, "cannot read core-%d.img of task %d: there is no such image", th->tid, t->pid);
-		return err_hint(err, "the checkpoint is damaged or was not finished; take it again");
+		err_set(err, ENOENT, "cannot read core-%d.img of task %d: there is no such image",
+			th->tid, t->pid);
+		return err_hint(err,
+				"the checkpoint is damaged or was not finished; take it again");
 	}
 	th->core = core;
 	return 0;
@@ -135,8 +139,9 @@ static int check_core(struct task *t, struct err *err)
 	const CoreEntry *core = t->core;
 
 	if (!core->tc)
-		return err_set(err, EINVAL, "cannot restore task %d: core-%d.img says nothing of the task", t->pid,
-			       t->pid);
+		return err_set(err, EINVAL,
+			       "cannot restore task %d: core-%d.img says nothing of the task",
+			       t->pid, t->pid);
 	t->state = core->tc->task_state;
 	if (t->state != TASK_ALIVE && t->state != TASK_DEAD && t->state != TASK_STOPPED)
 		return err_set(err, EINVAL, "cannot restore task %d: unknown state %u", t->pid,
@@ -151,11 +156,13 @@ static int read_ids(struct restore *r, struct task *t, struct err *err)
 
 	if (t->state == TASK_DEAD)
 		return 0;
-	if (image_get_one(r->store, IMAGE_IDS, (unsigned long)t->pid, r->arena, &ids, &found, err) < 0)
+	if (image_get_one(r->store, IMAGE_IDS, (unsigned long)t->pid, r->arena, &ids, &found, err) <
+	    0)
 		return -err->code;
 	if (!found && !t->core->ids) {
 		err_set(err, ENOENT, "cannot read ids-%d.img: there is no such image", t->pid);
-		return err_hint(err, "the checkpoint is damaged or was not finished; take it again");
+		return err_hint(err,
+				"the checkpoint is damaged or was not finished; take it again");
 	}
 	t->ids = found ? ids : t->core->ids;
 	return 0;
@@ -169,13 +176,17 @@ static int add_read_task(struct restore *r, const PstreeEntry *e, struct err *er
 	if (e->ppid) {
 		parent = task_by_pid(r->tree, (pid_t)e->ppid);
 		if (!parent)
-			return err_set(err, EINVAL, "cannot restore task %u: its parent %u is not in pstree.img before it",
-				       e->pid, e->ppid);
+			return err_set(
+				err, EINVAL,
+				"cannot restore task %u: its parent %u is not in pstree.img before it",
+				e->pid, e->ppid);
 	} else if (r->tree->root) {
-		return err_set(err, EINVAL, "cannot restore task %u: pstree.img has a second root", e->pid);
+		return err_set(err, EINVAL, "cannot restore task %u: pstree.img has a second root",
+			       e->pid);
 	}
 	if (!e->n_threads || !e->pid || e->pid > 1u << 22 || task_by_pid(r->tree, (pid_t)e->pid))
-		return err_set(err, EINVAL, "cannot restore task %u: pstree.img is damaged", e->pid);
+		return err_set(err, EINVAL, "cannot restore task %u: pstree.img is damaged",
+			       e->pid);
 
 	t = task_new(r->arena, r->tree, parent);
 	task_has_pid(r->arena, r->tree, t, (pid_t)e->pid);

@@ -67,7 +67,8 @@ static int enter_session(struct restore *r, struct err *err)
 		return err_sys(err, "cannot begin session %d", t->pid);
 	if (b->leads_group && !b->leads && setpgid(0, 0) < 0)
 		return err_sys(err, "cannot begin process group %d", t->pid);
-	if (!b->is_helper && t->state != TASK_DEAD && run_kinds(r, "fork", offsetof(struct task_kind, fork), err) < 0)
+	if (!b->is_helper && t->state != TASK_DEAD &&
+	    run_kinds(r, "fork", offsetof(struct task_kind, fork), err) < 0)
 		return -err->code;
 	return worker_fork(r, false, err);
 }
@@ -77,7 +78,8 @@ static int enter_group(struct restore *r, struct err *err)
 {
 	const struct task *t = r->self, *root = r->tree->root;
 
-	if (t->pgid == getpgid(0) || (t->pgid == root->pgid && root->pid != root->sid && !task_by_pid(r->tree, t->pgid)))
+	if (t->pgid == getpgid(0) ||
+	    (t->pgid == root->pgid && root->pid != root->sid && !task_by_pid(r->tree, t->pgid)))
 		return 0;
 	if (setpgid(0, t->pgid) < 0)
 		return err_sys(err, "cannot join process group %d", t->pgid);
@@ -140,7 +142,8 @@ static int stage_open(struct restore *r, struct err *err)
 {
 	unsigned int level;
 
-	if (files_prepare(r, err) < 0 || run_kinds(r, "born", offsetof(struct task_kind, born), err) < 0)
+	if (files_prepare(r, err) < 0 ||
+	    run_kinds(r, "born", offsetof(struct task_kind, born), err) < 0)
 		return -err->code;
 	for (level = 0; level < r->files->nr_levels; level++) {
 		if (files_open(r, level, err) < 0)
@@ -255,6 +258,8 @@ void worker_main(struct restore *r, struct task *t)
 	if (stage_map(r, &err) < 0)
 		worker_fail(r, &err);
 	log_debug("enter the restorer");
-	arch_enter_restorer(r->region->start, (char *)(uintptr_t)r->region->threads[0].stack +
-				    r->region->threads[0].stack_size, r->region->args);
+	arch_enter_restorer(r->region->start,
+			    (char *)(uintptr_t)r->region->threads[0].stack +
+				    r->region->threads[0].stack_size,
+			    r->region->args);
 }

@@ -45,8 +45,8 @@ struct parasite_task {
 	int32_t dumpable;
 	int32_t thp_disabled;
 	int32_t child_subreaper;
-	int32_t membarrier; /* mask of registrations, or negative errno */
-	int32_t mdwe;	    /* PR_GET_MDWE */
+	int32_t membarrier;   /* mask of registrations, or negative errno */
+	int32_t mdwe;	      /* PR_GET_MDWE */
 	int32_t memory_merge; /* PR_GET_MEMORY_MERGE */
 	int32_t lock_future;  /* MCL_*: what memory mapped from now on will be */
 	uint64_t vector_permitted; /* vector state it may use that others may not, by number of component */
@@ -58,10 +58,10 @@ struct parasite_thread {
 	uint32_t sas_flags;
 	uint32_t pdeath_sig;
 	uint32_t securebits;
-	uint32_t tsc;	   /* PR_TSC_*, 0: this CPU has nothing of the kind */
-	uint32_t mce_kill; /* PR_MCE_KILL_* */
+	uint32_t tsc;			       /* PR_TSC_*, 0: this CPU has nothing of the kind */
+	uint32_t mce_kill;		       /* PR_MCE_KILL_* */
 	uint32_t speculation[NR_SPECULATIONS]; /* PR_SPEC_* */
-	uint32_t memory_policy; /* MPOL_*, with flags */
+	uint32_t memory_policy;		       /* MPOL_*, with flags */
 	uint32_t pad;
 	uint64_t nodes[NR_NODES / 64]; /* of its memory policy */
 };
@@ -127,25 +127,25 @@ struct shared_page {
 	uint64_t arg;	 /* an address, a signal ...: depends on op */
 
 	/* for tests of what happens when something fails */
-	uint32_t inject;      /* there is one: what follows is of interest */
-	uint32_t inject_op;   /* where; RST_NONE: nowhere */
-	int32_t inject_code;  /* the errno to report, 0: none */
-	int32_t inject_kill;  /* whom to kill, -1: ourselves, 0: nobody */
-	uint64_t passed;      /* out, bit N: operation N has been done by somebody */
+	uint32_t inject;     /* there is one: what follows is of interest */
+	uint32_t inject_op;  /* where; RST_NONE: nowhere */
+	int32_t inject_code; /* the errno to report, 0: none */
+	int32_t inject_kill; /* whom to kill, -1: ourselves, 0: nobody */
+	uint64_t passed;     /* out, bit N: operation N has been done by somebody */
 };
 
 /* What a restorer was doing when it failed; the host has the words for each. */
 enum restorer_op {
 	RST_NONE,
-	RST_UNMAP,   /* arg: address */
-	RST_VDSO,    /* arg: address */
-	RST_MMAP,    /* arg: address of the vma */
-	RST_READ,    /* arg: address that pages were read to */
-	RST_PROTECT, /* arg: address */
-	RST_MADVISE, /* arg: address */
-	RST_MM,	     /* PR_SET_MM_MAP */
-	RST_THREAD,  /* arg: tid */
-	RST_FILLER,  /* helper for reading pages */
+	RST_UNMAP,     /* arg: address */
+	RST_VDSO,      /* arg: address */
+	RST_MMAP,      /* arg: address of the vma */
+	RST_READ,      /* arg: address that pages were read to */
+	RST_PROTECT,   /* arg: address */
+	RST_MADVISE,   /* arg: address */
+	RST_MM,	       /* PR_SET_MM_MAP */
+	RST_THREAD,    /* arg: tid */
+	RST_FILLER,    /* helper for reading pages */
 	RST_SIGACTION, /* arg: signal */
 	RST_SIGQUEUE,  /* arg: signal */
 	RST_ITIMER,    /* arg: which */
@@ -179,7 +179,7 @@ struct restorer_vma {
 	uint32_t fill;	/* pages are read into it before it gets its protection */
 	int32_t shm;	/* System V segment, -1: none */
 	uint32_t shm_flags;
-	uint64_t shm_len; /* of the segment, whole pages */
+	uint64_t shm_len;    /* of the segment, whole pages */
 	uint32_t lock_flags; /* of mlock2() */
 	uint32_t pad;
 };
@@ -212,17 +212,17 @@ struct restorer_patch {
 
 /* What mm/ needs; filled by stage map of mem/. */
 struct restorer_mm {
-	uint64_t vmas, nr_vmas; /* struct restorer_vma[] */
-	uint64_t ios, nr_ios;	/* struct restorer_io[] */
-	uint64_t fillers;	/* how many helpers besides the leader read pages */
-	uint64_t vdso;		/* where vvar and vdso go as one block, 0: nowhere */
-	uint64_t patches, nr_patches; /* struct restorer_patch[] */
+	uint64_t vmas, nr_vmas;		    /* struct restorer_vma[] */
+	uint64_t ios, nr_ios;		    /* struct restorer_io[] */
+	uint64_t fillers;		    /* how many helpers besides the leader read pages */
+	uint64_t vdso;			    /* where vvar and vdso go as one block, 0: nowhere */
+	uint64_t patches, nr_patches;	    /* struct restorer_patch[] */
 	uint64_t prctl_map, prctl_map_size; /* struct prctl_mm_map */
 	int32_t dumpable;
 	int32_t thp_disabled;
-	uint64_t task_size;	/* end of what is unmapped */
-	uint64_t next_io;	/* shared by the fillers: index of the next of ios */
-	uint64_t membarrier;	/* registrations to repeat */
+	uint64_t task_size;	    /* end of what is unmapped */
+	uint64_t next_io;	    /* shared by the fillers: index of the next of ios */
+	uint64_t membarrier;	    /* registrations to repeat */
 	uint64_t guards, nr_guards; /* struct restorer_iov[]: lightweight guard pages */
 	uint64_t seals, nr_seals;   /* struct restorer_seal[] */
 	uint64_t filler_stacks;	    /* RESTORER_STACK bytes each */
@@ -246,7 +246,7 @@ struct restorer_creds {
 };
 
 struct restorer_thread {
-	uint64_t args;	      /* struct restorer_args */
+	uint64_t args;		    /* struct restorer_args */
 	uint64_t stack, stack_size; /* what it runs on until its registers are set */
 	int32_t tid;
 	uint32_t index; /* 0: the leader */
@@ -261,13 +261,14 @@ struct restorer_thread {
 	uint32_t vector_large; /* it uses vector state for which the kernel must make room first */
 	char comm[16];
 	struct restorer_creds creds;
-	uint64_t filters, nr_filters; /* struct restorer_filter[], in the order they are installed */
-	uint64_t strict;	      /* seccomp strict mode */
-	uint64_t siginfos, nr_siginfos; /* 128 bytes each, queued to this thread */
-	uint32_t tsc;	   /* PR_SET_TSC, 0: as it is */
-	uint32_t mce_kill; /* PR_MCE_KILL_* */
+	uint64_t filters,
+		nr_filters; /* struct restorer_filter[], in the order they are installed */
+	uint64_t strict;    /* seccomp strict mode */
+	uint64_t siginfos, nr_siginfos;	       /* 128 bytes each, queued to this thread */
+	uint32_t tsc;			       /* PR_SET_TSC, 0: as it is */
+	uint32_t mce_kill;		       /* PR_MCE_KILL_* */
 	uint32_t speculation[NR_SPECULATIONS]; /* PR_SPEC_*, 0: as it is */
-	uint32_t memory_policy; /* MPOL_*, with flags */
+	uint32_t memory_policy;		       /* MPOL_*, with flags */
 	uint64_t nodes[NR_NODES / 64];
 };
 
@@ -296,10 +297,12 @@ struct restorer_lock {
 };
 
 struct restorer_args {
-	uint64_t shared;	    /* struct shared_page */
-	uint64_t region, region_size; /* everything of ours: code, this, stacks; unmapped last, from outside */
-	uint64_t closes, nr_closes; /* int32_t[]: descriptors of ours, closed when memory is there */
-	uint64_t locks, nr_locks;   /* struct restorer_lock[]: set when nothing is closed any more */
+	uint64_t shared; /* struct shared_page */
+	uint64_t region,
+		region_size; /* everything of ours: code, this, stacks; unmapped last, from outside */
+	uint64_t closes,
+		nr_closes;	  /* int32_t[]: descriptors of ours, closed when memory is there */
+	uint64_t locks, nr_locks; /* struct restorer_lock[]: set when nothing is closed any more */
 	int32_t pid;
 	uint32_t nr_threads;
 	uint64_t threads; /* struct restorer_thread[], the leader first */
@@ -308,7 +311,7 @@ struct restorer_args {
 	struct parasite_sigaction sigactions[64];
 	uint64_t sigaction_mask; /* bit N-1: sigactions[N-1] is set */
 	struct parasite_itimer itimers[3];
-	uint64_t timers, nr_timers; /* struct restorer_timer[] */
+	uint64_t timers, nr_timers;	/* struct restorer_timer[] */
 	uint64_t siginfos, nr_siginfos; /* 128 bytes each, queued to the process */
 	struct restorer_rlimit rlimits[16];
 	uint32_t nr_rlimits;
@@ -317,7 +320,7 @@ struct restorer_args {
 	uint32_t mdwe; /* PR_SET_MDWE */
 	uint64_t vector_permitted;
 	uint32_t memory_merge;
-	uint32_t lock_future; /* MCL_* */
+	uint32_t lock_future;	 /* MCL_* */
 	uint64_t shared_filters; /* the first of each thread's filters that are the same for all */
 };
 

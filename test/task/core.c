@@ -93,15 +93,15 @@ static inline void load_vectors(const struct registers *r)
 #define LOAD(insn, reg, n) __asm__ volatile(insn " %0, %%" reg #n : : "m"(z[64 * n]));
 #define LOAD_LOW(insn, reg)                                                                 \
 	LOAD(insn, reg, 0)                                                                  \
-	LOAD(insn, reg, 1) LOAD(insn, reg, 2) LOAD(insn, reg, 3) LOAD(insn, reg, 4)         \
-		LOAD(insn, reg, 5) LOAD(insn, reg, 6) LOAD(insn, reg, 7) LOAD(insn, reg, 8) \
-			LOAD(insn, reg, 9) LOAD(insn, reg, 10) LOAD(insn, reg, 11)          \
-				LOAD(insn, reg, 12) LOAD(insn, reg, 13) LOAD(insn, reg, 14) \
-					LOAD(insn, reg, 15)
-#define LOAD_HIGH                                                                              \
-	LOAD("vmovdqu64", "zmm", 16)                                                           \
-	LOAD("vmovdqu64", "zmm", 17) LOAD("vmovdqu64", "zmm", 23) LOAD("vmovdqu64", "zmm", 30) \
-		LOAD("vmovdqu64", "zmm", 31)
+	LOAD(insn, reg, 1)                                                                  \
+	LOAD(insn, reg, 2) LOAD(insn, reg, 3) LOAD(insn, reg, 4) LOAD(insn, reg, 5)         \
+		LOAD(insn, reg, 6) LOAD(insn, reg, 7) LOAD(insn, reg, 8) LOAD(insn, reg, 9) \
+			LOAD(insn, reg, 10) LOAD(insn, reg, 11) LOAD(insn, reg, 12)         \
+				LOAD(insn, reg, 13) LOAD(insn, reg, 14) LOAD(insn, reg, 15)
+#define LOAD_HIGH                    \
+	LOAD("vmovdqu64", "zmm", 16) \
+	LOAD("vmovdqu64", "zmm", 17) \
+	LOAD("vmovdqu64", "zmm", 23) LOAD("vmovdqu64", "zmm", 30) LOAD("vmovdqu64", "zmm", 31)
 
 	if (has_avx512) {
 		LOAD_LOW("vmovdqu64", "zmm")
@@ -123,15 +123,15 @@ static inline void store_vectors(struct registers *r)
 	__asm__ volatile(insn " %%" reg #n ", %0" : "=m"(*(char(*)[64]) & z[64 * n]));
 #define STORE_LOW(insn, reg)                                                                    \
 	STORE(insn, reg, 0)                                                                     \
-	STORE(insn, reg, 1) STORE(insn, reg, 2) STORE(insn, reg, 3) STORE(insn, reg, 4)         \
-		STORE(insn, reg, 5) STORE(insn, reg, 6) STORE(insn, reg, 7) STORE(insn, reg, 8) \
-			STORE(insn, reg, 9) STORE(insn, reg, 10) STORE(insn, reg, 11)           \
-				STORE(insn, reg, 12) STORE(insn, reg, 13) STORE(insn, reg, 14)  \
-					STORE(insn, reg, 15)
-#define STORE_HIGH                                                                                \
-	STORE("vmovdqu64", "zmm", 16)                                                             \
-	STORE("vmovdqu64", "zmm", 17) STORE("vmovdqu64", "zmm", 23) STORE("vmovdqu64", "zmm", 30) \
-		STORE("vmovdqu64", "zmm", 31)
+	STORE(insn, reg, 1)                                                                     \
+	STORE(insn, reg, 2) STORE(insn, reg, 3) STORE(insn, reg, 4) STORE(insn, reg, 5)         \
+		STORE(insn, reg, 6) STORE(insn, reg, 7) STORE(insn, reg, 8) STORE(insn, reg, 9) \
+			STORE(insn, reg, 10) STORE(insn, reg, 11) STORE(insn, reg, 12)          \
+				STORE(insn, reg, 13) STORE(insn, reg, 14) STORE(insn, reg, 15)
+#define STORE_HIGH                    \
+	STORE("vmovdqu64", "zmm", 16) \
+	STORE("vmovdqu64", "zmm", 17) \
+	STORE("vmovdqu64", "zmm", 23) STORE("vmovdqu64", "zmm", 30) STORE("vmovdqu64", "zmm", 31)
 
 	if (has_avx512) {
 		STORE_LOW("vmovdqu64", "zmm")

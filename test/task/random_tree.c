@@ -31,7 +31,7 @@ static struct state {
 	int new_place, result; /* of the command that is carried out */
 	pid_t group;
 	volatile int done;
-} *state;
+} * state;
 
 static int pipes[MOST][2];
 static unsigned int seed = 7;
@@ -147,7 +147,8 @@ static void reap(void)
 
 static void step(void)
 {
-	static const enum command often[] = { FORK, FORK, FORK, SETSID, SETSID, EXIT, REAPER, NO_REAPER, GROUP, JOIN };
+	static const enum command often[] = { FORK, FORK,   FORK,      SETSID, SETSID,
+					      EXIT, REAPER, NO_REAPER, GROUP,  JOIN };
 	enum command c = often[rand() % 10];
 	int i = any(true), new = any(false);
 
@@ -165,7 +166,8 @@ static void step(void)
 
 static bool make(void)
 {
-	state = mmap(NULL, sizeof(*state), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	state = mmap(NULL, sizeof(*state), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		     0);
 	if (state == MAP_FAILED || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 		return false;
 	for (int i = 0; i < MOST; i++)
@@ -189,9 +191,10 @@ static bool is_same(int i)
 
 	if (!expect(look(&now)) || !expect((was->how == 'Z') == (now.how == 'Z')))
 		return false;
-	if (now.ppid != (i ? was->ppid : getppid()) || now.pgid != was->pgid || now.sid != was->sid) {
-		fprintf(stderr, "%d: parent %d, group %d, session %d; were %d, %d, %d\n", now.pid, now.ppid,
-			now.pgid, now.sid, was->ppid, was->pgid, was->sid);
+	if (now.ppid != (i ? was->ppid : getppid()) || now.pgid != was->pgid ||
+	    now.sid != was->sid) {
+		fprintf(stderr, "%d: parent %d, group %d, session %d; were %d, %d, %d\n", now.pid,
+			now.ppid, now.pgid, now.sid, was->ppid, was->pgid, was->sid);
 		return false;
 	}
 	return now.how == 'Z' || expect(tell(i, CHECK));
@@ -204,7 +207,8 @@ static bool has_code(int i)
 
 	if (was->how != 'Z' || was->ppid != getpid())
 		return true;
-	return expect(waitpid(was->pid, &status, 0) == was->pid) && expect(WEXITSTATUS(status) == i + 3);
+	return expect(waitpid(was->pid, &status, 0) == was->pid) &&
+	       expect(WEXITSTATUS(status) == i + 3);
 }
 
 static bool same(void)

@@ -75,10 +75,13 @@ static void live(void)
 	pid_t pid = any_living();
 
 	switch (rand() % 8) {
-	case 0: case 1: case 2:
+	case 0:
+	case 1:
+	case 2:
 		past[nr_past++] = (struct past){ pid, of(pid)->sid, of(pid)->pgid, true, false };
 		break;
-	case 3: case 4:
+	case 3:
+	case 4:
 		if (!has_group(pid))
 			of(pid)->sid = of(pid)->pgid = pid;
 		break;
@@ -202,7 +205,8 @@ static void histories(unsigned int nr, bool shuffled)
 		result = try(&arena, &err);
 		results[result]++;
 		if (result && shown++ < 5)
-			printf("# seed %u, %d tasks: %s\n", seed, size, result == 1 ? err.what : "wrong");
+			printf("# seed %u, %d tasks: %s\n", seed, size,
+			       result == 1 ? err.what : "wrong");
 		arena_fini(&arena);
 	}
 	ok(results[0] == (int)nr, "%u trees with pids %s: %d refused, %d wrong", nr,
