@@ -90,28 +90,41 @@ static inline void load_vectors(const struct registers *r)
 {
 	const unsigned char *z = &r->zmm[0][0];
 
-#define LOAD(insn, reg, n) __asm__ volatile(insn " %0, %%" reg #n : : "m"(z[64 * n]));
-#define LOAD_LOW(insn, reg)                                                                 \
-	LOAD(insn, reg, 0)                                                                  \
-	LOAD(insn, reg, 1)                                                                  \
-	LOAD(insn, reg, 2) LOAD(insn, reg, 3) LOAD(insn, reg, 4) LOAD(insn, reg, 5)         \
-		LOAD(insn, reg, 6) LOAD(insn, reg, 7) LOAD(insn, reg, 8) LOAD(insn, reg, 9) \
-			LOAD(insn, reg, 10) LOAD(insn, reg, 11) LOAD(insn, reg, 12)         \
-				LOAD(insn, reg, 13) LOAD(insn, reg, 14) LOAD(insn, reg, 15)
-#define LOAD_HIGH                    \
-	LOAD("vmovdqu64", "zmm", 16) \
-	LOAD("vmovdqu64", "zmm", 17) \
-	LOAD("vmovdqu64", "zmm", 23) LOAD("vmovdqu64", "zmm", 30) LOAD("vmovdqu64", "zmm", 31)
+#define LOAD(insn, reg, n) __asm__ volatile(insn " %0, %%" reg #n : : "m"(z[64 * n]))
+#define LOAD_LOW(insn, reg)  \
+	LOAD(insn, reg, 0);  \
+	LOAD(insn, reg, 1);  \
+	LOAD(insn, reg, 2);  \
+	LOAD(insn, reg, 3);  \
+	LOAD(insn, reg, 4);  \
+	LOAD(insn, reg, 5);  \
+	LOAD(insn, reg, 6);  \
+	LOAD(insn, reg, 7);  \
+	LOAD(insn, reg, 8);  \
+	LOAD(insn, reg, 9);  \
+	LOAD(insn, reg, 10); \
+	LOAD(insn, reg, 11); \
+	LOAD(insn, reg, 12); \
+	LOAD(insn, reg, 13); \
+	LOAD(insn, reg, 14); \
+	LOAD(insn, reg, 15)
+#define LOAD_HIGH                     \
+	LOAD("vmovdqu64", "zmm", 16); \
+	LOAD("vmovdqu64", "zmm", 17); \
+	LOAD("vmovdqu64", "zmm", 23); \
+	LOAD("vmovdqu64", "zmm", 30); \
+	LOAD("vmovdqu64", "zmm", 31)
 
 	if (has_avx512) {
-		LOAD_LOW("vmovdqu64", "zmm")
-		LOAD_HIGH __asm__ volatile("kmovq %0, %%k1; kmovq %1, %%k5; kmovq %2, %%k7"
-					   :
-					   : "m"(r->k[1]), "m"(r->k[5]), "m"(r->k[7]));
+		LOAD_LOW("vmovdqu64", "zmm");
+		LOAD_HIGH;
+		__asm__ volatile("kmovq %0, %%k1; kmovq %1, %%k5; kmovq %2, %%k7"
+				 :
+				 : "m"(r->k[1]), "m"(r->k[5]), "m"(r->k[7]));
 	} else if (has_avx) {
-		LOAD_LOW("vmovdqu", "ymm")
+		LOAD_LOW("vmovdqu", "ymm");
 	} else {
-		LOAD_LOW("movdqu", "xmm")
+		LOAD_LOW("movdqu", "xmm");
 	}
 }
 
@@ -120,27 +133,40 @@ static inline void store_vectors(struct registers *r)
 	unsigned char *z = &r->zmm[0][0];
 
 #define STORE(insn, reg, n) \
-	__asm__ volatile(insn " %%" reg #n ", %0" : "=m"(*(char(*)[64]) & z[64 * n]));
-#define STORE_LOW(insn, reg)                                                                    \
-	STORE(insn, reg, 0)                                                                     \
-	STORE(insn, reg, 1)                                                                     \
-	STORE(insn, reg, 2) STORE(insn, reg, 3) STORE(insn, reg, 4) STORE(insn, reg, 5)         \
-		STORE(insn, reg, 6) STORE(insn, reg, 7) STORE(insn, reg, 8) STORE(insn, reg, 9) \
-			STORE(insn, reg, 10) STORE(insn, reg, 11) STORE(insn, reg, 12)          \
-				STORE(insn, reg, 13) STORE(insn, reg, 14) STORE(insn, reg, 15)
-#define STORE_HIGH                    \
-	STORE("vmovdqu64", "zmm", 16) \
-	STORE("vmovdqu64", "zmm", 17) \
-	STORE("vmovdqu64", "zmm", 23) STORE("vmovdqu64", "zmm", 30) STORE("vmovdqu64", "zmm", 31)
+	__asm__ volatile(insn " %%" reg #n ", %0" : "=m"(*(char(*)[64]) & z[64 * n]))
+#define STORE_LOW(insn, reg)  \
+	STORE(insn, reg, 0);  \
+	STORE(insn, reg, 1);  \
+	STORE(insn, reg, 2);  \
+	STORE(insn, reg, 3);  \
+	STORE(insn, reg, 4);  \
+	STORE(insn, reg, 5);  \
+	STORE(insn, reg, 6);  \
+	STORE(insn, reg, 7);  \
+	STORE(insn, reg, 8);  \
+	STORE(insn, reg, 9);  \
+	STORE(insn, reg, 10); \
+	STORE(insn, reg, 11); \
+	STORE(insn, reg, 12); \
+	STORE(insn, reg, 13); \
+	STORE(insn, reg, 14); \
+	STORE(insn, reg, 15)
+#define STORE_HIGH                     \
+	STORE("vmovdqu64", "zmm", 16); \
+	STORE("vmovdqu64", "zmm", 17); \
+	STORE("vmovdqu64", "zmm", 23); \
+	STORE("vmovdqu64", "zmm", 30); \
+	STORE("vmovdqu64", "zmm", 31)
 
 	if (has_avx512) {
-		STORE_LOW("vmovdqu64", "zmm")
-		STORE_HIGH __asm__ volatile("kmovq %%k1, %0; kmovq %%k5, %1; kmovq %%k7, %2"
-					    : "=m"(r->k[1]), "=m"(r->k[5]), "=m"(r->k[7]));
+		STORE_LOW("vmovdqu64", "zmm");
+		STORE_HIGH;
+		__asm__ volatile("kmovq %%k1, %0; kmovq %%k5, %1; kmovq %%k7, %2"
+				 : "=m"(r->k[1]), "=m"(r->k[5]), "=m"(r->k[7]));
 	} else if (has_avx) {
-		STORE_LOW("vmovdqu", "ymm")
+		STORE_LOW("vmovdqu", "ymm");
 	} else {
-		STORE_LOW("movdqu", "xmm")
+		STORE_LOW("movdqu", "xmm");
 	}
 }
 
