@@ -23,7 +23,6 @@
 
 /*
  * mm is first: it makes the region that all others pack into.
- * fs is last: it enters the root directory, and names then lead elsewhere.
  */
 #define TASK_KINDS(X)  \
 	X(mm)          \

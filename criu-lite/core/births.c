@@ -537,9 +537,11 @@ static void list_births(struct planning *p)
 			list_add_tail(&(*b)->father->births, &(*b)->sibling);
 
 	*vec_add(p->arena, &births->all) = p->tree->root->birth;
-	for (i = 0; i < births->all.n; i++)
+	for (i = 0; i < births->all.n; i++) {
+		births->all.items[i]->place = (unsigned int)i;
 		list_for_each(child, &births->all.items[i]->births, sibling)
 			*vec_add(p->arena, &births->all) = child;
+	}
 	assert(births->all.n == p->born.n);
 }
 
@@ -572,6 +574,8 @@ int births_plan(struct arena *a, struct tree *tree, bool shell_job, struct birth
 		return -err->code;
 	find_fathers(&p);
 	list_births(&p);
+	if (births_share(a, p.births, err) < 0)
+		return -err->code;
 	*births_ret = p.births;
 	return 0;
 }

@@ -22,6 +22,10 @@ struct fdtable {
 	vec(struct fdtable_entry) entries; /* by rising fd */
 };
 
+/* The table with the id that @t has for it: @t is its first task, or shares it with that. */
+struct fdtable *fdtable_of(struct arena *a, struct files *files, const struct tree *tree,
+			   struct task *t);
+
 /* Dump: list the descriptors of @t and have each claimed by a kind. */
 int fdtable_collect(struct dump *d, struct task *t, struct err *err);
 int fdtable_write(struct dump *d, struct task *t, struct err *err);

@@ -399,9 +399,9 @@ int fdtable_collect(struct dump *d, struct task *t, struct err *err)
 	fd_list fds = { 0 };
 	int *fd;
 
-	t->fdtable = arena_new(d->arena, struct fdtable);
-	t->fdtable->id = t->ids->files_id;
-	t->fdtable->task = t;
+	t->fdtable = fdtable_of(d->arena, d->files, d->tree, t);
+	if (t->fdtable->task != t)
+		return 0;
 	if (proc_read_fds(d->proc, t->host_pid, d->arena, &fds, err) < 0)
 		return -err->code;
 
@@ -418,6 +418,8 @@ int fdtable_write(struct dump *d, struct task *t, struct err *err)
 	scoped_image *img = NULL;
 	struct fdtable_entry *e;
 
+	if (t->fdtable->task != t)
+		return 0;
 	if (image_create_now(d->store, IMAGE_FDINFO, t->fdtable->id, &img, err) < 0)
 		return -err->code;
 	vec_for_each(e, &t->fdtable->entries) {

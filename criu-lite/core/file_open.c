@@ -111,27 +111,47 @@ static int fill_placeholders(const struct fdtable *t, struct err *err)
 	return 0;
 }
 
+static int use_store(struct restore *r, int dir, struct err *err)
+{
+	uint32_t version = r->store->version;
+
+	if (store_open_dirfd(r->arena, dir, &r->store, err) < 0)
+		return -err->code;
+	r->store->version = version;
+	return 0;
+}
+
 int files_prepare(struct restore *r, struct err *err)
 {
 	const struct fdtable *t = r->self->fdtable;
-	uint32_t version = r->store->version;
+	int32_t *told = r->shared->tasks[r->self->index].fds;
 	int log = log_fd(), dir = store_dirfd(r->store);
-	int *ours[] = { &r->coordinator, &r->proc, &dir, &log };
-	int keep[4];
-	size_t i, n = log >= 0 ? 4 : 3;
+	int *ours[NR_KEPT] = { &r->coordinator, &r->proc, &dir, &log };
+	int keep[NR_KEPT];
+	size_t i, n = log >= 0 ? NR_KEPT : NR_KEPT - 1;
 
+	told[NR_KEPT - 1] = -1;
 	for (i = 0; i < n; i++) {
 		if (put_away(t, ours[i], err) < 0)
 			return -err->code;
-		keep[i] = *ours[i];
+		keep[i] = told[i] = *ours[i];
 	}
 	log_set_fd(log);
 	qsort(keep, n, sizeof(keep[0]), compare_fds);
-	if (close_others(keep, n, err) < 0 || store_open_dirfd(r->arena, dir, &r->store, err) < 0)
+	if (close_others(keep, n, err) < 0 || use_store(r, dir, err) < 0)
 		return -err->code;
-	r->store->version = version;
 	find_places(r);
 	return fill_placeholders(t, err);
+}
+
+int files_follow(struct restore *r, const struct task *holder, struct err *err)
+{
+	const int32_t *keep = r->shared->tasks[holder->index].fds;
+
+	r->coordinator = keep[0];
+	r->proc = keep[1];
+	log_set_fd(keep[3]);
+	return use_store(r, keep[2], err);
 }
 
 int restore_borrow_fd(struct restore *r, int n, struct err *err)
@@ -325,9 +345,10 @@ int files_take(struct restore *r, struct err *err)
 	struct fdtable_entry *e;
 	struct file_need **need;
 
-	vec_for_each(e, &r->self->fdtable->entries)
-		if (take_entry(r, e, err) < 0)
-			return -err->code;
+	if (r->self->fdtable->task == r->self)
+		vec_for_each(e, &r->self->fdtable->entries)
+			if (take_entry(r, e, err) < 0)
+				return -err->code;
 	vec_for_each(need, &r->self->needs)
 		if (take_need(r, *need, err) < 0)
 			return -err->code;

@@ -115,6 +115,23 @@ int files_read(struct restore *r, struct err *err)
 	return 0;
 }
 
+struct fdtable *fdtable_of(struct arena *a, struct files *files, const struct tree *tree,
+			   struct task *t)
+{
+	size_t max = tree->nr_tasks * 2, i = (t->ids->files_id * 2654435761u) % max;
+
+	if (!files->tables)
+		files->tables = arena_array(a, struct fdtable *, max);
+	while (files->tables[i] && files->tables[i]->id != t->ids->files_id)
+		i = (i + 1) % max;
+	if (!files->tables[i]) {
+		files->tables[i] = arena_new(a, struct fdtable);
+		files->tables[i]->id = t->ids->files_id;
+		files->tables[i]->task = t;
+	}
+	return files->tables[i];
+}
+
 int fdtable_read(struct restore *r, struct task *t, struct err *err)
 {
 	scoped_image *img = NULL;
@@ -122,9 +139,9 @@ int fdtable_read(struct restore *r, struct task *t, struct err *err)
 	void *msg;
 	int ret, last = -1;
 
-	t->fdtable = arena_new(r->arena, struct fdtable);
-	t->fdtable->id = t->ids->files_id;
-	t->fdtable->task = t;
+	t->fdtable = fdtable_of(r->arena, r->files, r->tree, t);
+	if (t->fdtable->task != t)
+		return 0;
 	if (image_open(r->store, IMAGE_FDINFO, t->ids->files_id, r->arena, &img, &found, err) < 0)
 		return -err->code;
 	if (!found)

@@ -14,6 +14,7 @@
 struct files {
 	struct list list; /* struct file, by rising id */
 	uint32_t last_id;
+	struct fdtable **tables; /* by id, see fdtable_of() */
 
 	/* dump */
 	struct id_set open_files;      /* descriptors: the same open file or not */
@@ -48,6 +49,8 @@ int files_after(struct restore *r, struct err *err);
 
 /* Put our own descriptors out of the way, and placeholders where files will be. */
 int files_prepare(struct restore *r, struct err *err);
+/* Where @holder has done that, in a table that we share with it. */
+int files_follow(struct restore *r, const struct task *holder, struct err *err);
 /* Open what we own of this level. */
 int files_open(struct restore *r, unsigned int level, struct err *err);
 /* Put everything at its number, fetching what others own. */

@@ -77,7 +77,7 @@ static bool is_wanted(const struct restore *r, pid_t pid)
 }
 
 /* fork() with any pid but those that are still needed: the kernel might choose one of them. */
-static pid_t fork_with_free_pid(struct restore *r)
+static pid_t fork_with_free_pid(struct restore *r, uint64_t flags)
 {
 	enum { FIRST = 300, MOST = 1 << 22 }; /* below FIRST are daemons of the boot */
 	pid_t pid, ret;
@@ -87,7 +87,7 @@ static pid_t fork_with_free_pid(struct restore *r)
 		pid = __atomic_add_fetch(&r->shared->last_pid, 1, __ATOMIC_RELAXED);
 		if (is_wanted(r, pid))
 			continue;
-		ret = clone_with_pid(pid, 0, 0);
+		ret = clone_with_pid(pid, flags, 0);
 		if (ret >= 0 || (errno != EEXIST && errno != EINVAL))
 			return ret;
 		if (errno == EINVAL) /* above the highest pid */
@@ -115,7 +115,7 @@ static int fork_failed(const struct task *t, struct err *err)
 static void be_a_carrier(struct restore *r, struct task *t) __attribute__((noreturn));
 static void be_a_carrier(struct restore *r, struct task *t)
 {
-	pid_t pid = fork_with_pid(t->pid, 0, SIGCHLD);
+	pid_t pid = fork_with_pid(t->pid, t->birth->joins, SIGCHLD);
 	struct err err = { 0 };
 
 	if (pid == 0)
@@ -139,10 +139,10 @@ static int exit_signal_of(const struct birth *b)
 	return tc->has_exit_signal ? (int)tc->exit_signal : SIGCHLD;
 }
 
-static int fork_birth(struct restore *r, const struct birth *b, struct err *err)
+int worker_fork(struct restore *r, const struct birth *b, struct err *err)
 {
-	pid_t pid = b->is_adopted ? fork_with_free_pid(r)
-				  : fork_with_pid(b->task->pid, 0, exit_signal_of(b));
+	pid_t pid = b->is_adopted ? fork_with_free_pid(r, b->joins)
+				  : fork_with_pid(b->task->pid, b->joins, exit_signal_of(b));
 
 	if (pid < 0)
 		return fork_failed(b->task, err);
@@ -152,16 +152,6 @@ static int fork_birth(struct restore *r, const struct birth *b, struct err *err)
 		worker_main(r, b->task);
 	if (b->is_adopted)
 		r->shared->tasks[b->task->index].carrier = pid;
-	return 0;
-}
-
-int worker_fork(struct restore *r, bool before, struct err *err)
-{
-	const struct birth *b;
-
-	list_for_each(b, &r->self->birth->births, sibling)
-		if (b->before == before && fork_birth(r, b, err) < 0)
-			return -err->code;
 	return 0;
 }
 

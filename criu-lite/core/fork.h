@@ -4,6 +4,8 @@
 
 #include "core/context.h"
 
+struct birth;
+
 /*
  * Coordinator: create the root task with its old pid; it creates its children,
  * and so on.  Returns when all tasks exist, have their parents, sessions and groups,
@@ -11,7 +13,7 @@
  */
 int fork_tree(struct restore *r, struct err *err);
 
-/* In a newborn: fork those who are born of it before, or after, its setsid(). */
-int worker_fork(struct restore *r, bool before, struct err *err);
+/* In a newborn: fork one who is born of it. */
+int worker_fork(struct restore *r, const struct birth *b, struct err *err);
 
 #endif

@@ -147,12 +147,14 @@ static int check_ns(struct dump *d, struct task *t, const uint64_t ours[NR_NS], 
 	return 0;
 }
 
+enum { SHARED_VM, SHARED_FILES, SHARED_FS, SHARED_SIGHAND };
+
 /* What two tasks share beyond what a plain fork() shares, and we could not give back. */
 static int check_shared(struct dump *d, struct task *t, struct id_set sets[4], struct err *err)
 {
-	static const char *const names[] = { "memory (CLONE_VM)", "descriptor table (CLONE_FILES)",
-					     "working directory (CLONE_FS)",
-					     "signal handlers (CLONE_SIGHAND)" };
+	static const char *const names[] = {
+		[SHARED_VM] = "memory (CLONE_VM)", [SHARED_SIGHAND] = "signal handlers (CLONE_SIGHAND)"
+	};
 	uint32_t *ids[] = { &t->ids->vm_id, &t->ids->files_id, &t->ids->fs_id,
 			    &t->ids->sighand_id };
 	struct id_key key = { .pid = t->host_pid };
@@ -163,8 +165,8 @@ static int check_shared(struct dump *d, struct task *t, struct id_set sets[4], s
 
 		if (id_set_find(&sets[i], d->arena, &key, ids[i], &is_new, NULL, err) < 0)
 			return -err->code;
-		if (is_new)
-			continue;
+		if (is_new || i == SHARED_FILES || i == SHARED_FS)
+			continue; /* births_share.c sees whether these can be shared again */
 		err_set(err, EOPNOTSUPP, "cannot dump task %d: it shares its %s with another task",
 			t->host_pid, names[i]);
 		return err_hint(err, "this is not supported yet");

@@ -66,6 +66,7 @@ static int plan_task(struct restore *r, struct task *t, struct err *err)
 	if (t->state == TASK_DEAD)
 		return 0;
 
+	t->region_room += (t->fdtable->entries.n + 1) * sizeof(struct restorer_closes) + 16;
 	for (k = kinds_index(r->kinds)->tasks; *k; k++)
 		if ((*k)->plan &&
 		    (inject_point(err, "plan:%s", (*k)->name) < 0 || (*k)->plan(r, t, err) < 0))

@@ -14,10 +14,13 @@
  * resume: the first error, where each task has put the files it opened, and
  * where its region lies.  Its first page goes on into the restorers.
  */
+enum { NR_KEPT = 4 }; /* coordinator, proc, store, log */
+
 struct shared_task {
 	uint64_t region, region_size;
-	uint64_t insn;	 /* a system call instruction in the region */
-	int32_t carrier; /* of who is adopted: the pid between it and its father */
+	uint64_t insn;	      /* a system call instruction in the region */
+	int32_t fds[NR_KEPT]; /* where it has put those of its descriptors that are ours */
+	int32_t carrier;      /* of who is adopted: the pid between it and its father */
 };
 
 struct shared {

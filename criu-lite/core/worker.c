@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,21 +57,43 @@ static int run_kinds(struct restore *r, const char *stage, size_t member, struct
 	return 0;
 }
 
-static int enter_session(struct restore *r, struct err *err)
+static int begin(struct restore *r, struct err *err)
 {
 	struct task *t = r->self;
 	const struct birth *b = t->birth;
 
-	if (worker_fork(r, true, err) < 0)
-		return -err->code;
 	if (b->leads && setsid() < 0)
 		return err_sys(err, "cannot begin session %d", t->pid);
 	if (b->leads_group && !b->leads && setpgid(0, 0) < 0)
 		return err_sys(err, "cannot begin process group %d", t->pid);
-	if (!b->is_helper && t->state != TASK_DEAD &&
-	    run_kinds(r, "fork", offsetof(struct task_kind, fork), err) < 0)
-		return -err->code;
-	return worker_fork(r, false, err);
+	if (b->is_helper || t->state == TASK_DEAD)
+		return 0;
+	return run_kinds(r, "fork", offsetof(struct task_kind, fork), err);
+}
+
+static int do_act(struct restore *r, const struct birth_act *act, struct err *err)
+{
+	switch (act->type) {
+	case BIRTH_FORK:
+		return worker_fork(r, act->child, err);
+	case BIRTH_BEGIN:
+		return begin(r, err);
+	case BIRTH_UNSHARE:
+		if (unshare((int)act->flags) < 0)
+			return err_sys(err, "cannot leave a table that others share (%#x)",
+				       (int)act->flags);
+	}
+	return 0;
+}
+
+static int do_acts(struct restore *r, struct err *err)
+{
+	const struct birth_act *act;
+
+	vec_for_each(act, &r->self->birth->acts)
+		if (do_act(r, act, err) < 0)
+			return -err->code;
+	return 0;
 }
 
 /* Groups are there; only that of who started us is nobody's in the tree. */
@@ -135,14 +158,46 @@ static void die_as_zombie(const struct task *t)
 
 unsigned int worker_open_steps(const struct restore *r)
 {
-	return r->files->nr_levels + 3;
+	return r->files->nr_levels + 3 + (r->births->nr_share_files > 0);
+}
+
+/* A file of its own with --log-pid and -o; else its lines say whose they are. */
+static void begin_log(const struct restore *r, const struct task *t)
+{
+	const struct common_opts *o = &r->opts->common;
+	int fd = -1;
+
+	if (o->log_pid && o->log_file && strcmp(o->log_file, "-") != 0)
+		fd = open(arena_printf(r->arena, "%s.%d", o->log_file, t->pid),
+			  O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		log_set_fd(fd);
+	else
+		log_set_pid(t->pid);
+}
+
+/* Whose table another one fills waits until our own descriptors are out of the way there. */
+static int prepare_files(struct restore *r, struct err *err)
+{
+	const struct birth *b = r->self->birth;
+
+	if (!birth_is_served(b, TABLE_FILES) && files_prepare(r, err) < 0)
+		return -err->code;
+	if (r->births->nr_share_files)
+		barrier_arrive();
+	if (!birth_is_served(b, TABLE_FILES))
+		return 0;
+	if (files_follow(r, b->table[TABLE_FILES].holder->task, err) < 0)
+		return -err->code;
+	begin_log(r, r->self);
+	return 0;
 }
 
 static int stage_open(struct restore *r, struct err *err)
 {
 	unsigned int level;
 
-	if (files_prepare(r, err) < 0 ||
+	if (prepare_files(r, err) < 0 ||
 	    run_kinds(r, "born", offsetof(struct task_kind, born), err) < 0)
 		return -err->code;
 	for (level = 0; level < r->files->nr_levels; level++) {
@@ -165,19 +220,27 @@ static int stage_open(struct restore *r, struct err *err)
 static int pack_closes(struct restore *r, struct err *err)
 {
 	struct restorer_args *args = r->region->args;
-	fd_list fds = { 0 };
-	int32_t *closes;
-	int *fd;
+	const struct fdtable *table = r->self->fdtable;
+	struct restorer_closes *closes;
+	struct fdtable_entry *e;
+	uint32_t from = 0;
 
-	if (proc_read_fds(r->proc, getpid(), r->arena, &fds, err) < 0)
-		return -err->code;
-	closes = region_alloc(r->region, fds.n * sizeof(*closes), err);
+	args->sharers = r->births->nr_share_files;
+	args->shares_files = r->self->birth->table[TABLE_FILES].holder != NULL;
+	if (birth_is_served(r->self->birth, TABLE_FILES))
+		return 0;
+
+	closes = region_alloc(r->region, (table->entries.n + 1) * sizeof(*closes), err);
 	if (!closes)
 		return -err->code;
 	args->closes = (uintptr_t)closes;
-	vec_for_each(fd, &fds)
-		if (!fdtable_find(r->self->fdtable, *fd))
-			closes[args->nr_closes++] = *fd;
+	vec_for_each(e, &table->entries) {
+		if ((uint32_t)e->fd > from)
+			closes[args->nr_closes++] =
+				(struct restorer_closes){ from, (uint32_t)e->fd - 1 };
+		from = (uint32_t)e->fd + 1;
+	}
+	closes[args->nr_closes++] = (struct restorer_closes){ from, UINT32_MAX };
 	return 0;
 }
 
@@ -215,21 +278,6 @@ static int stage_map(struct restore *r, struct err *err)
 	return 0;
 }
 
-/* A file of its own with --log-pid and -o; else its lines say whose they are. */
-static void begin_log(const struct restore *r, const struct task *t)
-{
-	const struct common_opts *o = &r->opts->common;
-	int fd = -1;
-
-	if (o->log_pid && o->log_file && strcmp(o->log_file, "-") != 0)
-		fd = open(arena_printf(r->arena, "%s.%d", o->log_file, t->pid),
-			  O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
-	if (fd >= 0)
-		log_set_fd(fd);
-	else
-		log_set_pid(t->pid);
-}
-
 void worker_main(struct restore *r, struct task *t)
 {
 	struct err err = { 0 };
@@ -241,7 +289,7 @@ void worker_main(struct restore *r, struct task *t)
 	sigdelset(&all, SIGTRAP);
 	sigprocmask(SIG_SETMASK, &all, NULL);
 
-	if (enter_session(r, &err) < 0)
+	if (do_acts(r, &err) < 0)
 		worker_fail(r, &err);
 	barrier_arrive();
 	if (t->birth->is_helper)

@@ -302,6 +302,17 @@ static bool is_valid(const FileLockEntry *e, const struct task *t)
 	       t->fdtable && fdtable_find(t->fdtable, e->fd);
 }
 
+/* They belong to the table, and are lost by those who close: who fills it sets them. */
+static int check_table(const struct task *t, const FileLockEntry *e, struct err *err)
+{
+	if (e->flag != LOCK_POSIX || t->fdtable->task == t)
+		return 0;
+	err_set(err, EOPNOTSUPP,
+		"cannot lock descriptor %d of task %d again, which shares its descriptors", e->fd,
+		t->pid);
+	return err_hint(err, "criu-lite's own images name the first of those tasks");
+}
+
 static int plan_locks(struct restore *r, struct task *t, struct err *err)
 {
 	struct lock_state *s = kind_state(r->kinds, &lock_kind);
@@ -312,8 +323,11 @@ static int plan_locks(struct restore *r, struct task *t, struct err *err)
 	for (size_t i = first; i < first + n; i++) {
 		const FileLockEntry *e = s->entries.items[i];
 
-		if (is_valid(e, t))
+		if (is_valid(e, t)) {
+			if (check_table(t, e, err) < 0)
+				return -err->code;
 			continue;
+		}
 		err_set(err, EBADMSG, "cannot lock descriptor %d of task %d again", e->fd, t->pid);
 		err_why(err, "flag %u, type %u or its place are unknown to us", e->flag, e->type);
 		return err_hint(err, "take the checkpoint again when no lease is being broken");

@@ -120,11 +120,12 @@ void vector_make_large(void);
 
 /* Shared by the coordinator and all newborn tasks. */
 struct shared_page {
-	uint32_t failed; /* somebody failed: what follows is the first failure inside a restorer */
-	uint32_t op;	 /* enum restorer_op */
-	int32_t code;	 /* errno, positive */
-	int32_t pid;	 /* who */
-	uint64_t arg;	 /* an address, a signal ...: depends on op */
+	uint32_t failed;  /* somebody failed: what follows is the first failure inside a restorer */
+	uint32_t op;	  /* enum restorer_op */
+	int32_t code;	  /* errno, positive */
+	int32_t pid;	  /* who */
+	uint64_t arg;	  /* an address, a signal ...: depends on op */
+	uint32_t sharers; /* who share descriptors, and need those of ours no more */
 
 	/* for tests of what happens when something fails */
 	uint32_t inject;     /* there is one: what follows is of interest */
@@ -162,6 +163,7 @@ enum restorer_op {
 	RST_SEAL,      /* arg: seals */
 	RST_SHM,       /* arg: number of the segment */
 	RST_FILE_LOCK, /* arg: descriptor */
+	RST_FS,	       /* arg: descriptor */
 	RST_POLICY,    /* arg: tid */
 	RST_OPS,       /* how many */
 };
@@ -296,13 +298,23 @@ struct restorer_lock {
 	uint32_t pad3;
 };
 
+/* Descriptors from one to another. */
+struct restorer_closes {
+	uint32_t first, last;
+};
+
 struct restorer_args {
 	uint64_t shared; /* struct shared_page */
 	uint64_t region,
 		region_size; /* everything of ours: code, this, stacks; unmapped last, from outside */
 	uint64_t closes,
-		nr_closes;	  /* int32_t[]: descriptors of ours, closed when memory is there */
+		nr_closes; /* struct restorer_closes[]: what may be ours, closed when memory is there */
 	uint64_t locks, nr_locks; /* struct restorer_lock[]: set when nothing is closed any more */
+	uint32_t sharers; /* how many tasks there are that share their descriptors with others */
+	uint32_t shares_files; /* whether this is one of them */
+	int32_t fs_root,
+		fs_cwd; /* descriptors; fs_root -1: the root is right; fs_cwd -1: another task sets them */
+	int32_t umask; /* -1: stays as it is */
 	int32_t pid;
 	uint32_t nr_threads;
 	uint64_t threads; /* struct restorer_thread[], the leader first */

@@ -108,13 +108,43 @@ static void restore_mm(struct restorer_args *args)
 				       1ull << i);
 }
 
+/* When nobody needs names any more, as they lead elsewhere then. */
+static void restore_fs(struct restorer_args *args)
+{
+	static const char here[] = ".";
+
+	if (args->fs_root >= 0) {
+		restorer_check(args, sys1(__NR_fchdir, args->fs_root), RST_FS,
+			       (uint64_t)args->fs_root);
+		restorer_check(args, sys1(__NR_chroot, (long)here), RST_FS,
+			       (uint64_t)args->fs_root);
+	}
+	if (args->fs_cwd >= 0)
+		restorer_check(args, sys1(__NR_fchdir, args->fs_cwd), RST_FS,
+			       (uint64_t)args->fs_cwd);
+	if (args->umask >= 0)
+		sys1(__NR_umask, args->umask);
+}
+
+/* Who closes what is ours in a shared table waits until the others need it no more. */
+static void wait_for_sharers(struct restorer_args *args)
+{
+	struct shared_page *page = (struct shared_page *)args->shared;
+
+	if (!args->shares_files)
+		return;
+	__atomic_add_fetch(&page->sharers, 1, __ATOMIC_ACQ_REL);
+	while (args->nr_closes && __atomic_load_n(&page->sharers, __ATOMIC_ACQUIRE) < args->sharers)
+		sys0(__NR_sched_yield);
+}
+
 static void close_files(struct restorer_args *args)
 {
-	const int32_t *fds = (const int32_t *)args->closes;
+	const struct restorer_closes *c = (const struct restorer_closes *)args->closes;
 	uint64_t i;
 
 	for (i = 0; i < args->nr_closes; i++)
-		sys1(__NR_close, fds[i]);
+		sys3(__NR_close_range, c[i].first, c[i].last, 0);
 }
 
 static void restore_locks(struct restorer_args *args)
@@ -150,6 +180,8 @@ _Noreturn void restorer_main(struct restorer_args *args)
 	seal_memfds(args);
 	restore_mm(args);
 	restore_task_knobs(args);
+	restore_fs(args);
+	wait_for_sharers(args);
 	close_files(args);
 	restore_locks(args);
 	restore_signals(args);

@@ -3,17 +3,17 @@
  * fs - working directory, root directory, umask
  *
  * collect   both directories are files like others: they may be deleted
- * map       entered when the task needs no names any more, as names then lead
- *           elsewhere.  This kind stands last in the index for that reason
- *
- * not kept  that tasks share them (CLONE_FS): the dump refuses it
+ * map       the restorer enters them, as names lead elsewhere then.  Of tasks
+ *           that share them (CLONE_FS) one does it for all
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/births.h"
 #include "core/kind.h"
+#include "core/region.h"
 #include "images/fs.pb-c.h"
 
 struct fs {
@@ -123,15 +123,12 @@ static bool is_our_root(int fd)
 static int map_fs(struct restore *r, struct task *t, struct err *err)
 {
 	const struct fs *fs = fs_of(r->arena, r->kinds, r->tree, t);
+	struct restorer_args *args = r->region->args;
+	bool is_served = birth_is_served(t->birth, TABLE_FS);
 
-	if (!is_our_root(fs->root->fd) && (fchdir(fs->root->fd) < 0 || chroot(".") < 0))
-		return err_sys(err, "cannot make %s the root directory",
-			       fs->root->file->image->reg->name);
-	if (fchdir(fs->cwd->fd) < 0)
-		return err_sys(err, "cannot make %s the working directory",
-			       fs->cwd->file->image->reg->name);
-	if (fs->entry->has_umask)
-		umask(fs->entry->umask);
+	args->fs_root = is_served || is_our_root(fs->root->fd) ? -1 : fs->root->fd;
+	args->fs_cwd = is_served ? -1 : fs->cwd->fd;
+	args->umask = is_served || !fs->entry->has_umask ? -1 : (int32_t)fs->entry->umask;
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Images that are damaged, missing or of another version: one error of three
-# parts, or a restore that works; never a crash, and nobody is left.
+# parts; never a crash, and nobody is left.
 load ../helpers
 
 everything()
@@ -11,10 +11,13 @@ everything()
 	rm "$images/dump.log"
 }
 
-@test "images that are missing, cut off or changed in any byte: an error, or a restore" {
+# Without a real restore: what a damaged image names, the restored program opens
+# and may write to, and that can be any file of this machine.  By hand, where
+# that does no harm: damage.py without "dry".
+@test "images that are missing, cut off or changed in any byte: one error, or a plan" {
 	need python3
 	everything
-	RESTORE=--file-locks "$BATS_TEST_DIRNAME/damage.py" "$CRIU_LITE" "$images" 300
+	RESTORE=--file-locks "$BATS_TEST_DIRNAME/damage.py" "$CRIU_LITE" "$images" 300 dry
 }
 
 # its first field is the version: magic (4), size (4), tag (1)

@@ -4,25 +4,33 @@
 
 load ../helpers
 
-from_seed()	# from_seed FIRST COUNT
+twice()
 {
-	local seed
+	dump
+	restore
+	dump
+	restore
+	same
+}
 
-	for ((seed = $1; seed < $1 + $2; seed++)); do
+@test "random trees" {
+	for seed in {100..109}; do
 		echo "seed $seed"
 		start task/random_tree "$seed"
-		dump
-		restore
-		dump
-		restore
-		same
+		twice
 	done
 }
 
-@test "random trees: seeds 100 to 106" {
-	from_seed 100 7
-}
-
-@test "random trees: seeds 200 to 206" {
-	from_seed 200 7
+@test "random trees of tasks that share tables" {
+	for seed in {300..309}; do
+		echo "seed $seed"
+		start task/random_tree "$seed" share
+		if dump >"$work/said" 2>&1; then
+			restore
+		else # not all of these have an order of births that we find
+			grep "shares with others" "$work/said"
+			grep "do: " "$work/said"
+		fi
+		same
+	done
 }

@@ -1,22 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * tasks that have forked, begun sessions and groups, died and been adopted in
- * an order made by chance: each keeps its parent, session and group, the dead
- * their exit codes, and subreapers are what they were
+ * an order made by chance: each keeps its parent, session and group, and what
+ * it shares with whom; the dead keep their exit codes, and subreapers are what
+ * they were
  *
- *	random_tree DIR [SEED]
+ *	random_tree DIR [SEED [share]]
  *
  * The root tells the others what to do through pipes, and looks at /proc.
  */
+#include <linux/kcmp.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "victim.h"
 
 enum { MOST = 40, STEPS = 150 };
 
-enum command { FORK = 1, SETSID, EXIT, REAPER, NO_REAPER, GROUP, JOIN, CHECK, NR_COMMANDS };
+enum command { FORK = 1, SETSID, EXIT, REAPER, NO_REAPER, GROUP, JOIN, UNSHARE, CHECK };
 
 struct place {
 	pid_t pid; /* 0: free */
@@ -29,18 +33,21 @@ struct place {
 static struct state {
 	struct place places[MOST];
 	int new_place, result; /* of the command that is carried out */
+	unsigned long flags;   /* and what it is about: CLONE_FILES, CLONE_FS */
 	pid_t group;
 	volatile int done;
 } * state;
 
 static int pipes[MOST][2];
+static bool files_same[MOST][MOST], dirs_same[MOST][MOST];
 static unsigned int seed = 7;
+static bool sharing;
 
 static void obey(int me) __attribute__((noreturn));
 
 static bool do_fork(int place)
 {
-	pid_t pid = fork();
+	pid_t pid = (pid_t)syscall(SYS_clone, state->flags | SIGCHLD, 0, 0, 0, 0);
 
 	if (pid == 0)
 		obey(place);
@@ -71,6 +78,8 @@ static bool carry_out(int me, enum command c)
 		return setpgid(0, 0) == 0;
 	case JOIN:
 		return setpgid(0, state->group) == 0;
+	case UNSHARE:
+		return unshare((int)state->flags) == 0;
 	case CHECK:
 		return has_reaper(state->places[me].reaper) && getpid() == state->places[me].pid;
 	default:
@@ -147,9 +156,11 @@ static void reap(void)
 
 static void step(void)
 {
-	static const enum command often[] = { FORK, FORK,   FORK,      SETSID, SETSID,
-					      EXIT, REAPER, NO_REAPER, GROUP,  JOIN };
-	enum command c = often[rand() % 10];
+	static const enum command often[] = { FORK,   FORK,	 FORK,	SETSID, SETSID, EXIT,
+					      REAPER, NO_REAPER, GROUP, JOIN,	UNSHARE };
+	static const unsigned long flags[] = { 0,	    0,	      0,
+					       CLONE_FILES, CLONE_FS, CLONE_FILES | CLONE_FS };
+	enum command c = often[rand() % (sharing ? 11 : 10)];
 	int i = any(true), new = any(false);
 
 	if (c == FORK && new < 0)
@@ -158,10 +169,19 @@ static void step(void)
 		return;
 	state->new_place = new;
 	state->group = state->places[any(true)].pid;
+	state->flags = sharing ? flags[rand() % 6] : 0;
 	tell(i, c);
 	if (c == REAPER || c == NO_REAPER)
 		state->places[i].reaper = c == REAPER;
 	reap();
+}
+
+static bool shares(int a, int b, int type)
+{
+	const struct place *p = &state->places[a], *q = &state->places[b];
+
+	return p->pid && q->pid && p->how != 'Z' && q->how != 'Z' &&
+	       syscall(SYS_kcmp, p->pid, q->pid, type, 0, 0) == 0;
 }
 
 static bool make(void)
@@ -181,6 +201,11 @@ static bool make(void)
 	for (int i = 0; i < MOST; i++)
 		if (state->places[i].pid && !look(&state->places[i]))
 			return false;
+	for (int i = 0; i < MOST; i++)
+		for (int k = 0; k < MOST; k++) {
+			files_same[i][k] = shares(i, k, KCMP_FILES);
+			dirs_same[i][k] = shares(i, k, KCMP_FS);
+		}
 	return true;
 }
 
@@ -197,6 +222,10 @@ static bool is_same(int i)
 			now.ppid, now.pgid, now.sid, was->ppid, was->pgid, was->sid);
 		return false;
 	}
+	for (int k = 0; k < MOST; k++)
+		if (!expect(shares(i, k, KCMP_FILES) == files_same[i][k]) ||
+		    !expect(shares(i, k, KCMP_FS) == dirs_same[i][k]))
+			return false;
 	return now.how == 'Z' || expect(tell(i, CHECK));
 }
 
@@ -230,5 +259,6 @@ int main(int argc, char **argv)
 {
 	if (argc > 2)
 		seed = (unsigned int)strtoul(argv[2], NULL, 10);
+	sharing = argc > 3;
 	return victim_main(argc, argv, make, same);
 }
