@@ -126,6 +126,22 @@ bool text_s64(struct text *t, int64_t *ret)
 	return true;
 }
 
+bool text_bits(struct text *t, uint64_t *ret)
+{
+	struct text s = *t;
+	uint64_t v;
+	bool minus;
+
+	text_skip_blanks(&s);
+	minus = text_lit(&s, "-");
+	if (!text_u64(&s, &v))
+		return false;
+
+	*ret = minus ? -v : v;
+	*t = s;
+	return true;
+}
+
 bool slice_is(struct slice s, const char *lit)
 {
 	return s.n == strlen(lit) && memcmp(s.p, lit, s.n) == 0;

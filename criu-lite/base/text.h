@@ -33,6 +33,8 @@ bool text_lit(struct text *t, const char *lit);
 /* Numbers, with blanks allowed in front. */
 bool text_u64(struct text *t, uint64_t *ret);
 bool text_s64(struct text *t, int64_t *ret);
+/* A signed number that may use all 64 bits when it is not negative: its bits. */
+bool text_bits(struct text *t, uint64_t *ret);
 bool text_hex(struct text *t, uint64_t *ret);
 bool text_oct(struct text *t, uint64_t *ret);
 

@@ -33,8 +33,7 @@ struct common_opts {
 	opt_strings ext_unix_peers; /* -x=INODE,...: only these; empty: all */
 	opt_strings external;	    /* --external, as given */
 	opt_strings action_scripts; /* last given runs first */
-	const char *status_fd_text;
-	int status_fd; /* -1: none */
+	int status_fd;		    /* -1: none */
 };
 
 struct dump_opts {

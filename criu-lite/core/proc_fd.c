@@ -62,20 +62,6 @@ int proc_read_fds(int proc, pid_t pid, struct arena *a, fd_list *ret, struct err
 	return proc_read_numbers(proc, pid, "fd", a, ret, err);
 }
 
-/* An offset of 2^63 and more, as /dev/mem has them, is written as a negative number. */
-static bool parse_pos(struct text *t, uint64_t *ret)
-{
-	bool minus;
-
-	text_skip_blanks(t);
-	minus = text_lit(t, "-");
-	if (!text_u64(t, ret))
-		return false;
-	if (minus)
-		*ret = -*ret;
-	return true;
-}
-
 /* Only the first lines are common; what follows belongs to the kind of file. */
 bool proc_parse_fdinfo(const char *s, size_t len, struct proc_fdinfo *ret)
 {
@@ -87,8 +73,9 @@ bool proc_parse_fdinfo(const char *s, size_t len, struct proc_fdinfo *ret)
 	ret->text = s;
 
 	for (int i = 0; i < 4 && text_line(&t, &line); i++) {
+		/* 2^63 and more, as /dev/mem has them, are written as negative numbers */
 		if (text_lit(&line, "pos:"))
-			has_pos = parse_pos(&line, &ret->pos);
+			has_pos = text_bits(&line, &ret->pos);
 		else if (text_lit(&line, "flags:"))
 			has_flags = text_oct(&line, &flags) && flags <= UINT_MAX;
 		else if (text_lit(&line, "mnt_id:"))

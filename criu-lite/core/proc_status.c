@@ -85,20 +85,6 @@ static bool parse_comm(struct text *t, char *buf, size_t size)
 	return true;
 }
 
-/* Some fields are signed, others use all 64 bits: a negative one is kept as its bits. */
-static bool parse_field(struct text *t, uint64_t *ret)
-{
-	bool minus;
-
-	text_skip_blanks(t);
-	minus = text_lit(t, "-");
-	if (!text_u64(t, ret))
-		return false;
-	if (minus)
-		*ret = -*ret;
-	return true;
-}
-
 bool proc_parse_stat(const char *s, size_t len, struct proc_stat *ret)
 {
 	struct text t = text_of(s, len);
@@ -109,7 +95,7 @@ bool proc_parse_stat(const char *s, size_t len, struct proc_stat *ret)
 	if (!parse_comm(&t, ret->comm, sizeof(ret->comm)) || !text_word(&t, &state) || state.n != 1)
 		return false;
 	for (int i = STAT_PPID; i < STAT_FIELDS; i++)
-		if (!parse_field(&t, &f[i]))
+		if (!text_bits(&t, &f[i]))
 			return false;
 
 	ret->state = state.p[0];

@@ -133,14 +133,8 @@ static void be_a_helper(void)
 		barrier_arrive();
 }
 
-/* A zombie dies as it had died. */
-static void die_as_zombie(const struct task *t) __attribute__((noreturn));
-static void die_as_zombie(const struct task *t)
+void exit_like(int status)
 {
-	int status = (int)t->core->tc->exit_code;
-
-	if (t->core->tc->comm)
-		prctl(PR_SET_NAME, t->core->tc->comm);
 	if (WIFSIGNALED(status)) {
 		struct rlimit none = { 0, 0 };
 		sigset_t set;
@@ -152,6 +146,17 @@ static void die_as_zombie(const struct task *t)
 		kill(getpid(), WTERMSIG(status));
 	}
 	_exit(WEXITSTATUS(status));
+}
+
+/* A zombie dies as it had died. */
+static void die_as_zombie(const struct task *t) __attribute__((noreturn));
+static void die_as_zombie(const struct task *t)
+{
+	int status = (int)t->core->tc->exit_code;
+
+	if (t->core->tc->comm)
+		prctl(PR_SET_NAME, t->core->tc->comm);
+	exit_like(status);
 }
 
 /* ---- stages ---- */

@@ -18,7 +18,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -29,6 +28,7 @@
 #include "base/vec.h"
 #include "core/kind.h"
 #include "core/proc.h"
+#include "core/worker.h"
 
 enum { THREAD = O_EXCL }; /* PIDFD_THREAD */
 
@@ -156,22 +156,6 @@ static int open_task(pid_t pid, const PidfdEntry *e, struct err *err)
 	return fd < 0 ? err_sys(err, "cannot open a pidfd of task %d", pid) : fd;
 }
 
-static void end_like(int status) __attribute__((noreturn));
-static void end_like(int status)
-{
-	struct rlimit none = { 0, 0 };
-	sigset_t set;
-
-	if (WIFSIGNALED(status)) {
-		setrlimit(RLIMIT_CORE, &none);
-		signal(WTERMSIG(status), SIG_DFL);
-		sigemptyset(&set);
-		sigprocmask(SIG_SETMASK, &set, NULL);
-		kill(getpid(), WTERMSIG(status));
-	}
-	_exit(WEXITSTATUS(status));
-}
-
 static int reap(pid_t pid, struct err *err)
 {
 	int ret;
@@ -193,7 +177,7 @@ static int open_dead(struct restore *r, struct file *f, struct err *err)
 	if (pid < 0)
 		return err_sys(err, "cannot fork a child for a pidfd");
 	if (pid == 0)
-		end_like((int)f->image->pidfd->exit_code);
+		exit_like((int)f->image->pidfd->exit_code);
 
 	vec_for_each(other, &dead->files) {
 		int one;
