@@ -272,7 +272,7 @@ static void dump_fini(struct dump *d)
 
 static int dump_begin(struct dump *d, struct err *err)
 {
-	d->us->host_pid = getpid();
+	d->us->host_pid = d->us->host_alive = getpid();
 	d->us->pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	d->proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (d->us->pidfd < 0 || d->proc < 0)

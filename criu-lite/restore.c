@@ -29,6 +29,7 @@
 #include "core/fork.h"
 #include "core/guard.h"
 #include "core/inventory.h"
+#include "core/leader.h"
 #include "core/plan.h"
 #include "core/script.h"
 #include "core/shared.h"
@@ -176,16 +177,21 @@ static int restore_open(void *run, struct err *err)
 	return files_after(r, err);
 }
 
+static bool makes_threads(const struct task *t)
+{
+	return t->nr_threads > 1 || t->leader_exited;
+}
+
 /* In step with restore_threads() of pie/threads.c. */
 static int wait_for_threads(struct restore *r, struct task *t, struct err *err)
 {
+	size_t first = !t->leader_exited, i;
 	struct barrier *b = r->barrier;
-	size_t i;
 
-	for (i = 1; i < t->nr_threads; i++)
+	for (i = first; i < t->nr_threads; i++)
 		if (barrier_start(r, t->threads[i].host_tid, err) < 0)
 			return -err->code;
-	for (i = 1; i < t->nr_threads; i++)
+	for (i = first; i < t->nr_threads; i++)
 		if (barrier_wait_for(r, b, t->threads[i].host_tid, err) < 0)
 			return -err->code;
 	return 0;
@@ -201,17 +207,17 @@ static int make_threads(struct restore *r, struct err *err)
 	struct task *t;
 
 	for_each_alive(t,
-		       r->tree) if (t->nr_threads > 1 &&
+		       r->tree) if (makes_threads(t) &&
 				    barrier_expect_threads(t->host_pid, err) < 0) return -err->code;
 	if (barrier_release(r, b, err) < 0)
 		return -err->code;
 	for_each_alive(t,
-		       r->tree) if (t->nr_threads > 1 &&
+		       r->tree) if (makes_threads(t) &&
 				    barrier_wait_for(r, b, t->host_pid, err) < 0) return -err->code;
-	for_each_alive(t, r->tree) if (t->nr_threads > 1 && wait_for_threads(r, t, err) <
-								    0) return err_in(err, "task %d",
-										     t->pid);
-	for_each_alive(t, r->tree) if (t->nr_threads > 1 &&
+	for_each_alive(t, r->tree) if (makes_threads(t) && wait_for_threads(r, t, err) <
+								   0) return err_in(err, "task %d",
+										    t->pid);
+	for_each_alive(t, r->tree) if (makes_threads(t) &&
 				       barrier_send_on(t->host_pid, err) < 0) return -err->code;
 	for_each_alive(t,
 		       r->tree) if (barrier_wait_for(r, b, t->host_pid, err) < 0) return -err->code;
@@ -243,7 +249,7 @@ static int unmap_region(struct restore *r, const struct task *t, struct err *err
 	unsigned long args[6] = { st->region, st->region_size };
 	long ret;
 
-	if (compel_raw_syscall(t->host_pid, st->insn, SYS_munmap, args, &ret, err) < 0)
+	if (compel_raw_syscall(t->host_alive, st->insn, SYS_munmap, args, &ret, err) < 0)
 		return -err->code;
 	return ret < 0 ? err_set(err, (int)-ret, "cannot unmap the restorer") : 0;
 }
@@ -299,7 +305,7 @@ static int restore_resume(void *run, struct err *err)
 	struct restore *r = run;
 	struct task *t;
 
-	if (stopped_stop(r, err) < 0)
+	if (leaders_exit(r, err) < 0 || stopped_stop(r, err) < 0)
 		return -err->code;
 	for_each_alive(t, r->tree) if (inject_point(err, "resume:task") < 0 ||
 				       finish_task(r, t, err) < 0) return err_in(err, "task %d",

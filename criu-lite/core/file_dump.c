@@ -271,7 +271,7 @@ static int read_link(struct dump *d, struct fd_probe *p, struct err *err)
 int file_of_link(struct dump *d, struct task *t, const char *name, struct file **file_ret,
 		 struct err *err)
 {
-	const char *ref = arena_printf(d->arena, "%d/%s", t->host_pid, name);
+	const char *ref = arena_printf(d->arena, "%d/%s", t->host_alive, name);
 	scoped_fd own = openat(d->proc, ref, O_PATH | O_CLOEXEC);
 	struct fd_probe p = { .task = t, .fd = -1, .fdinfo = "", .proc_ref = ref };
 	struct file_link_cache key, *slot;
@@ -355,8 +355,8 @@ int file_of_fd(struct dump *d, int own, struct file **file_ret, struct err *err)
 	p.own = p.fd = fcntl(own, F_DUPFD_CLOEXEC, 0);
 	if (p.own < 0)
 		return err_sys(err, "cannot keep a descriptor that is in flight");
-	p.proc_ref = arena_printf(d->arena, "%d/fd/%d", d->us->host_pid, p.own);
-	return find_or_claim(d, &p, d->us->host_pid, p.own, file_ret, err);
+	p.proc_ref = arena_printf(d->arena, "%d/fd/%d", d->us->host_alive, p.own);
+	return find_or_claim(d, &p, d->us->host_alive, p.own, file_ret, err);
 }
 
 static int collect_fd(struct dump *d, struct task *t, int fd, struct err *err)
@@ -370,12 +370,12 @@ static int collect_fd(struct dump *d, struct task *t, int fd, struct err *err)
 	if (own < 0)
 		return err_sys(err, "cannot take a copy of descriptor %d of task %d", fd,
 			       t->host_pid);
-	p.proc_ref = arena_printf(d->arena, "%d/fd/%d", t->host_pid, fd);
-	if (find_or_claim(d, &p, t->host_pid, fd, &f, err) < 0)
+	p.proc_ref = arena_printf(d->arena, "%d/fd/%d", t->host_alive, fd);
+	if (find_or_claim(d, &p, t->host_alive, fd, &f, err) < 0)
 		return -err->code;
 
 	if (!p.link) { /* known already: only its own flag is of interest */
-		if (proc_read_fdinfo(d->proc, t->host_pid, fd, d->arena, &info, err) < 0)
+		if (proc_read_fdinfo(d->proc, t->host_alive, fd, d->arena, &info, err) < 0)
 			return -err->code;
 	} else {
 		struct text v;
@@ -402,7 +402,7 @@ int fdtable_collect(struct dump *d, struct task *t, struct err *err)
 	t->fdtable = fdtable_of(d->arena, d->files, d->tree, t);
 	if (t->fdtable->task != t)
 		return 0;
-	if (proc_read_fds(d->proc, t->host_pid, d->arena, &fds, err) < 0)
+	if (proc_read_fds(d->proc, t->host_alive, d->arena, &fds, err) < 0)
 		return -err->code;
 
 	vec_for_each(fd, &fds)

@@ -8,6 +8,7 @@
  * therefore the walk is repeated until it finds nobody new.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -46,30 +47,52 @@ static int read_threads(struct dump *d, struct task *t, struct err *err)
 {
 	size_t i;
 
-	t->nr_threads = t->victim ? t->victim->nr_threads : 1;
+	t->nr_threads = t->victim ? t->victim->nr_threads - t->leader_exited : 1;
 	t->threads = arena_array(d->arena, struct thread, t->nr_threads);
 
 	for (i = 0; i < t->nr_threads; i++) {
 		struct thread *th = &t->threads[i];
 
-		th->victim = t->victim ? &t->victim->threads[i] : NULL;
+		th->victim = t->victim ? &t->victim->threads[i + t->leader_exited] : NULL;
 		th->host_tid = th->victim ? th->victim->tid : t->host_pid;
-		if (th->victim && th->victim->dead) {
-			err_set(err, EOPNOTSUPP,
-				"cannot dump task %d: its first thread has exited and others live on",
-				t->host_pid);
-			return err_hint(err, "this is not supported yet");
-		}
 		if (proc_read_status(d->proc, t->host_pid, th->host_tid, d->arena, &th->status,
 				     err) < 0)
 			return -err->code;
 		th->tid = th->status.nspid;
 	}
 
-	task_has_pid(d->arena, d->tree, t, t->threads[0].tid);
+	task_has_pid(d->arena, d->tree, t, t->threads[0].status.nstgid);
 	t->pgid = t->threads[0].status.nspgid;
 	t->sid = t->threads[0].status.nssid;
 	return 0;
+}
+
+/* What /proc/PID/stat says of the process a dead leader does not know any more. */
+static int read_stat(struct dump *d, struct task *t, struct err *err)
+{
+	struct proc_stat leader;
+
+	if (proc_read_stat(d->proc, t->host_pid, t->host_pid, &leader, err) < 0 ||
+	    proc_read_stat(d->proc, t->host_alive, t->host_alive, &t->stat, err) < 0)
+		return -err->code;
+	memcpy(t->stat.comm, leader.comm, sizeof(leader.comm));
+	t->stat.exit_code = leader.exit_code;
+	t->stat.exit_signal = leader.exit_signal;
+	return 0;
+}
+
+/* The number of a thread other than the leader needs to be told apart (Linux 6.9). */
+static int open_pidfd(struct task *t, struct err *err)
+{
+	enum { PIDFD_OF_THREAD = O_EXCL };
+
+	t->pidfd =
+		(int)syscall(SYS_pidfd_open, t->host_alive, t->leader_exited ? PIDFD_OF_THREAD : 0);
+	if (t->pidfd >= 0)
+		return 0;
+	err_sys(err, "cannot open a pidfd of task %d", t->host_pid);
+	return t->leader_exited ? err_hint(err, "its first thread has exited: needs Linux 6.9")
+				: -err->code;
 }
 
 static int freeze_task(struct dump *d, struct task *t, struct err *err)
@@ -93,10 +116,10 @@ static int freeze_task(struct dump *d, struct task *t, struct err *err)
 		return -err->code;
 
 	t->state = t->victim->stop_signal ? TASK_STOPPED : TASK_ALIVE;
-	t->pidfd = (int)syscall(SYS_pidfd_open, t->host_pid, 0);
-	if (t->pidfd < 0)
-		return err_sys(err, "cannot open a pidfd of task %d", t->host_pid);
-	return proc_read_stat(d->proc, t->host_pid, t->host_pid, &t->stat, err);
+	t->leader_exited = t->victim->threads[0].dead;
+	if (t->leader_exited)
+		t->host_alive = t->victim->threads[1].tid;
+	return open_pidfd(t, err) < 0 ? -err->code : read_stat(d, t, err);
 }
 
 /*

@@ -131,7 +131,7 @@ static int check_ns(struct dump *d, struct task *t, const uint64_t ours[NR_NS], 
 	for (i = 0; i < NR_NS; i++) {
 		uint64_t ino;
 
-		if (ns_inode(d, t->host_pid, ns_slots[i].name, &ino, err) < 0)
+		if (ns_inode(d, t->host_alive, ns_slots[i].name, &ino, err) < 0)
 			return -err->code;
 		if (ino != ours[i]) {
 			err_set(err, EOPNOTSUPP,
@@ -157,7 +157,7 @@ static int check_shared(struct dump *d, struct task *t, struct id_set sets[4], s
 	};
 	uint32_t *ids[] = { &t->ids->vm_id, &t->ids->files_id, &t->ids->fs_id,
 			    &t->ids->sighand_id };
-	struct id_key key = { .pid = t->host_pid };
+	struct id_key key = { .pid = t->host_alive };
 	size_t i;
 
 	for (i = 0; i < 4; i++) {
@@ -182,7 +182,7 @@ static int check_threads(struct dump *d, struct task *t, struct err *err)
 
 	for (i = 1; i < t->nr_threads; i++) {
 		for (k = 0; k < 2; k++) {
-			if (syscall(SYS_kcmp, t->host_pid, t->threads[i].host_tid, types[k], 0,
+			if (syscall(SYS_kcmp, t->host_alive, t->threads[i].host_tid, types[k], 0,
 				    0) == 0)
 				continue;
 			err_set(err, EOPNOTSUPP,

@@ -254,7 +254,7 @@ static const struct file *find_open(struct dump *d, const struct inode_path *i)
 
 		if (f->fd < 0)
 			continue;
-		snprintf(path, sizeof(path), "%d/fd/%d", f->task->host_pid, f->fd);
+		snprintf(path, sizeof(path), "%d/fd/%d", f->task->host_alive, f->fd);
 		fd = openat(d->proc, path, O_PATH | O_CLOEXEC);
 		if (has_ino(fd, i->ino) && is_inode(d, fd, i))
 			return f;

@@ -102,10 +102,11 @@ int tree_write(struct dump *d, struct err *err)
 		e.ppid = t->parent ? (uint32_t)t->parent->pid : 0;
 		e.pgid = (uint32_t)t->pgid;
 		e.sid = (uint32_t)t->sid;
-		e.n_threads = t->nr_threads;
-		e.threads = arena_array(d->arena, uint32_t, t->nr_threads);
-		for (i = 0; i < t->nr_threads; i++)
-			e.threads[i] = t->state == TASK_DEAD ? 0 : (uint32_t)t->threads[i].tid;
+		e.n_threads = t->nr_threads + t->leader_exited;
+		e.threads = arena_array(d->arena, uint32_t, e.n_threads);
+		e.threads[0] = t->state == TASK_DEAD ? 0 : (uint32_t)t->pid;
+		for (i = !t->leader_exited; i < t->nr_threads; i++)
+			e.threads[i + t->leader_exited] = (uint32_t)t->threads[i].tid;
 		if (image_put(img, &e.base, err) < 0 || write_ids(d, t, err) < 0)
 			return -err->code;
 	}

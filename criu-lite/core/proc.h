@@ -40,7 +40,7 @@ struct proc_status {
 	uint32_t *groups;
 	size_t nr_groups;
 	int nspid_depth;
-	pid_t nspid, nspgid, nssid; /* in the innermost pid namespace */
+	pid_t nstgid, nspid, nspgid, nssid; /* in the innermost pid namespace */
 	uint64_t sig_pending, shared_pending, blocked, ignored, caught;
 	uint64_t cap_inh, cap_prm, cap_eff, cap_bnd, cap_amb;
 	int no_new_privs;

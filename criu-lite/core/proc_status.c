@@ -187,6 +187,7 @@ static const struct status_line status_lines[] = {
 	LINE("Uid", FORM_IDS, uid),
 	LINE("Gid", FORM_IDS, gid),
 	LINE("Groups", FORM_GROUPS, groups),
+	LINE("NStgid", FORM_NS, nstgid),
 	LINE("NSpid", FORM_NSPID, nspid),
 	LINE("NSpgid", FORM_NS, nspgid),
 	LINE("NSsid", FORM_NS, nssid),

@@ -18,6 +18,7 @@ struct region {
 	size_t size, used;
 	struct restorer_args *args;
 	struct restorer_thread *threads; /* as many as the task has */
+	struct restorer_thread *leader;	 /* the first of them, or one that is to exit */
 };
 
 /* A piece of @size bytes, aligned to 16; NULL with @err if the region is full (its size was estimated too low). */

@@ -355,7 +355,7 @@ int sock_refuse(const struct fd_probe *p, struct err *err)
 
 static const CredsEntry *creds_of_owner(const struct restore *r)
 {
-	const ThreadCoreEntry *th = r->self && r->self->core ? r->self->core->thread_core : NULL;
+	const ThreadCoreEntry *th = r->self ? r->self->threads[0].core->thread_core : NULL;
 
 	return th ? th->creds : NULL;
 }

@@ -147,9 +147,10 @@ static int take_sigchld(struct restore *r, const struct task *t, struct err *err
 	unsigned long call[6] = { at, 0, at + sizeof(args.set), sizeof(args.set) };
 	long ignored;
 
-	if (process_vm_writev(t->host_pid, &local, 1, &remote, 1, 0) != sizeof(args))
+	if (process_vm_writev(t->host_alive, &local, 1, &remote, 1, 0) != sizeof(args))
 		return err_sys(err, "cannot write to task %d", t->pid);
-	return compel_raw_syscall(t->host_pid, st->insn, SYS_rt_sigtimedwait, call, &ignored, err);
+	return compel_raw_syscall(t->host_alive, st->insn, SYS_rt_sigtimedwait, call, &ignored,
+				  err);
 }
 
 int stopped_forget(struct restore *r, struct task *t, struct err *err)
@@ -166,7 +167,8 @@ int stopped_forget(struct restore *r, struct task *t, struct err *err)
 			continue;
 		any = true;
 		if (!child->core->tc->stop_unseen &&
-		    compel_raw_syscall(t->host_pid, st->insn, SYS_waitid, call, &ignored, err) < 0)
+		    compel_raw_syscall(t->host_alive, st->insn, SYS_waitid, call, &ignored, err) <
+			    0)
 			return -err->code;
 	}
 	if (!any || sigchld_is_pending(t->core->tc))

@@ -39,11 +39,13 @@ struct task {
 
 	pid_t pid, pgid, sid; /* in its own pid namespace, as in images */
 	pid_t host_pid;
+	pid_t host_alive; /* a thread that lives, for who asks the kernel for memory, files and the like */
 	enum task_state state;
-	struct thread *threads; /* the leader first; a zombie has one, without life */
+	struct thread *threads; /* that live, the leader first; a zombie has one, without life */
 	size_t nr_threads;
+	bool leader_exited; /* and is not among the threads */
 
-	CoreEntry *core; /* threads[0].core; its tc is the task's */
+	CoreEntry *core; /* of the leader; its tc is the task's */
 	TaskKobjIdsEntry *ids;
 	MmEntry *mm;		 /* filled by mem/, NULL for zombies */
 	struct fdtable *fdtable; /* NULL for zombies */

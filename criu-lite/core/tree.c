@@ -71,7 +71,7 @@ void task_has_pid(struct arena *a, struct tree *tree, struct task *t, pid_t pid)
 
 void task_has_host_pid(struct arena *a, struct tree *tree, struct task *t, pid_t host_pid)
 {
-	t->host_pid = host_pid;
+	t->host_pid = t->host_alive = host_pid;
 	index_add(a, &tree->by_host_pid, t, true);
 }
 
@@ -207,6 +207,11 @@ static int add_read_task(struct restore *r, const PstreeEntry *e, struct err *er
 
 	if (check_core(t, err) < 0 || read_ids(r, t, err) < 0)
 		return -err->code;
+	if (t->core->tc->leader_exited && t->state != TASK_DEAD && t->nr_threads > 1) {
+		t->leader_exited = true;
+		t->threads++;
+		t->nr_threads--;
+	}
 	if (t->state != TASK_DEAD) {
 		r->tree->nr_alive++;
 		r->tree->nr_threads += (unsigned int)t->nr_threads;

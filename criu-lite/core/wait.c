@@ -189,7 +189,7 @@ static int place_timeout(struct restore *r, const struct task *t, const struct w
 		c->args[place->msec] = (ns + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC;
 		return 0;
 	}
-	if (process_vm_writev(t->host_pid, &local, 1, &remote, 1, 0) != sizeof(ts))
+	if (process_vm_writev(t->host_alive, &local, 1, &remote, 1, 0) != sizeof(ts))
 		return err_sys(err, "cannot tell task %d how long to wait", t->pid);
 	c->args[place->timespec] = at;
 	return 0;

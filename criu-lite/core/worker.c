@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -266,6 +267,28 @@ static int move_shared_page(struct restore *r, struct err *err)
 	return 0;
 }
 
+/* A leader that is to exit has credentials and a name; nothing that its end would touch. */
+static void pack_exiting_leader(struct restore *r)
+{
+	const struct restorer_thread *first = r->region->threads;
+	struct restorer_thread *leader = r->region->leader;
+	const TaskCoreEntry *tc = r->self->core->tc;
+
+	*leader = (struct restorer_thread){
+		.args = leader->args,
+		.stack = leader->stack,
+		.stack_size = leader->stack_size,
+		.tid = r->self->pid,
+		.is_leader = 1,
+		.tls = first->tls,
+		.sas_flags = SS_DISABLE,
+		.mce_kill = first->mce_kill,
+		.creds = first->creds,
+	};
+	snprintf(leader->comm, sizeof(leader->comm), "%s", tc->comm);
+	r->region->args->exit_code = WEXITSTATUS(tc->exit_code);
+}
+
 static int stage_map(struct restore *r, struct err *err)
 {
 	struct shared_task *st = &r->shared->tasks[r->self->index];
@@ -274,6 +297,8 @@ static int stage_map(struct restore *r, struct err *err)
 		return -err->code;
 	assert(r->region);
 	r->region->args->pid = r->self->pid;
+	if (r->self->leader_exited)
+		pack_exiting_leader(r);
 	if (move_shared_page(r, err) < 0 || pack_closes(r, err) < 0)
 		return -err->code;
 
@@ -312,7 +337,7 @@ void worker_main(struct restore *r, struct task *t)
 		worker_fail(r, &err);
 	log_debug("enter the restorer");
 	arch_enter_restorer(r->region->start,
-			    (char *)(uintptr_t)r->region->threads[0].stack +
-				    r->region->threads[0].stack_size,
+			    (char *)(uintptr_t)r->region->leader->stack +
+				    r->region->leader->stack_size,
 			    r->region->args);
 }

@@ -137,7 +137,7 @@ static bool is_target(const struct file *f, struct kcmp_epoll_slot *slot, const 
 		      int fd)
 {
 	slot->efd = (uint32_t)f->fd;
-	return syscall(SYS_kcmp, t->host_pid, f->task->host_pid, KCMP_EPOLL_TFD, fd, slot) == 0;
+	return syscall(SYS_kcmp, t->host_alive, f->task->host_alive, KCMP_EPOLL_TFD, fd, slot) == 0;
 }
 
 static struct file *find_target(struct dump *d, const struct file *f, struct kcmp_epoll_slot *slot)

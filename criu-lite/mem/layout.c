@@ -86,7 +86,8 @@ uint64_t layout_find_gap(struct restore *r, const MmEntry *mm, uint64_t from, ui
 static size_t estimate_size(const struct task *t, const struct mem_task *m, size_t blob)
 {
 	const struct pagemap_run *run;
-	uint64_t size = blob + ROOM_TASK + t->nr_threads * (uint64_t)ROOM_THREAD + t->region_room;
+	uint64_t nr_threads = t->nr_threads + t->leader_exited;
+	uint64_t size = blob + ROOM_TASK + nr_threads * (uint64_t)ROOM_THREAD + t->region_room;
 	uint64_t bytes = 0;
 
 	vec_for_each(run, &m->pages)
@@ -111,6 +112,16 @@ static int map_region(struct region *g, uint64_t at, size_t size, size_t code, s
 	return 0;
 }
 
+static int make_stack(struct region *g, struct restorer_thread *th, struct err *err)
+{
+	void *stack = region_alloc(g, RESTORER_STACK, err);
+
+	th->args = (uintptr_t)g->args;
+	th->stack = (uintptr_t)stack;
+	th->stack_size = RESTORER_STACK;
+	return stack ? 0 : -err->code;
+}
+
 /* What all threads need; their kinds add the rest. */
 static int make_threads(struct region *g, const struct task *t, struct err *err)
 {
@@ -128,17 +139,18 @@ static int make_threads(struct region *g, const struct task *t, struct err *err)
 
 	for (i = 0; i < t->nr_threads; i++) {
 		struct restorer_thread *th = &g->threads[i];
-		void *stack = region_alloc(g, RESTORER_STACK, err);
 
-		if (!stack)
+		if (make_stack(g, th, err) < 0)
 			return -err->code;
-		th->args = (uintptr_t)g->args;
-		th->stack = (uintptr_t)stack;
-		th->stack_size = RESTORER_STACK;
 		th->tid = t->threads[i].tid;
-		th->index = (uint32_t)i;
+		th->is_leader = th->tid == t->pid;
 	}
-	return 0;
+	g->leader = g->threads;
+	if (!t->leader_exited)
+		return 0;
+	g->leader = region_alloc(g, sizeof(*g->leader), err);
+	g->args->exiting_leader = (uintptr_t)g->leader;
+	return g->leader ? make_stack(g, g->leader, err) : -err->code;
 }
 
 int region_create(struct restore *r, struct task *t, const struct mem_task *m, struct err *err)

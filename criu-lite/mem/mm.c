@@ -30,7 +30,7 @@ static int collect_auxv(struct dump *d, struct task *t, struct err *err)
 	char path[32], *text;
 	size_t len, i, n;
 
-	snprintf(path, sizeof(path), "%d/auxv", t->host_pid);
+	snprintf(path, sizeof(path), "%d/auxv", t->host_alive);
 	if (proc_slurp(d->proc, path, d->arena, &text, &len, err) < 0)
 		return -err->code;
 

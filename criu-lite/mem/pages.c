@@ -248,7 +248,7 @@ static bool is_charged_to_it(const struct drain *dr)
 
 	if (fstatfs(dr->out.fd, &fs) == 0 && fs.f_type != TMPFS_MAGIC && fs.f_type != RAMFS_MAGIC)
 		return false;
-	return strcmp(memory_cgroup(dr->d, dr->t->host_pid, its, sizeof(its)),
+	return strcmp(memory_cgroup(dr->d, dr->t->host_alive, its, sizeof(its)),
 		      memory_cgroup(dr->d, getpid(), ours, sizeof(ours))) != 0;
 }
 

@@ -111,7 +111,7 @@ int scan_pages(const struct scan *s, struct err *err)
 {
 	char path[32];
 
-	snprintf(path, sizeof(path), "%d/pagemap", s->t->host_pid);
+	snprintf(path, sizeof(path), "%d/pagemap", s->t->host_alive);
 	scoped_fd pagemap = openat(s->d->proc, path, O_RDONLY | O_CLOEXEC);
 	if (pagemap < 0)
 		return err_sys(err, "cannot open /proc/%s", path);

@@ -133,7 +133,7 @@ static int apply_page_size(struct dump *d, const struct task *t, const struct pr
 
 	if (!(e->flags & MAP_HUGETLB))
 		return 0;
-	snprintf(path, sizeof(path), "%d/map_files/%" PRIx64 "-%" PRIx64, t->host_pid, v->start,
+	snprintf(path, sizeof(path), "%d/map_files/%" PRIx64 "-%" PRIx64, t->host_alive, v->start,
 		 v->end);
 	scoped_fd fd = openat(d->proc, path, O_PATH | O_CLOEXEC);
 	if (fd < 0 || fstatfs(fd, &fs) < 0)
@@ -304,7 +304,7 @@ int vma_collect(struct dump *d, struct task *t, struct err *err)
 	VmaEntry *entries;
 	size_t i;
 
-	if (proc_read_smaps(d->proc, t->host_pid, d->arena, &list, err) < 0)
+	if (proc_read_smaps(d->proc, t->host_alive, d->arena, &list, err) < 0)
 		return -err->code;
 	mm->vmas = arena_array(d->arena, VmaEntry *, list.n + 1);
 	entries = arena_array(d->arena, VmaEntry, list.n + 1);

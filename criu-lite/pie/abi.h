@@ -251,8 +251,8 @@ struct restorer_thread {
 	uint64_t args;		    /* struct restorer_args */
 	uint64_t stack, stack_size; /* what it runs on until its registers are set */
 	int32_t tid;
-	uint32_t index; /* 0: the leader */
-	uint64_t tls;	/* what CLONE_SETTLS would set; registers carry it on x86-64 */
+	uint32_t is_leader;
+	uint64_t tls; /* what CLONE_SETTLS would set; registers carry it on x86-64 */
 	uint64_t tid_address;
 	uint64_t robust_list, robust_list_len;
 	uint64_t rseq, rseq_size, rseq_sig; /* rseq 0: none */
@@ -317,7 +317,9 @@ struct restorer_args {
 	int32_t umask; /* -1: stays as it is */
 	int32_t pid;
 	uint32_t nr_threads;
-	uint64_t threads; /* struct restorer_thread[], the leader first */
+	uint64_t threads;	 /* struct restorer_thread[], the leader first */
+	uint64_t exiting_leader; /* struct restorer_thread, 0: the leader is one of the threads */
+	uint64_t exit_code;	 /* of that leader */
 	struct restorer_mm mm;
 
 	struct parasite_sigaction sigactions[64];

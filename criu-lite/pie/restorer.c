@@ -188,8 +188,13 @@ _Noreturn void restorer_main(struct restorer_args *args)
 	restore_threads(args);
 	restore_timers(args);
 	restore_rlimits(args);
-	restore_thread(&threads[0]);
+	restore_thread(args->exiting_leader ? (struct restorer_thread *)args->exiting_leader
+					    : &threads[0]);
 	restore_dumpable(args);
+	restorer_stop();
+	/* Those who live on are told apart from it by the coordinator, who lets only this one go on. */
+	if (args->exiting_leader)
+		sys1(__NR_exit, (long)args->exit_code);
 	for (;;)
 		restorer_stop();
 }

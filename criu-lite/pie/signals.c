@@ -75,5 +75,7 @@ int restore_signals(struct restorer_args *args)
 			       sys3(__NR_rt_sigqueueinfo, args->pid, siginfo_signo(info),
 				    (long)info),
 			       RST_SIGQUEUE, (uint64_t)siginfo_signo(info));
-	return restore_thread_signals((struct restorer_thread *)args->threads);
+	return args->exiting_leader
+		       ? 0
+		       : restore_thread_signals((struct restorer_thread *)args->threads);
 }

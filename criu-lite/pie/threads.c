@@ -91,7 +91,7 @@ int restore_thread(struct restorer_thread *t)
 	restore_addresses(t);
 	restore_sched(t);
 	restore_thread_knobs(t);
-	if (t->index)
+	if (!t->is_leader)
 		restore_thread_signals(t);
 	install_filters(t, args_of(t)->shared_filters, t->nr_filters);
 	restore_creds(t);
@@ -145,10 +145,10 @@ int restore_threads(struct restorer_args *args)
 			       args->vector_permitted);
 	install_filters(&threads[0], 0, args->shared_filters);
 
-	for (uint32_t i = 1; i < args->nr_threads; i++)
+	for (uint32_t i = !args->exiting_leader; i < args->nr_threads; i++)
 		make_thread(args, &threads[i]);
 	/* Limits and credentials of the process come only after them: the coordinator waits for them. */
-	if (args->nr_threads > 1)
+	if (args->nr_threads > 1 || args->exiting_leader)
 		restorer_stop();
 	return 0;
 }

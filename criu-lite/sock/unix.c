@@ -102,7 +102,7 @@ static int leave_messages(struct dump *d, const struct file *f, struct err *err)
 	struct text value;
 	uint64_t n;
 
-	if (proc_read_fdinfo(d->proc, f->task->host_pid, f->fd, d->arena, &info, err) < 0)
+	if (proc_read_fdinfo(d->proc, f->task->host_alive, f->fd, d->arena, &info, err) < 0)
 		return -err->code;
 	if (text_find(info.text, "scm_fds:", &value) && text_u64(&value, &n) && n > 0)
 		refuse_spoil(d, &unix_kind);

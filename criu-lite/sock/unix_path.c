@@ -140,7 +140,7 @@ static int find_name_dir(struct dump *d, const struct fd_probe *p, const char *n
 			 const char *where, const struct stat *st, UnixSkEntry *e, struct err *err)
 {
 	const char *tail = name[0] == '/' ? name : arena_printf(d->arena, "/%s", name);
-	const char *cwd = arena_printf(d->arena, "%d/cwd", p->task->host_pid);
+	const char *cwd = arena_printf(d->arena, "%d/cwd", p->task->host_alive);
 	char dir[4096];
 
 	if (name[0] == '/' && is_file(AT_FDCWD, name, st))

@@ -5,7 +5,8 @@
  * collect   makes the records that the other kinds of task/ fill; vector state,
  *	     while no code of ours has run in the thread
  * drain     registers, and where the thread is cleared when it ends
- * write     one image per thread; a zombie has one, with its exit code
+ * write     one image per thread; a zombie has one, with its exit code, and so
+ *	     has a leader that has exited while others live on
  * read      every record that restore looks at is there
  * map       what a thread tells the kernel of its own memory
  *
@@ -45,6 +46,17 @@ static void new_tc(struct dump *d, struct task *t)
 	t->core->tc = tc;
 }
 
+/* A leader that has exited is a thread without a life, whose image is about the task. */
+static void new_leader(struct dump *d, struct task *t)
+{
+	t->core = record_new(d, core_entry);
+	t->core->mtype = arch_march();
+	new_tc(d, t);
+	t->core->tc->has_leader_exited = true;
+	t->core->tc->leader_exited = true;
+	t->core->tc->exit_code = (uint32_t)t->stat.exit_code;
+}
+
 static int collect_robust_list(struct thread *th, struct err *err)
 {
 	ThreadCoreEntry *e = th->core->thread_core;
@@ -78,12 +90,14 @@ static int collect_thread(struct dump *d, struct thread *th, struct err *err)
 
 static int collect_core(struct dump *d, struct task *t, struct err *err)
 {
+	if (t->leader_exited)
+		new_leader(d, t);
 	for (size_t i = 0; i < t->nr_threads; i++) {
 		struct thread *th = &t->threads[i];
 
 		th->core = record_new(d, core_entry);
 		th->core->mtype = arch_march();
-		if (i == 0) {
+		if (i == 0 && !t->leader_exited) {
 			t->core = th->core;
 			new_tc(d, t);
 		}
@@ -164,7 +178,7 @@ static int drain_core(struct dump *d, struct task *t, struct err *err)
 	if (t->state == TASK_DEAD)
 		return 0;
 
-	arch_core_set_permitted(t->core, t->inside->vector_permitted);
+	arch_core_set_permitted(t->threads[0].core, t->inside->vector_permitted);
 	for (size_t i = 0; i < t->nr_threads; i++) {
 		struct thread *th = &t->threads[i];
 		struct compel_regs regs = th->victim->regs;
@@ -182,6 +196,9 @@ static int drain_core(struct dump *d, struct task *t, struct err *err)
 
 static int write_core(struct dump *d, struct task *t, struct err *err)
 {
+	if (t->leader_exited &&
+	    image_put_one(d->store, IMAGE_CORE, (unsigned long)t->pid, &t->core->base, err) < 0)
+		return -err->code;
 	for (size_t i = 0; i < t->nr_threads; i++) {
 		const struct thread *th = &t->threads[i];
 
@@ -229,7 +246,7 @@ static int read_core(struct restore *r, struct task *t, struct err *err)
 
 static int map_core(struct restore *r, struct task *t, struct err *err)
 {
-	r->region->args->vector_permitted = arch_permitted(t->core);
+	r->region->args->vector_permitted = arch_permitted(t->threads[0].core);
 	for (size_t i = 0; i < t->nr_threads; i++) {
 		const struct thread *th = &t->threads[i];
 		const ThreadCoreEntry *e = th->core->thread_core;
@@ -237,7 +254,6 @@ static int map_core(struct restore *r, struct task *t, struct err *err)
 		const char *comm = e->comm ? e->comm : t->core->tc->comm;
 
 		out->tid = th->tid;
-		out->index = (uint32_t)i;
 		out->tls = arch_tls(th->core);
 		out->tid_address = arch_clear_tid_addr(th->core);
 		out->vector_large = arch_vector_is_large(th->core);

@@ -78,7 +78,7 @@ static int collect_personality(struct dump *d, struct task *t, struct err *err)
 	uint64_t exact, decimal;
 	size_t len;
 
-	snprintf(path, sizeof(path), "%d/personality", t->host_pid);
+	snprintf(path, sizeof(path), "%d/personality", t->host_alive);
 	if (proc_slurp(d->proc, path, d->arena, &s, &len, err) < 0)
 		return -err->code;
 

@@ -71,7 +71,7 @@ static int collect_rlimit(struct dump *d, struct task *t, struct err *err)
 
 	if (t->state == TASK_DEAD)
 		return 0;
-	snprintf(path, sizeof(path), "%d/limits", t->host_pid);
+	snprintf(path, sizeof(path), "%d/limits", t->host_alive);
 	if (proc_slurp(d->proc, path, d->arena, &s, &len, err) < 0)
 		return -err->code;
 

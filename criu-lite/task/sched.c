@@ -100,7 +100,7 @@ static void collect_autogroup(struct dump *d, struct task *t)
 	char path[32], *s;
 	int nice;
 
-	snprintf(path, sizeof(path), "%d/autogroup", t->host_pid);
+	snprintf(path, sizeof(path), "%d/autogroup", t->host_alive);
 	if (t->pid != t->sid || proc_slurp(d->proc, path, d->arena, &s, NULL, &ignored) < 0 ||
 	    sscanf(s, "/autogroup-%*d nice %d", &nice) != 1)
 		return;
@@ -185,7 +185,7 @@ static int resume_autogroup(struct restore *r, const struct task *t, struct err 
 
 	if (!t->core->tc->has_autogroup_nice)
 		return 0;
-	snprintf(path, sizeof(path), "%d/autogroup", t->host_pid);
+	snprintf(path, sizeof(path), "%d/autogroup", t->host_alive);
 	scoped_fd fd = openat(r->proc, path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
 		return 0;

@@ -150,7 +150,7 @@ static int list_timers(struct dump *d, struct task *t, TaskTimersEntry *timers, 
 	uint64_t id;
 	size_t len;
 
-	snprintf(path, sizeof(path), "%d/timers", t->host_pid);
+	snprintf(path, sizeof(path), "%d/timers", t->host_alive);
 	if (proc_slurp(d->proc, path, d->arena, &s, &len, err) < 0)
 		return -err->code;
 

@@ -109,7 +109,7 @@ int timers_read_queues(struct dump *d, struct task *t, bool *same_ret, struct er
 
 	if (park(t, err) < 0)
 		return -err->code;
-	if (peek_signals(d->arena, t->host_pid, PTRACE_PEEKSIGINFO_SHARED, &shared, err) < 0)
+	if (peek_signals(d->arena, t->host_alive, PTRACE_PEEKSIGINFO_SHARED, &shared, err) < 0)
 		return -err->code;
 	q = queue_of(d->arena, &shared);
 	same = tc->signals_s && queues_equal(tc->signals_s, q);
