@@ -34,6 +34,12 @@ void sockopt_extra_add(struct dump *d, SkOptsEntry *opts, int level, int name, c
 		       size_t len);
 int sockopt_extra_apply(int fd, const SkOptsEntry *e, bool late, struct err *err);
 
+/*
+ * A new socket of that sort: socket(), also where only members of some groups may have one
+ * (ping sockets, net.ipv4.ping_group_range).  -1 and errno as it does.
+ */
+int sock_new(int domain, int type, int proto);
+
 /* One number: getsockopt(), and setsockopt() if it is another now.  -1 and errno as they do. */
 int sockopt_get_int(int fd, int level, int name, int *value_ret);
 int sockopt_set_int(int fd, int level, int name, int value);

@@ -129,6 +129,11 @@ static const struct extra extras[] = {
 	{ SOL_TCP, TCP_INQ, EARLY },
 	{ SOL_TCP, TCP_TX_DELAY, EARLY },
 
+	{ SOL_IPV6, IPV6_CHECKSUM, EARLY },
+
+	{ IPPROTO_UDPLITE, 10 /* UDPLITE_SEND_CSCOV */, EARLY },
+	{ IPPROTO_UDPLITE, 11 /* UDPLITE_RECV_CSCOV */, EARLY },
+
 	{ SOL_UDP, UDP_CORK, EARLY },
 	{ SOL_UDP, UDP_ENCAP, EARLY },
 	{ SOL_UDP, UDP_NO_CHECK6_TX, EARLY },
@@ -169,8 +174,11 @@ static bool has_level(int level, int domain, int proto)
 	case SOL_IPV6:
 		return domain == AF_INET6;
 	case SOL_TCP:
-	case SOL_UDP:
+	case IPPROTO_UDPLITE:
 		return (domain == AF_INET || domain == AF_INET6) && proto == level;
+	case SOL_UDP:
+		return (domain == AF_INET || domain == AF_INET6) &&
+		       (proto == IPPROTO_UDP || proto == IPPROTO_UDPLITE);
 	default:
 		return domain == AF_NETLINK;
 	}
@@ -199,7 +207,7 @@ void sockopt_extra_add(struct dump *d, SkOptsEntry *e, int level, int name, cons
 static bool is_settable(int domain, int type, int proto, const struct extra *x,
 			const struct value *v)
 {
-	scoped_fd fd = socket(domain, type | SOCK_CLOEXEC, proto);
+	scoped_fd fd = sock_new(domain, type | SOCK_CLOEXEC, proto);
 
 	return fd < 0 || setsockopt(fd, x->level, x->name, v->bytes, v->len) == 0 ||
 	       errno != EINVAL;
@@ -215,7 +223,7 @@ int sockopt_extra_collect(struct dump *d, int fd, int domain, int proto, SkOptsE
 	size_t i;
 
 	if (sockopt_get_int(fd, SOL_SOCKET, SO_TYPE, &type) == 0)
-		fresh = socket(domain, type | SOCK_CLOEXEC, proto);
+		fresh = sock_new(domain, type | SOCK_CLOEXEC, proto);
 	if (fresh < 0)
 		return err_sys(err, "cannot make a socket like it to compare them");
 	for (i = 0; i < n; i++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * inet - sockets of TCP and UDP, over IPv4 and IPv6
+ * inet - sockets of TCP, UDP, UDP-Lite, raw and ping sockets, over IPv4 and IPv6
  *
  * collect   everything is asked through our copy: addresses, options, the state
  *           of TCP
@@ -26,16 +26,27 @@
 #include "core/sockopt.h"
 #include "sock/inet.h"
 
+static bool is_known(int domain, int type, int proto)
+{
+	if (domain != AF_INET && domain != AF_INET6)
+		return false;
+	if (type == SOCK_STREAM)
+		return proto == IPPROTO_TCP;
+	return type == SOCK_RAW ||
+	       (type == SOCK_DGRAM && (proto == IPPROTO_UDP || proto == IPPROTO_UDPLITE ||
+				       proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6));
+}
+
 static bool match_inet(const struct fd_probe *p)
 {
-	int domain, proto;
+	int domain, type, proto;
 
 	if (!S_ISSOCK(p->st.st_mode) || (p->flags & O_PATH) ||
 	    sockopt_get_int(p->own, SOL_SOCKET, SO_DOMAIN, &domain) < 0 ||
-	    (domain != AF_INET && domain != AF_INET6) ||
+	    sockopt_get_int(p->own, SOL_SOCKET, SO_TYPE, &type) < 0 ||
 	    sockopt_get_int(p->own, SOL_SOCKET, SO_PROTOCOL, &proto) < 0)
 		return false;
-	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_UDPLITE;
+	return is_known(domain, type, proto);
 }
 
 /* ---- addresses ---- */
@@ -212,7 +223,7 @@ static int collect_inet(struct dump *d, const struct fd_probe *p, FileEntry *fe,
 	if (sockopt_check_netns(d, p->own, err) < 0 || collect_what(p, e, err) < 0 ||
 	    collect_addrs(d, p->own, e, err) < 0)
 		return -err->code;
-	fresh = socket((int)e->family, (int)e->type | SOCK_CLOEXEC, (int)e->proto);
+	fresh = sock_new((int)e->family, (int)e->type | SOCK_CLOEXEC, (int)e->proto);
 	if (fresh < 0)
 		return err_sys(err, "cannot make a socket like it to compare them");
 	collect_ip(d, p->own, fresh, e);
@@ -222,8 +233,11 @@ static int collect_inet(struct dump *d, const struct fd_probe *p, FileEntry *fe,
 	e->has_ns_id = e->src_port && d->our_ids->has_net_ns_id;
 	e->ns_id = d->our_ids->net_ns_id;
 	e->tcp_opts = record_new(d, tcp_opts_entry);
-	return inet_is_tcp(e) ? inet_tcp_collect(d, p->own, fresh, e, err)
-			      : inet_udp_collect(d, p->own, e, err);
+	if (inet_is_tcp(e))
+		return inet_tcp_collect(d, p->own, fresh, e, err);
+	if (inet_udp_collect(d, p->own, e, err) < 0)
+		return -err->code;
+	return inet_is_udp(e) ? 0 : inet_raw_collect(d, p->own, e, err);
 }
 
 /* ---- restore ---- */
@@ -231,10 +245,8 @@ static int collect_inet(struct dump *d, const struct fd_probe *p, FileEntry *fe,
 static int read_inet(struct restore *r, struct file *f, struct err *err)
 {
 	const InetSkEntry *e = f->image->isk;
-	bool is_udp = e->proto == IPPROTO_UDP || e->proto == IPPROTO_UDPLITE;
 
-	if ((e->family == AF_INET || e->family == AF_INET6) &&
-	    ((e->type == SOCK_STREAM && inet_is_tcp(e)) || (e->type == SOCK_DGRAM && is_udp)))
+	if (is_known((int)e->family, (int)e->type, (int)e->proto))
 		return 0;
 	err_set(err, EOPNOTSUPP, "cannot restore a socket of family %u, type %u, protocol %u",
 		e->family, e->type, e->proto);
@@ -251,7 +263,17 @@ static int plan_inet(struct restore *r, struct file *f, struct err *err)
 		err_set(err, EOPNOTSUPP, "cannot restore a TCP connection");
 		return err_hint(err, "live TCP connections are not supported yet");
 	}
-	return inet_port_plan(r, e, err);
+	return inet_is_tcp(e) || inet_is_udp(e) ? inet_port_plan(r, e, err) : 0;
+}
+
+static bool has_src_addr(const InetSkEntry *e)
+{
+	size_t i;
+
+	for (i = 0; i < e->n_src_addr; i++)
+		if (e->src_addr[i])
+			return true;
+	return false;
 }
 
 static int bind_inet(struct restore *r, int fd, const InetSkEntry *e, struct err *err)
@@ -259,7 +281,8 @@ static int bind_inet(struct restore *r, int fd, const InetSkEntry *e, struct err
 	union inet_addr addr;
 	socklen_t len;
 
-	if (!e->src_port)
+	/* the port of a raw socket is its protocol */
+	if (!e->src_port || (e->type == SOCK_RAW && !has_src_addr(e)))
 		return 0;
 	if (inet_addr_src(e, &addr, &len, err) < 0)
 		return -err->code;
@@ -284,9 +307,15 @@ static int new_inet(struct restore *r, const InetSkEntry *e, struct err *err)
 	/* ports that are shared by SO_REUSEPORT are so among sockets of one user */
 	if (sock_act_as_owner(r, err) < 0)
 		return -err->code;
-	fd = socket((int)e->family, (int)e->type | SOCK_CLOEXEC, (int)e->proto);
+	fd = sock_new((int)e->family, (int)e->type | SOCK_CLOEXEC, (int)e->proto);
 	sock_act_as_root();
-	return fd < 0 ? err_sys(err, "cannot create a socket of family %u", e->family) : fd;
+	if (fd >= 0)
+		return fd;
+	err_sys(err, "cannot create a socket of family %u, protocol %u", e->family, e->proto);
+	if (err->code == EACCES)
+		return err_hint(err, "allow a group to have ping sockets: "
+				     "sysctl -w net.ipv4.ping_group_range='0 0'");
+	return -err->code;
 }
 
 static int open_inet(struct restore *r, struct file *f, struct err *err)
@@ -301,6 +330,8 @@ static int open_inet(struct restore *r, struct file *f, struct err *err)
 	if (bind_inet(r, fd, e, err) < 0)
 		return -err->code;
 	if ((inet_is_tcp(e) ? inet_tcp_open(fd, e, err) : inet_udp_open(fd, e, err)) < 0)
+		return -err->code;
+	if (!inet_is_tcp(e) && !inet_is_udp(e) && inet_raw_open(fd, e, err) < 0)
 		return -err->code;
 	return take_fd(&fd);
 }

@@ -11,7 +11,7 @@
 
 /*
  * What the files of this kind share: inet.c (the kind: addresses, names, IP),
- * inet_tcp.c, inet_udp.c (what only these have),
+ * inet_tcp.c, inet_raw.c (what only these have), inet_udp.c (what all but TCP have),
  * inet_group.c (multicast), inet_queue.c (datagrams not read), inet_port.c (whose is a port?).
  */
 
@@ -36,7 +36,12 @@ union inet_addr {
 
 static inline bool inet_is_tcp(const InetSkEntry *e)
 {
-	return e->proto == IPPROTO_TCP;
+	return e->type == SOCK_STREAM;
+}
+
+static inline bool inet_is_udp(const InetSkEntry *e)
+{
+	return e->type == SOCK_DGRAM && (e->proto == IPPROTO_UDP || e->proto == IPPROTO_UDPLITE);
 }
 
 /* "127.0.0.1:53", for messages. */
@@ -53,6 +58,10 @@ int inet_tcp_collect(struct dump *d, int fd, int fresh, InetSkEntry *e, struct e
 int inet_tcp_open(int fd, const InetSkEntry *e, struct err *err);
 
 int inet_udp_collect(struct dump *d, int fd, InetSkEntry *e, struct err *err);
+
+/* What raw and ping sockets have besides. */
+int inet_raw_collect(struct dump *d, int fd, InetSkEntry *e, struct err *err);
+int inet_raw_open(int fd, const InetSkEntry *e, struct err *err);
 
 /* The multicast groups that it has joined, into its options. */
 int inet_group_collect(struct dump *d, struct inet_state *s, int fd, const InetSkEntry *e,

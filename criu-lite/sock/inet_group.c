@@ -97,7 +97,8 @@ static int collect_group(struct dump *d, int fd, int level, const struct group_r
 	u.f.gf_group = g->gr_group;
 	u.f.gf_numsrc = MAX_SOURCES;
 	if (getsockopt(fd, level, MCAST_MSFILTER, &u, &len) < 0) {
-		if (errno == EADDRNOTAVAIL)
+		/* the second: a raw socket of IPv6 knows nothing of IPv4 */
+		if (errno == EADDRNOTAVAIL || errno == ENOPROTOOPT)
 			return 0;
 		return err_sys(err, "cannot ask a socket for its multicast groups");
 	}

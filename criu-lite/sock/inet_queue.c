@@ -10,7 +10,7 @@
  *
  * not kept  what the kernel noted of them: time, device, TTL; they may go another
  *           way, if a device, a filter of packets or a group of SO_REUSEPORT is in
- *           between.  Those of link-local addresses, of UDP-Lite, and behind an
+ *           between.  Those of link-local addresses, and behind an
  *           error that was not told yet (looking would take it away).  All this is
  *           in the log: the network may lose datagrams, so a dump does not fail
  */
@@ -158,12 +158,13 @@ static uint32_t sum_words(uint32_t sum, const void *data, size_t len)
 	return (sum & 0xffff) + (sum >> 16);
 }
 
-/* Over IPv6, datagrams without a checksum are not welcome. */
-static uint16_t checksum_v6(const struct packet *p, const InetDatagramEntry *g)
+/* Over IPv6, and by UDP-Lite, datagrams without a checksum are not welcome. */
+static uint16_t checksum(const struct packet *p, uint8_t proto, bool is_v4,
+			 const InetDatagramEntry *g)
 {
-	uint32_t sum = IPPROTO_UDP + ntohs(p->udp.len);
+	uint32_t sum = proto + (uint32_t)(sizeof(p->udp) + g->data.len);
 
-	sum = sum_words(sum, &p->ip.v6.ip6_src, 32);
+	sum = is_v4 ? sum_words(sum, &p->ip.v4.saddr, 8) : sum_words(sum, &p->ip.v6.ip6_src, 32);
 	sum = sum_words(sum, &p->udp, sizeof(p->udp));
 	sum = sum_words(sum, g->data.data, g->data.len);
 	sum = (sum & 0xffff) + (sum >> 16);
@@ -172,23 +173,21 @@ static uint16_t checksum_v6(const struct packet *p, const InetDatagramEntry *g)
 	return htons((uint16_t)(sum ? sum : 0xffff));
 }
 
-static void fill_v4(struct packet *p, const uint32_t *src, const uint32_t *dst)
+static void fill_v4(struct packet *p, uint8_t proto, const uint32_t *src, const uint32_t *dst)
 {
 	p->ip_len = sizeof(p->ip.v4);
-	p->ip.v4 = (struct iphdr){ .version = 4,
-				   .ihl = 5,
-				   .ttl = 64,
-				   .protocol = IPPROTO_UDP,
-				   .saddr = *src,
-				   .daddr = *dst };
+	p->ip.v4 = (struct iphdr){
+		.version = 4, .ihl = 5, .ttl = 64, .protocol = proto, .saddr = *src, .daddr = *dst
+	};
 }
 
-static void fill_v6(struct packet *p, const uint32_t *src, const uint32_t *dst)
+static void fill_v6(struct packet *p, uint8_t proto, size_t len, const uint32_t *src,
+		    const uint32_t *dst)
 {
 	p->ip_len = sizeof(p->ip.v6);
 	p->ip.v6 = (struct ip6_hdr){ .ip6_flow = htonl(6u << 28),
-				     .ip6_plen = p->udp.len,
-				     .ip6_nxt = IPPROTO_UDP,
+				     .ip6_plen = htons((uint16_t)len),
+				     .ip6_nxt = proto,
 				     .ip6_hlim = 64 };
 	memcpy(&p->ip.v6.ip6_src, src, sizeof(p->ip.v6.ip6_src));
 	memcpy(&p->ip.v6.ip6_dst, dst, sizeof(p->ip.v6.ip6_dst));
@@ -224,26 +223,31 @@ static int send_packet(const InetSkEntry *e, const InetDatagramEntry *g)
 {
 	const struct in6_addr *src = (const struct in6_addr *)g->src_addr;
 	bool is_v4 = e->family == AF_INET;
+	bool is_lite = e->proto == IPPROTO_UDPLITE;
+	uint8_t proto = (uint8_t)e->proto;
+	size_t size = sizeof(struct udphdr) + g->data.len;
+	/* there, the length is how much the checksum covers: 0 is everything */
 	struct packet p = { .udp = { .source = htons((uint16_t)g->src_port),
 				     .dest = htons((uint16_t)e->src_port),
-				     .len = htons((uint16_t)(sizeof(p.udp) + g->data.len)) } };
+				     .len = htons(is_lite ? 0 : (uint16_t)size) } };
 	union inet_addr to = { .any.sa_family = AF_INET };
 	struct in6_addr dst;
 	scoped_fd raw = -1;
 
 	choose_dst(e, g, &dst);
 	if (is_v4) {
-		fill_v4(&p, g->src_addr, dst.s6_addr32);
+		fill_v4(&p, proto, g->src_addr, dst.s6_addr32);
 	} else if (IN6_IS_ADDR_V4MAPPED(src)) {
 		is_v4 = true;
-		fill_v4(&p, g->src_addr + 3, dst.s6_addr32 + 3);
+		fill_v4(&p, proto, g->src_addr + 3, dst.s6_addr32 + 3);
 	} else {
-		fill_v6(&p, g->src_addr, dst.s6_addr32);
-		p.udp.check = checksum_v6(&p, g);
+		fill_v6(&p, proto, size, g->src_addr, dst.s6_addr32);
 		to.v6 = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_addr = dst };
 	}
 	if (is_v4)
 		to.v4.sin_addr.s_addr = p.ip.v4.daddr;
+	if (!is_v4 || is_lite)
+		p.udp.check = checksum(&p, proto, is_v4, g);
 
 	struct iovec iov[] = { { &p.ip, p.ip_len },
 			       { &p.udp, sizeof(p.udp) },
@@ -260,8 +264,7 @@ static bool is_fit(const InetSkEntry *e, const InetDatagramEntry *g)
 {
 	size_t n = e->family == AF_INET ? 1 : 4;
 
-	if (e->proto != IPPROTO_UDP || g->n_src_addr != n || e->n_src_addr != n ||
-	    g->src_port > 65535 ||
+	if (g->n_src_addr != n || e->n_src_addr != n || g->src_port > 65535 ||
 	    g->data.len > 65535 - sizeof(struct udphdr) - sizeof(struct iphdr))
 		return false;
 	return n == 1 || !IN6_IS_ADDR_LINKLOCAL((const struct in6_addr *)g->src_addr);
