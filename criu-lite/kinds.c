@@ -15,6 +15,7 @@
 	X(signalfd)   \
 	X(timerfd)    \
 	X(inotify)    \
+	X(fanotify)   \
 	X(pidfd)      \
 	X(memfd)      \
 	X(unix)       \

@@ -25,6 +25,7 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "core/inode_path.h"
+#include "core/kind.h"
 #include "core/task.h"
 
 /* ---- mounts ---- */
@@ -51,17 +52,18 @@ static void unescape(char *s)
 /* "36 35 98:0 /root /mnt/point rw ..." */
 static bool parse_mount(struct arena *a, struct text line, struct mount_point *m)
 {
-	uint64_t n, major_nr, minor_nr;
+	uint64_t id, n, major_nr, minor_nr;
 	struct slice root, path;
 	char *s;
 
-	if (!text_u64(&line, &n) || !text_u64(&line, &n) || !text_u64(&line, &major_nr) ||
+	if (!text_u64(&line, &id) || !text_u64(&line, &n) || !text_u64(&line, &major_nr) ||
 	    !text_lit(&line, ":") || !text_u64(&line, &minor_nr) || !text_word(&line, &root) ||
 	    !text_word(&line, &path))
 		return false;
 	s = arena_alloc(a, path.n + 1);
 	memcpy(s, path.p, path.n);
 	unescape(s);
+	m->id = (uint32_t)id;
 	m->path = s;
 	m->dev = (uint32_t)(major_nr << 20 | minor_nr);
 	return true;
@@ -76,6 +78,7 @@ static void add_root(struct arena *a, struct mount_list *list)
 	if (stat("/", &st) < 0)
 		return;
 	m = vec_add(a, &list->points);
+	m->id = 0;
 	m->dev = (uint32_t)(major(st.st_dev) << 20 | minor(st.st_dev));
 	m->path = "/";
 }
@@ -102,6 +105,92 @@ static int know_mounts(int proc, struct arena *a, struct mount_list *list, struc
 	add_root(a, list);
 	list->known = true;
 	return 0;
+}
+
+/* Does the name still lead to mount @id? */
+static bool is_on_mount(const char *path, uint32_t id)
+{
+	struct statx sx;
+
+	return statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_MNT_ID, &sx) ==
+		       0 &&
+	       (sx.stx_mask & STATX_MNT_ID) && sx.stx_mnt_id == id;
+}
+
+int mount_path_by_id(struct dump *d, struct mount_list *list, uint32_t id, const char **path_ret,
+		     struct err *err)
+{
+	const struct mount_point *m;
+
+	if (know_mounts(d->proc, d->arena, list, err) < 0)
+		return -err->code;
+	*path_ret = NULL;
+	vec_for_each(m, &list->points)
+		if (m->id == id && is_on_mount(m->path, id))
+			*path_ret = m->path;
+	return 0;
+}
+
+int mount_path_by_dev(struct dump *d, struct mount_list *list, uint32_t dev, const char **path_ret,
+		      struct err *err)
+{
+	const struct mount_point *m;
+
+	if (know_mounts(d->proc, d->arena, list, err) < 0)
+		return -err->code;
+	*path_ret = NULL;
+	vec_for_each(m, &list->points)
+		if (m->dev == dev && !*path_ret && (!m->id || is_on_mount(m->path, m->id)))
+			*path_ret = m->path;
+	return 0;
+}
+
+/* ---- handles ---- */
+
+FhEntry *inode_handle_new(struct arena *a)
+{
+	FhEntry *fh = record_of(a, &fh_entry__descriptor);
+
+	fh->n_handle = HANDLE_WORDS;
+	fh->handle = arena_array(a, uint64_t, HANDLE_WORDS);
+	return fh;
+}
+
+static bool parse_number(struct text *t, const char *key, uint32_t *ret)
+{
+	uint64_t n;
+
+	text_skip_blanks(t);
+	if (!text_lit(t, key) || !text_hex(t, &n))
+		return false;
+	*ret = (uint32_t)n;
+	return true;
+}
+
+bool inode_handle_parse(struct text *t, FhEntry *fh)
+{
+	uint8_t *bytes = (uint8_t *)fh->handle;
+	char digits[3] = { 0 };
+	struct slice hex;
+	size_t i;
+
+	if (!parse_number(t, "fhandle-bytes:", &fh->bytes) ||
+	    !parse_number(t, "fhandle-type:", &fh->type))
+		return false;
+	text_skip_blanks(t);
+	if (!text_lit(t, "f_handle:") || !text_word(t, &hex) || hex.n != 2 * (size_t)fh->bytes ||
+	    fh->bytes > HANDLE_WORDS * sizeof(uint64_t))
+		return false;
+	for (i = 0; i < fh->bytes; i++) {
+		memcpy(digits, hex.p + 2 * i, 2);
+		bytes[i] = (uint8_t)strtoul(digits, NULL, 16);
+	}
+	return true;
+}
+
+bool inode_handle_is_sound(const FhEntry *fh)
+{
+	return fh->n_handle <= HANDLE_WORDS && fh->bytes <= fh->n_handle * sizeof(uint64_t);
 }
 
 /* ---- from handle to file ---- */

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/text.h"
 #include "base/vec.h"
 #include "core/context.h"
 #include "core/file.h"
@@ -21,6 +22,7 @@ struct inode_path {
 };
 
 struct mount_point {
+	uint32_t id; /* 0: a root directory that is no mount */
 	uint32_t dev;
 	const char *path;
 };
@@ -32,6 +34,18 @@ struct mount_list {
 };
 
 enum { HANDLE_WORDS = 16 }; /* the length of FhEntry.handle in images, always */
+
+/* An empty handle, and one read from fdinfo: "fhandle-bytes:8 fhandle-type:1 f_handle:4c20...". */
+FhEntry *inode_handle_new(struct arena *a);
+bool inode_handle_parse(struct text *t, FhEntry *fh);
+/* Of an image: is it one that can be opened? */
+bool inode_handle_is_sound(const FhEntry *fh);
+
+/* Dump: the path of the mount with this id, or of one of the file system @dev; NULL: none. */
+int mount_path_by_id(struct dump *d, struct mount_list *m, uint32_t id, const char **path_ret,
+		     struct err *err);
+int mount_path_by_dev(struct dump *d, struct mount_list *m, uint32_t dev, const char **path_ret,
+		      struct err *err);
 
 /*
  * Dump: fill in the path.  What has none any more must be open in the tree:

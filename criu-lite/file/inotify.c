@@ -52,28 +52,6 @@ static bool parse_hex_field(struct text *line, const char *key, uint32_t *ret)
 	return true;
 }
 
-/* "fhandle-bytes:8 fhandle-type:1 f_handle:4c20a700d124dbdd" */
-static bool parse_handle(struct text *line, FhEntry *fh)
-{
-	struct slice hex;
-	uint8_t *bytes = (uint8_t *)fh->handle;
-	char digits[3] = { 0 };
-	size_t i;
-
-	if (!parse_hex_field(line, "fhandle-bytes:", &fh->bytes) ||
-	    !parse_hex_field(line, "fhandle-type:", &fh->type))
-		return false;
-	text_skip_blanks(line);
-	if (!text_lit(line, "f_handle:") || !text_word(line, &hex) ||
-	    hex.n != 2 * (size_t)fh->bytes || fh->bytes > HANDLE_WORDS * sizeof(uint64_t))
-		return false;
-	for (i = 0; i < fh->bytes; i++) {
-		memcpy(digits, hex.p + 2 * i, 2);
-		bytes[i] = (uint8_t)strtoul(digits, NULL, 16);
-	}
-	return true;
-}
-
 /* "wd:1 ino:a7204b sdev:fe00000 mask:fff ignored_mask:0 fhandle-bytes:8 ..." */
 static bool parse_watch(struct text line, InotifyWdEntry *w)
 {
@@ -86,16 +64,14 @@ static bool parse_watch(struct text line, InotifyWdEntry *w)
 	    !parse_hex_field(&line, "ignored_mask:", &w->ignored_mask))
 		return false;
 	text_skip_blanks(&line);
-	return line.p == line.end || parse_handle(&line, w->f_handle);
+	return line.p == line.end || inode_handle_parse(&line, w->f_handle);
 }
 
 static InotifyWdEntry *watch_new(struct arena *a)
 {
 	InotifyWdEntry *w = record_of(a, &inotify_wd_entry__descriptor);
 
-	w->f_handle = record_of(a, &fh_entry__descriptor);
-	w->f_handle->n_handle = HANDLE_WORDS;
-	w->f_handle->handle = arena_array(a, uint64_t, HANDLE_WORDS);
+	w->f_handle = inode_handle_new(a);
 	return w;
 }
 
@@ -164,10 +140,7 @@ static int drain_inotify(struct dump *d, struct file *f, struct err *err)
 
 static bool is_sound(const InotifyWdEntry *w)
 {
-	const FhEntry *fh = w->f_handle;
-
-	return w->wd >= 1 && w->wd <= INT_MAX && fh->n_handle <= HANDLE_WORDS &&
-	       fh->bytes <= fh->n_handle * sizeof(uint64_t);
+	return w->wd >= 1 && w->wd <= INT_MAX && inode_handle_is_sound(w->f_handle);
 }
 
 static int read_inotify(struct restore *r, struct file *f, struct err *err)

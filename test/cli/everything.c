@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
+#include <sys/fanotify.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -40,6 +41,7 @@ static bool make_anonymous(void)
 					.it_interval = { .tv_nsec = 77 } };
 	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = 77 };
 	int event = eventfd(5, 0), epoll = epoll_create1(0), timer, notify = inotify_init1(0);
+	int marks = fanotify_init(FAN_CLASS_NOTIF, O_RDONLY);
 	sigset_t set;
 
 	sigemptyset(&set);
@@ -49,6 +51,9 @@ static bool make_anonymous(void)
 	       expect(signalfd(-1, &set, 0) >= 0) &&
 	       expect(timerfd_settime(timer, 0, &its, NULL) == 0) &&
 	       expect(inotify_add_watch(notify, ".", IN_CREATE) >= 0) &&
+	       expect(fanotify_mark(marks, FAN_MARK_ADD, FAN_OPEN, AT_FDCWD, ".") == 0) &&
+	       expect(fanotify_mark(marks, FAN_MARK_ADD | FAN_MARK_MOUNT, FAN_MODIFY, AT_FDCWD,
+				    "/dev/shm") == 0) &&
 	       expect(syscall(SYS_pidfd_open, getpid(), 0) >= 0);
 }
 

@@ -6,12 +6,13 @@
 #include "core/kind.h"
 #include "core/task.h"
 
-extern const struct file_kind epoll_kind, eventfd_kind, inotify_kind, pidfd_kind, signalfd_kind;
+extern const struct file_kind epoll_kind, eventfd_kind, fanotify_kind, inotify_kind, pidfd_kind,
+	signalfd_kind;
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const struct file_kind *const kinds[] = { &epoll_kind, &eventfd_kind, &inotify_kind,
-						 &pidfd_kind, &signalfd_kind };
+static const struct file_kind *const kinds[] = { &epoll_kind,	&eventfd_kind, &fanotify_kind,
+						 &inotify_kind, &pidfd_kind,   &signalfd_kind };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
