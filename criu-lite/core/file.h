@@ -112,4 +112,10 @@ void file_give(struct restore *r, struct file *f, int fd);
  */
 int file_borrow(struct restore *r, struct file *f, bool *lent_ret, struct err *err);
 
+/*
+ * Open: who gets signals of @f, set again behind something that has changed it.
+ * The core has done so once for every file.
+ */
+int file_set_owner(const struct file *f, int fd, struct err *err);
+
 #endif

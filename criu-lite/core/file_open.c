@@ -203,6 +203,20 @@ static int set_signal_owner(int fd, const FownEntry *fown, unsigned int flags, s
 	return 0;
 }
 
+int file_set_owner(const struct file *f, int fd, struct err *err)
+{
+	const FileEntry *status = f->status ? f->status : f->image;
+	const uint32_t *flags = record_flags(status);
+	FownEntry **fown = record_fown(status);
+	struct f_owner_ex nobody = { .type = F_OWNER_PID };
+
+	if (!fown || !*fown)
+		return 0;
+	if (!(*fown)->pid && fcntl(fd, F_SETOWN_EX, &nobody) < 0)
+		return err_sys(err, "cannot make nobody the owner of a file");
+	return set_signal_owner(fd, *fown, flags ? *flags : 0, err);
+}
+
 /* What all kinds of files have: status flags and the owner for signals. */
 static int finish_file(const struct file *f, int fd, struct err *err)
 {

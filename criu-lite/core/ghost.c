@@ -153,6 +153,12 @@ static int open_content(struct dump *d, const struct fd_probe *p, struct err *er
 	char path[32];
 	int fd;
 
+	if (strstr(p->fdinfo, ": LEASE ")) {
+		err_set(err, EOPNOTSUPP, "cannot carry along the deleted file %s: it has a lease",
+			p->link);
+		err_why(err, "reading it would break the lease");
+		return err_hint(err, "have the program give up the lease before the dump");
+	}
 	snprintf(path, sizeof(path), "self/fd/%d", p->own);
 	fd = path_open_quietly(d->proc, path);
 	if (fd < 0)

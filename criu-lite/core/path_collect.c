@@ -48,6 +48,12 @@ static void collect_build_id(struct dump *d, const struct fd_probe *p, RegFileEn
 	reg->build_id = arena_dup(d->arena, words, n * sizeof(words[0]));
 }
 
+/* Opening it would break the lease, and tell its owner. */
+static bool is_leased(const struct fd_probe *p)
+{
+	return strstr(p->fdinfo, ": LEASE ");
+}
+
 static void collect_looks(struct dump *d, const struct fd_probe *p, RegFileEntry *reg)
 {
 	reg->has_mode = true;
@@ -59,7 +65,7 @@ static void collect_looks(struct dump *d, const struct fd_probe *p, RegFileEntry
 		reg->has_size = true;
 		reg->size = (uint64_t)p->st.st_size;
 	}
-	if (d->opts->validate_build_id && p->st.st_size > 0)
+	if (d->opts->validate_build_id && p->st.st_size > 0 && !is_leased(p))
 		collect_build_id(d, p, reg);
 }
 

@@ -7,18 +7,22 @@
  *           take what is free between dump and restore
  * write     each once, with one descriptor by which it can be had again:
  *           filelocks.img
- * open      flock(), OFD locks and leases are with the open file, whoever sets them
+ * open      flock(), OFD locks and leases are with the open file, whoever sets them.
+ *           A lease that was being broken is broken again, by us; its owner has been
+ *           told of that once already, so this time nobody is
  * map       POSIX locks are with the process, which loses them whenever it
  *           closes any descriptor of that file; so the restorer sets them, after
  *           the last close
- * not kept  a lease that is being broken is refused; who waits for a lock asks
- *           for it again, but not in the old order
+ * not kept  who waits for a lock asks for it again, but not in the old order; how
+ *           long ago a lease began to be broken: there is all the time again
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/text.h"
@@ -31,6 +35,8 @@
 
 /* As in file_lock_entry.flag */
 enum { LOCK_POSIX = 1, LOCK_FLOCK = 2, LOCK_OFD = 4, LOCK_LEASE = 8 };
+/* In file_lock_entry.type of a lease: what it is to become is all that can be seen. */
+enum { LEASE_BREAKING = 4 };
 
 /* A lock as seen through one descriptor. */
 struct seen_lock {
@@ -52,15 +58,16 @@ extern const struct task_kind lock_kind;
 
 static const struct {
 	const char *name, *mode;
-	uint32_t flag;
+	uint32_t flag, breaking;
 } lock_names[] = {
-	{ "POSIX", "ADVISORY", LOCK_POSIX },
-	{ "FLOCK", "ADVISORY", LOCK_FLOCK },
-	{ "OFDLCK", "ADVISORY", LOCK_OFD },
-	{ "LEASE", "ACTIVE", LOCK_LEASE },
+	{ "POSIX", "ADVISORY", LOCK_POSIX, 0 },
+	{ "FLOCK", "ADVISORY", LOCK_FLOCK, 0 },
+	{ "OFDLCK", "ADVISORY", LOCK_OFD, 0 },
+	{ "LEASE", "ACTIVE", LOCK_LEASE, 0 },
+	{ "LEASE", "BREAKING", LOCK_LEASE, LEASE_BREAKING },
 };
 
-static bool parse_sort(struct text *t, uint32_t *flag_ret)
+static bool parse_sort(struct text *t, FileLockEntry *e)
 {
 	struct slice name, mode;
 
@@ -69,20 +76,26 @@ static bool parse_sort(struct text *t, uint32_t *flag_ret)
 	for (size_t i = 0; i < sizeof(lock_names) / sizeof(lock_names[0]); i++) {
 		if (!slice_is(name, lock_names[i].name) || !slice_is(mode, lock_names[i].mode))
 			continue;
-		*flag_ret = lock_names[i].flag;
+		e->flag = lock_names[i].flag;
+		e->type = lock_names[i].breaking;
 		return true;
 	}
 	return false;
 }
 
-static bool parse_type(struct text *t, uint32_t *type_ret)
+static bool parse_type(struct text *t, FileLockEntry *e)
 {
 	struct slice type;
 
 	if (!text_word(t, &type))
 		return false;
-	*type_ret = slice_is(type, "WRITE") ? F_WRLCK : F_RDLCK;
-	return slice_is(type, "WRITE") || slice_is(type, "READ");
+	if (slice_is(type, "WRITE"))
+		e->type |= F_WRLCK;
+	else if (slice_is(type, "UNLCK") && e->type)
+		e->type |= F_UNLCK;
+	else
+		return slice_is(type, "READ");
+	return true;
 }
 
 /* "0 EOF", "4096 8191" */
@@ -110,8 +123,8 @@ static bool parse_lock(struct text *t, struct seen_lock *l)
 	uint64_t number, major, minor;
 	int64_t pid;
 
-	if (!text_u64(t, &number) || !text_lit(t, ":") || !parse_sort(t, &l->e->flag) ||
-	    !parse_type(t, &l->e->type) || !text_s64(t, &pid))
+	if (!text_u64(t, &number) || !text_lit(t, ":") || !parse_sort(t, l->e) ||
+	    !parse_type(t, l->e) || !text_s64(t, &pid))
 		return false;
 	if (!text_hex(t, &major) || !text_lit(t, ":") || !text_hex(t, &minor) ||
 	    !text_lit(t, ":") || !text_u64(t, &l->ino))
@@ -136,8 +149,8 @@ static int see_lock(struct dump *d, struct task *t, const struct fdtable_entry *
 	if (!parse_lock(line, &l)) {
 		err_set(err, EOPNOTSUPP, "cannot dump the lock on descriptor %d of task %d: %.*s",
 			f->fd, t->host_pid, (int)(line->end - line->p), line->p);
-		err_why(err, "it is of no known sort, or a lease that is being broken");
-		return err_hint(err, "try again later, or have the program unlock it");
+		err_why(err, "it is of no known sort");
+		return err_hint(err, "have the program unlock it");
 	}
 
 	l.e->pid = t->pid;
@@ -293,13 +306,21 @@ static void locks_of_task(const struct lock_state *s, const struct task *t, size
 	*n_ret = high - low;
 }
 
+static bool is_type_valid(const FileLockEntry *e)
+{
+	if (e->flag == LOCK_LEASE && (e->type & LEASE_BREAKING))
+		return e->type == (LEASE_BREAKING | F_RDLCK) ||
+		       e->type == (LEASE_BREAKING | F_UNLCK);
+	return e->type == F_RDLCK || e->type == F_WRLCK;
+}
+
 static bool is_valid(const FileLockEntry *e, const struct task *t)
 {
 	bool flag = e->flag == LOCK_POSIX || e->flag == LOCK_FLOCK || e->flag == LOCK_OFD ||
 		    e->flag == LOCK_LEASE;
 
-	return flag && (e->type == F_RDLCK || e->type == F_WRLCK) && e->start >= 0 && e->len >= 0 &&
-	       t->fdtable && fdtable_find(t->fdtable, e->fd);
+	return flag && is_type_valid(e) && e->start >= 0 && e->len >= 0 && t->fdtable &&
+	       fdtable_find(t->fdtable, e->fd);
 }
 
 /* They belong to the table, and are lost by those who close: who fills it sets them. */
@@ -330,12 +351,34 @@ static int plan_locks(struct restore *r, struct task *t, struct err *err)
 		}
 		err_set(err, EBADMSG, "cannot lock descriptor %d of task %d again", e->fd, t->pid);
 		err_why(err, "flag %u, type %u or its place are unknown to us", e->flag, e->type);
-		return err_hint(err, "take the checkpoint again when no lease is being broken");
+		return err_hint(err, "take the checkpoint again");
 	}
 	return 0;
 }
 
-static int set_lock(const FileLockEntry *e)
+/*
+ * A lease that is broken by what we try to open.  What it was before is only
+ * known if it is to become one for reading.
+ */
+static int set_broken_lease(struct restore *r, const FileLockEntry *e)
+{
+	bool read_only = (fcntl(e->fd, F_GETFL) & O_ACCMODE) == O_RDONLY;
+	bool to_read = e->type == (LEASE_BREAKING | F_RDLCK);
+	struct f_owner_ex nobody = { .type = F_OWNER_PID };
+	scoped_fd other = -1;
+	char path[32];
+
+	if (fcntl(e->fd, F_SETLEASE, to_read || !read_only ? F_WRLCK : F_RDLCK) < 0 ||
+	    fcntl(e->fd, F_SETOWN_EX, &nobody) < 0)
+		return -1;
+	snprintf(path, sizeof(path), "self/fd/%d", e->fd);
+	other = openat(r->proc, path, (to_read ? O_RDONLY : O_WRONLY) | O_NONBLOCK | O_CLOEXEC);
+	if (other >= 0)
+		errno = EPROTO;
+	return other < 0 && errno == EWOULDBLOCK ? 0 : -1;
+}
+
+static int set_lock(struct restore *r, const FileLockEntry *e)
 {
 	struct flock range = {
 		.l_type = (short)e->type, .l_whence = SEEK_SET, .l_start = e->start, .l_len = e->len
@@ -347,8 +390,22 @@ static int set_lock(const FileLockEntry *e)
 	case LOCK_OFD:
 		return fcntl(e->fd, F_OFD_SETLK, &range);
 	case LOCK_LEASE:
+		if (e->type & LEASE_BREAKING)
+			return set_broken_lease(r, e);
 		return fcntl(e->fd, F_SETLEASE, (int)e->type);
 	}
+	return 0;
+}
+
+static int open_lock(struct restore *r, struct task *t, const FileLockEntry *e, struct err *err)
+{
+	if (set_lock(r, e) < 0) {
+		err_sys(err, "cannot lock descriptor %d of task %d again", e->fd, t->pid);
+		return err_hint(err, "end what has locked that file meanwhile; /proc/locks tells");
+	}
+	/* whoever sets a lease becomes the owner, if there is none */
+	if (e->flag == LOCK_LEASE)
+		return file_set_owner(fdtable_find(t->fdtable, e->fd)->file, e->fd, err);
 	return 0;
 }
 
@@ -358,14 +415,9 @@ static int open_locks(struct restore *r, struct task *t, struct err *err)
 	size_t first, n;
 
 	locks_of_task(s, t, &first, &n);
-	for (size_t i = first; i < first + n; i++) {
-		const FileLockEntry *e = s->entries.items[i];
-
-		if (set_lock(e) == 0)
-			continue;
-		err_sys(err, "cannot lock descriptor %d of task %d again", e->fd, t->pid);
-		return err_hint(err, "end what has locked that file meanwhile; /proc/locks tells");
-	}
+	for (size_t i = first; i < first + n; i++)
+		if (open_lock(r, t, s->entries.items[i], err) < 0)
+			return -err->code;
 	return 0;
 }
 

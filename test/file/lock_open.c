@@ -29,6 +29,7 @@ static bool make_leases(void)
 	       expect((lease_rd = open("lease_rd", O_RDONLY)) >= 0) &&
 	       expect(fcntl(lease_rd, F_SETLEASE, F_RDLCK) == 0) &&
 	       expect((lease_wr = make_file("lease_wr", O_RDWR)) >= 0) &&
+	       expect(write(lease_wr, "content", 7) == 7) &&
 	       expect(fcntl(lease_wr, F_SETLEASE, F_WRLCK) == 0);
 }
 

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "core/fdtable.h"
 #include "core/kind.h"
+#include "core/refuse.h"
 #include "core/task.h"
 
 extern const struct file_kind timerfd_kind;
@@ -86,7 +87,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const struct dump_opts opts = { .common.file_locks = true };
 	struct tree tree = { 0 };
 	struct arena arena;
-	struct dump d = { .opts = &opts, .arena = &arena, .tree = &tree, .proc = proc };
+	struct refusals refused = { .arena = &arena };
+	struct dump d = {
+		.opts = &opts, .arena = &arena, .tree = &tree, .proc = proc, .refused = &refused
+	};
 	struct file file = { .id = 5 };
 	struct err err = { 0 };
 	struct task *t;
@@ -95,6 +99,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size == 0)
 		return 0;
+
 	arena_init(&arena);
 	list_init(&tree.tasks);
 	text = arena_alloc(&arena, size);
