@@ -20,7 +20,8 @@
 	X(memfd)      \
 	X(unix)       \
 	X(inet)       \
-	X(netlink)
+	X(netlink)    \
+	X(packet)
 
 /*
  * mm is first: it makes the region that all others pack into.

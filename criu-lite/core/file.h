@@ -25,6 +25,7 @@ struct file {
 	/* dump: somebody who has it; fd is -1 for exe, cwd, mappings */
 	struct task *task;
 	int fd;
+	uint64_t ino;
 
 	/* restore */
 	const FileEntry *status; /* the record with its flags and owner, if not image: set by read */
@@ -62,6 +63,9 @@ int file_of_link(struct dump *d, struct task *t, const char *name, struct file *
  * table (a file in flight in a socket).  @own is borrowed.
  */
 int file_of_fd(struct dump *d, int own, struct file **file_ret, struct err *err);
+
+/* The packet socket with this inode, which a mapping shows; NULL: nobody has it open. */
+struct file *file_of_ring(struct dump *d, uint64_t ino);
 
 /* The next number of the one counter for files (also for link remaps and regf ids). */
 uint32_t file_new_id(struct dump *d);

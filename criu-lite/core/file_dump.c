@@ -164,6 +164,7 @@ static int claim(struct dump *d, const struct fd_probe *p, const struct file_kin
 	f->image->type = kind->type;
 	f->task = p->task;
 	f->fd = p->fd;
+	f->ino = p->st.st_ino;
 	if (inject_point(err, "collect:%s", kind->name) < 0 ||
 	    kind->collect(d, p, f->image, err) < 0)
 		return err_in(err, "%s %s of task %d", kind->name, p->link, p->task->host_pid);
@@ -197,6 +198,16 @@ int file_claim(struct dump *d, const struct fd_probe *p, struct file **file_ret,
 }
 
 /* ---- files that are no descriptors ---- */
+
+struct file *file_of_ring(struct dump *d, uint64_t ino)
+{
+	struct file *f;
+
+	for_each_file(f, d->files)
+		if (f->kind && f->kind->type == FD_TYPES__PACKETSK && f->ino == ino)
+			return f;
+	return NULL;
+}
 
 static uint64_t mount_of(int fd)
 {

@@ -12,6 +12,7 @@
  *           SO_INCOMING_CPU and TCP_QUICKACK, which the kernel changes by itself
  */
 #include <errno.h>
+#include <linux/if_packet.h>
 #include <linux/netlink.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -141,6 +142,11 @@ static const struct extra extras[] = {
 	{ SOL_UDP, UDP_SEGMENT, EARLY },
 	{ SOL_UDP, UDP_GRO, EARLY },
 
+	{ SOL_PACKET, PACKET_TX_HAS_OFF, EARLY },
+	{ SOL_PACKET, PACKET_QDISC_BYPASS, EARLY },
+	{ SOL_PACKET, PACKET_IGNORE_OUTGOING, EARLY },
+	{ SOL_PACKET, 24 /* PACKET_VNET_HDR_SZ */, EARLY },
+
 	{ SOL_NETLINK, NETLINK_PKTINFO, EARLY },
 	{ SOL_NETLINK, NETLINK_BROADCAST_ERROR, EARLY },
 	{ SOL_NETLINK, NETLINK_NO_ENOBUFS, EARLY },
@@ -179,6 +185,8 @@ static bool has_level(int level, int domain, int proto)
 	case SOL_UDP:
 		return (domain == AF_INET || domain == AF_INET6) &&
 		       (proto == IPPROTO_UDP || proto == IPPROTO_UDPLITE);
+	case SOL_PACKET:
+		return domain == AF_PACKET;
 	default:
 		return domain == AF_NETLINK;
 	}

@@ -23,7 +23,7 @@ enum {
 		    MAP_LOCKED | MAP_NORESERVE | MAP_HUGETLB,
 	STATUS_KNOWN = VMA_REGULAR | VMA_STACK | VMA_VSYSCALL | VMA_VDSO | VMA_HEAP |
 		       VMA_FILE_PRIVATE | VMA_FILE_SHARED | VMA_ANON_SHARED | VMA_ANON_PRIVATE |
-		       VMA_SYSVIPC | VMA_VVAR | VMA_MEMFD | VMA_GUARD,
+		       VMA_SYSVIPC | VMA_SOCKET | VMA_VVAR | VMA_MEMFD | VMA_GUARD,
 };
 
 /* Of vma_entry.flags: the size of huge pages as a power of two. */
@@ -36,8 +36,8 @@ static const uint64_t MADV_KNOWN = 1 << MADV_RANDOM | 1 << MADV_SEQUENTIAL | 1 <
 static const char *vma_problem(const VmaEntry *e, uint64_t last_end)
 {
 	uint64_t task_size = arch_task_size();
-	uint32_t sort = e->status &
-			(VMA_FILE_PRIVATE | VMA_FILE_SHARED | VMA_ANON_SHARED | VMA_ANON_PRIVATE);
+	uint32_t sort = e->status & (VMA_FILE_PRIVATE | VMA_FILE_SHARED | VMA_ANON_SHARED |
+				     VMA_ANON_PRIVATE | VMA_SOCKET);
 
 	if (e->start % PAGE_BYTES || e->end % PAGE_BYTES || e->start >= e->end)
 		return "its address is impossible";
@@ -62,7 +62,8 @@ static const char *vma_problem(const VmaEntry *e, uint64_t last_end)
 	if (!(e->status & VMA_ANON_SHARED) != !(e->status & VMA_SYSVIPC))
 		return "shared anonymous memory of this form is not supported";
 	if (!(e->flags & MAP_ANONYMOUS) != !(e->status & (VMA_ANON_PRIVATE | VMA_ANON_SHARED)) ||
-	    !(e->flags & MAP_SHARED) != !(e->status & (VMA_FILE_SHARED | VMA_ANON_SHARED)))
+	    !(e->flags & MAP_SHARED) !=
+		    !(e->status & (VMA_FILE_SHARED | VMA_ANON_SHARED | VMA_SOCKET)))
 		return "its flags contradict its status";
 	if (e->has_madv && e->madv & ~MADV_KNOWN)
 		return "its advice is not known";
@@ -98,7 +99,8 @@ int vma_check(const struct task *t, struct err *err)
 
 static bool is_file(const VmaEntry *e)
 {
-	return e->status & VMA_REGULAR && e->status & (VMA_FILE_PRIVATE | VMA_FILE_SHARED);
+	return e->status & VMA_REGULAR &&
+	       e->status & (VMA_FILE_PRIVATE | VMA_FILE_SHARED | VMA_SOCKET);
 }
 
 static int file_flags(const VmaEntry *e)

@@ -108,7 +108,8 @@ static int apply_flags(const struct task *t, const struct proc_vma *v, VmaEntry 
 				 "its flag \"%.2s\" in /proc/PID/smaps is not known", p);
 			return refuse(t, v, why, err);
 		}
-		if (f->refuse)
+		/* the ring of a packet socket looks like a device */
+		if (f->refuse && !(e->status & VMA_SOCKET && strcmp(f->name, "mm") == 0))
 			return refuse(t, v, f->refuse, err);
 		e->flags |= f->map;
 		if (strcmp(f->name, "lf") == 0)
@@ -255,6 +256,21 @@ static int collect_segment(struct dump *d, struct task *t, const struct proc_vma
 	return collect_flags(d, t, v, e, err);
 }
 
+static int collect_ring(struct dump *d, struct task *t, const struct proc_vma *v, VmaEntry *e,
+			struct err *err)
+{
+	struct file *f = file_of_ring(d, v->ino);
+
+	if (!f)
+		return refuse(t, v, "its socket is not among the descriptors of the tree", err);
+	e->shmid = f->id;
+	e->status = VMA_REGULAR | VMA_SOCKET;
+	e->flags = MAP_SHARED;
+	e->has_fdflags = true;
+	e->fdflags = O_RDWR;
+	return collect_flags(d, t, v, e, err);
+}
+
 static int collect_vma(struct dump *d, struct task *t, const struct proc_vma *v,
 		       const struct proc_vma *before, VmaEntry *e, struct err *err)
 {
@@ -270,6 +286,8 @@ static int collect_vma(struct dump *d, struct task *t, const struct proc_vma *v,
 		return collect_anonymous(d, t, v, e, err);
 	if (is_segment(v))
 		return collect_segment(d, t, v, e, err);
+	if (strncmp(v->name, "socket:[", 8) == 0)
+		return collect_ring(d, t, v, e, err);
 	if (!v->ino || v->name[0] == '[')
 		return refuse(t, v, "this sort of memory is not known", err);
 

@@ -70,10 +70,7 @@ refused()	# refused WORDS [HINT]: and nothing has happened
 	refused "a UDP socket with data that is not sent yet"
 }
 
-@test "packet and vsock sockets are refused by name" {
-	python packet
-	refused "the packet socket"
-	end_launched
+@test "vsock sockets are refused by name" {
 	python vsock
 	refused "the vsock socket"
 }

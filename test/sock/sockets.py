@@ -102,10 +102,6 @@ elif what == "udp_corked":
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.connect(("127.0.0.1", int(name)))
     sock.send(b"not yet", socket.MSG_MORE)
-elif what == "raw":
-    sock = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
-elif what == "packet":
-    sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM)
 elif what == "vsock":
     sock = socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM)
 elif what == "netlink_unread":
