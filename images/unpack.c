@@ -192,33 +192,60 @@ static int walk_message(const ProtobufCMessageDescriptor *desc, const uint8_t *p
 	return 0;
 }
 
-/* protobuf-c's allocator over an arena.  It also frees what it only needs meanwhile. */
+/*
+ * protobuf-c's allocator over an arena.  It also frees what it only needs
+ * meanwhile: lists of fields, large, and several times what stays.
+ */
+enum { LARGE = 1024, NR_LARGE = 16 };
+
 struct budget {
 	struct arena *arena;
 	size_t left;
 	bool is_spent;
+	struct {
+		void *piece;
+		size_t size;
+	} large[NR_LARGE]; /* the last ones */
+	size_t nr_large;
 };
 
 static void *budget_alloc(void *data, size_t size)
 {
 	struct budget *b = data;
+	void *piece;
 
 	if (size > b->left) {
 		b->is_spent = true;
 		return NULL;
 	}
 	b->left -= size;
-	return arena_alloc(b->arena, size ? size : 1);
+	piece = arena_alloc(b->arena, size ? size : 1);
+	if (size >= LARGE) {
+		size_t i = b->nr_large++ % NR_LARGE;
+
+		b->large[i].piece = piece;
+		b->large[i].size = size;
+	}
+	return piece;
 }
 
 static void budget_free(void *data, void *ptr)
 {
+	struct budget *b = data;
+
+	for (size_t i = 0; ptr && i < NR_LARGE; i++) {
+		if (b->large[i].piece != ptr)
+			continue;
+		arena_give_back(b->arena, ptr, b->large[i].size);
+		b->large[i].piece = NULL;
+		return;
+	}
 }
 
 int message_unpack(struct arena *a, const ProtobufCMessageDescriptor *desc, const void *buf,
 		   size_t len, void **msg_ret, struct err *err)
 {
-	struct budget budget = { a, len * 64 + (1 << 20), false };
+	struct budget budget = { .arena = a, .left = len * 64 + (1 << 20) };
 	ProtobufCAllocator allocator = { budget_alloc, budget_free, &budget };
 	void *msg;
 

@@ -31,6 +31,12 @@ struct arena_block {
 	_Alignas(ALIGN) char data[];
 };
 
+/* What has been given back begins with this. */
+struct arena_piece {
+	struct arena_piece *next;
+	size_t size;
+};
+
 void arena_init(struct arena *a)
 {
 	memset(a, 0, sizeof(*a));
@@ -88,6 +94,14 @@ static struct arena_block *block_new_huge(void)
 	return b;
 }
 
+void arena_forked(struct arena *a)
+{
+	if (a->blocks)
+		a->used = a->blocks->size;
+	a->spare = NULL;
+	a->nr_blocks = 0;
+}
+
 static struct arena_block *block_next(struct arena *a)
 {
 	struct arena_block *b = a->nr_blocks++ < HUGE_FROM ? NULL : block_new_huge();
@@ -95,12 +109,44 @@ static struct arena_block *block_next(struct arena *a)
 	return b ? b : block_new(BLOCK_SIZE);
 }
 
+static size_t aligned(size_t size)
+{
+	return (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+}
+
+void arena_give_back(struct arena *a, void *piece, size_t size)
+{
+	struct arena_piece *p = piece;
+
+	if (size < sizeof(*p))
+		return;
+	*p = (struct arena_piece){ a->spare, aligned(size) };
+	a->spare = p;
+}
+
+/* The list is short: who gives something back takes the same soon again. */
+static void *take_spare(struct arena *a, size_t size)
+{
+	struct arena_piece **at, *p;
+
+	for (at = &a->spare; (p = *at); at = &p->next) {
+		if (p->size != size)
+			continue;
+		*at = p->next;
+		return memset(p, 0, size);
+	}
+	return NULL;
+}
+
 void *arena_alloc(struct arena *a, size_t size)
 {
 	struct arena_block *b = a->blocks;
 	void *piece;
 
-	size = (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+	size = aligned(size);
+	piece = a->spare ? take_spare(a, size) : NULL;
+	if (piece)
+		return piece;
 
 	if (size > BLOCK_SIZE / 4 && !(b && b->huge && b->size - a->used >= size)) {
 		struct arena_block *own = block_new(size);

@@ -16,12 +16,22 @@ struct arena {
 	struct arena_block *blocks;
 	size_t used;	  /* in the newest block */
 	size_t nr_blocks; /* without those of large pieces */
+	struct arena_piece *spare;
 };
 
 void arena_init(struct arena *a);
 void arena_fini(struct arena *a);
 
+/*
+ * In a child of fork(): what is there stays, but what comes goes into blocks of
+ * its own, small again: a huge page is cleared, or torn, as a whole.
+ */
+void arena_forked(struct arena *a);
+
 void *arena_alloc(struct arena *a, size_t size);
+/* @piece of @size bytes is needed no more: the next one of that size takes its place. */
+void arena_give_back(struct arena *a, void *piece, size_t size);
+
 void *arena_dup(struct arena *a, const void *src, size_t size);
 char *arena_strdup(struct arena *a, const char *s);
 char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -292,8 +292,10 @@ int vdso_plan(struct restore *r, struct task *t, struct mem_task *m, struct err 
 	m->vdso = image.start;
 	m->vdso_size = ours.data + ours.code;
 	if (image.data == ours.data && parse_elf(code, image.code, &old) &&
-	    is_same_code(&old, &new))
+	    is_same_code(&old, &new)) {
+		arena_give_back(r->arena, code, image.code);
 		return 0;
+	}
 	return plan_move(r, t, m, &image, &ours, &new, code, err);
 }
 

@@ -83,6 +83,16 @@ static void test_arena(void)
 	ok(!memcmp(arena_dup(&a, "a\0b", 3), "a\0b", 3), "arena_dup keeps zeros");
 	ok(arena_dup(&a, "", 0) != NULL, "a copy of nothing is something");
 
+	arena_give_back(&a, pieces[10], sizes[10]);
+	ok(arena_alloc(&a, sizes[10]) == pieces[10] && pieces[10][0] == 0 &&
+		   pieces[10][299999] == 0,
+	   "what is given back is taken again, and zeroed");
+
+	pieces[0] = arena_alloc(&a, 16);
+	arena_forked(&a);
+	pieces[1] = arena_alloc(&a, 16);
+	ok(pieces[1] < pieces[0] || pieces[1] >= pieces[0] + 65536, "arena_forked begins a block");
+
 	arena_fini(&a);
 	ok(!a.blocks, "arena_fini leaves an empty arena");
 }
