@@ -6,8 +6,8 @@
  *           are left out, as pieces (chunks) of data with an offset each
  * restore   made again; path_make.c gives and takes its name
  *
- * not kept  change time; extended attributes (a file that has any a program can
- *           see is refused)
+ * not kept  change time; inode flags (chattr); attributes that the policy of the
+ *           system gives (security.*, but for capabilities)
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -44,25 +44,52 @@ static int check_limit(struct dump *d, const struct fd_probe *p, struct err *err
 	return err_hint(err, "raise it: --ghost-limit %" PRIu64 "M", (size >> 20) + 1);
 }
 
-/* What only root or the kernel can see is given again by the file system or its policy. */
-static int check_attributes(struct dump *d, const struct fd_probe *p, struct err *err)
+/* Others are given by the file system or the policy of the system. */
+static bool is_kept(const char *name)
+{
+	return strncmp(name, "user.", 5) == 0 || strncmp(name, "system.posix_acl_", 17) == 0 ||
+	       strcmp(name, "security.capability") == 0 ||
+	       (strncmp(name, "trusted.", 8) == 0 && strncmp(name, "trusted.overlay.", 16) != 0);
+}
+
+static int collect_attribute(struct dump *d, const char *path, const char *name, GhostXattr *x)
+{
+	ssize_t n = getxattr(path, name, NULL, 0);
+
+	if (n < 0)
+		return -errno;
+	x->name = arena_strdup(d->arena, name);
+	x->value.data = arena_alloc(d->arena, (size_t)n + 1);
+	n = getxattr(path, name, x->value.data, (size_t)n);
+	if (n < 0)
+		return -errno;
+	x->value.len = (size_t)n;
+	return 0;
+}
+
+static int collect_attributes(struct dump *d, const struct fd_probe *p, GhostFileEntry *e,
+			      struct err *err)
 {
 	const char *path = arena_printf(d->arena, "/proc/self/fd/%d", p->own);
-	char names[4096];
-	ssize_t n = listxattr(path, names, sizeof(names));
+	ssize_t n = listxattr(path, NULL, 0);
+	char *names = arena_alloc(d->arena, n > 0 ? (size_t)n : 1);
+	vec(GhostXattr *) all = { 0 };
 
+	n = n > 0 ? listxattr(path, names, (size_t)n) : n;
+	if (n < 0 && errno != EOPNOTSUPP)
+		return err_sys(err, "cannot list the attributes of the deleted file %s", p->link);
 	for (const char *s = names; n > 0 && s < names + n; s += strlen(s) + 1) {
-		if (strncmp(s, "user.", 5) != 0 && strncmp(s, "system.posix_acl", 16) != 0)
+		int ret;
+
+		if (!is_kept(s))
 			continue;
-		err_set(err, EOPNOTSUPP,
-			"cannot carry along the deleted file %s: it has the attribute %s", p->link,
-			s);
-		return err_hint(
-			err,
-			"images have no place for it; have the program close the file, or remove it "
-			"from /proc/%s",
-			p->proc_ref);
+		*vec_add(d->arena, &all) = record_new(d, ghost_xattr);
+		ret = collect_attribute(d, path, s, all.items[all.n - 1]);
+		if (ret < 0)
+			return err_set(err, -ret, "cannot read the attribute %s of %s", s, p->link);
 	}
+	e->xattr = all.items;
+	e->n_xattr = all.n;
 	return 0;
 }
 
@@ -187,7 +214,7 @@ int ghost_write(struct dump *d, const struct fd_probe *p, uint32_t id, struct er
 	scoped_image *img = NULL;
 	int ret;
 
-	if (check_limit(d, p, err) < 0 || check_attributes(d, p, err) < 0 ||
+	if (check_limit(d, p, err) < 0 || collect_attributes(d, p, e, err) < 0 ||
 	    fill_entry(d, p, e, err) < 0)
 		return -err->code;
 	if (d->dry)
@@ -342,6 +369,25 @@ static int set_mode(struct restore *r, int fd, unsigned int mode)
 	return fchmodat(r->proc, path, mode, 0);
 }
 
+/* After the mode, which is part of a list of rights too. */
+static int set_xattrs(int fd, const GhostFileEntry *g, struct err *err)
+{
+	char path[32];
+	size_t i;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	for (i = 0; i < g->n_xattr; i++) {
+		const GhostXattr *x = g->xattr[i];
+
+		if (setxattr(path, x->name, x->value.data, x->value.len, 0) < 0) {
+			err_sys(err, "cannot give a deleted file its attribute %s", x->name);
+			return err_hint(err,
+					"its directory must be on a file system that has them");
+		}
+	}
+	return 0;
+}
+
 static int set_attributes(struct restore *r, int fd, const GhostFileEntry *g, struct err *err)
 {
 	if (fchownat(fd, "", g->uid, g->gid, AT_EMPTY_PATH) < 0)
@@ -349,6 +395,8 @@ static int set_attributes(struct restore *r, int fd, const GhostFileEntry *g, st
 			       g->gid);
 	if (!S_ISLNK(g->mode) && set_mode(r, fd, g->mode & 07777) < 0)
 		return err_sys(err, "cannot set the mode of a deleted file");
+	if (set_xattrs(fd, g, err) < 0)
+		return -err->code;
 	ghost_set_times(fd, g);
 	return 0;
 }
