@@ -96,26 +96,32 @@ static const struct ns_slot ns_slots[] = { SLOT(pid),  SLOT(net), SLOT(ipc),  SL
 
 enum { NR_NS = sizeof(ns_slots) / sizeof(ns_slots[0]) };
 
-static int ns_inode(struct dump *d, pid_t pid, const char *name, uint64_t *ino_ret, struct err *err)
+static int ns_link_inode(struct dump *d, pid_t pid, const char *file, const char *type,
+			 uint64_t *ino_ret, struct err *err)
 {
 	char path[64], link[64];
 	struct text t;
 	ssize_t n;
 
-	snprintf(path, sizeof(path), "%d/ns/%s", pid, name);
+	snprintf(path, sizeof(path), "%d/ns/%s", pid, file);
 	n = readlinkat(d->proc, path, link, sizeof(link) - 1);
 	if (n < 0 && errno == ENOENT) {
 		*ino_ret = 0; /* this kernel has no such namespaces */
 		return 0;
 	}
 	if (n < 0)
-		return err_sys(err, "cannot read the %s namespace of task %d", name, pid);
+		return err_sys(err, "cannot read the %s namespace of task %d", file, pid);
 
 	t = text_of(link, (size_t)n);
-	if (!text_lit(&t, name) || !text_lit(&t, ":[") || !text_u64(&t, ino_ret))
-		return err_set(err, EPROTO, "cannot understand the %s namespace of task %d", name,
+	if (!text_lit(&t, type) || !text_lit(&t, ":[") || !text_u64(&t, ino_ret))
+		return err_set(err, EPROTO, "cannot understand the %s namespace of task %d", file,
 			       pid);
 	return 0;
+}
+
+static int ns_inode(struct dump *d, pid_t pid, const char *name, uint64_t *ino_ret, struct err *err)
+{
+	return ns_link_inode(d, pid, name, name, ino_ret, err);
 }
 
 static void ns_set(TaskKobjIdsEntry *ids, const struct ns_slot *slot, uint32_t id)
@@ -143,6 +149,29 @@ static int check_ns(struct dump *d, struct task *t, const uint64_t ours[NR_NS], 
 		}
 		if (ino)
 			ns_set(t->ids, &ns_slots[i], (uint32_t)i + 1);
+	}
+	return 0;
+}
+
+/* unshare() of a pid or time namespace is for children: those to come would be born into another one. */
+static int check_ns_of_children(struct dump *d, struct task *t, struct err *err)
+{
+	static const char *const names[] = { "pid", "time" };
+	uint64_t own, of_children;
+
+	for (size_t i = 0; i < 2; i++) {
+		const char *name = arena_printf(d->arena, "%s_for_children", names[i]);
+
+		if (ns_inode(d, t->host_alive, names[i], &own, err) < 0 ||
+		    ns_link_inode(d, t->host_alive, name, names[i], &of_children, err) < 0)
+			return -err->code;
+		/* a pid namespace that nobody is in yet is shown as none at all */
+		if (of_children == own)
+			continue;
+		err_set(err, EOPNOTSUPP,
+			"cannot dump task %d: it has prepared a %s namespace for its children",
+			t->host_pid, names[i]);
+		return err_hint(err, "let it have a child that enters it, or end that task");
 	}
 	return 0;
 }
@@ -203,8 +232,8 @@ static int collect_tasks(struct dump *d, const uint64_t ours[NR_NS], struct id_s
 	for_each_alive(t, d->tree)
 	{
 		t->ids = record_new(d, task_kobj_ids_entry);
-		if ((check_ns(d, t, ours, err) < 0 || check_shared(d, t, sets, err) < 0 ||
-		     check_threads(d, t, err) < 0) &&
+		if ((check_ns(d, t, ours, err) < 0 || check_ns_of_children(d, t, err) < 0 ||
+		     check_shared(d, t, sets, err) < 0 || check_threads(d, t, err) < 0) &&
 		    !refuse_note(d, t, -1, err))
 			return -err->code;
 	}

@@ -133,7 +133,7 @@ static bool is_own_cpu_clock(int32_t clock)
 
 static int check_timer(const struct task *t, const PosixTimerEntry *e, struct err *err)
 {
-	if (!is_own_cpu_clock((int32_t)e->clock_id) || t->nr_threads == 1)
+	if (!is_own_cpu_clock((int32_t)e->clock_id) || t->nr_threads + t->leader_exited == 1)
 		return 0;
 	err_set(err, EOPNOTSUPP, "cannot dump timer %u: it counts the CPU time of a thread",
 		e->it_id);
@@ -389,4 +389,5 @@ const struct task_kind timers_kind = {
 	.read = read_timers,
 	.plan = plan_timers,
 	.map = map_timers,
+	.resume = timers_send_stops,
 };

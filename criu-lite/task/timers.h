@@ -22,4 +22,7 @@ int timers_map_queues(struct restore *r, const struct task *t, struct err *err);
 
 int timers_damaged(struct err *err, const char *what);
 
+/* When the task is complete, and still traced: it may be stopped at once, or have a stop pending. */
+int timers_send_stops(struct restore *r, struct task *t, struct err *err);
+
 #endif

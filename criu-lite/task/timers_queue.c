@@ -4,7 +4,8 @@
  *
  * They are in images as siginfo_t, 128 bytes, as the kernel writes it.  All
  * come back by rt_sigqueueinfo(), which lets a thread send itself whatever it
- * likes, but for those of POSIX timers: see timers.c.
+ * likes, but for those of POSIX timers: see timers.c.  SIGSTOP cannot be kept
+ * waiting, so it is sent last, to tasks that are complete.
  */
 #include <errno.h>
 #include <signal.h>
@@ -31,7 +32,7 @@ typedef vec(siginfo_t) siginfos;
 
 static int check_signal(int sig, struct err *err)
 {
-	if (sig != SIGTRAP && sig != SIGSTOP && sig != SIGKILL)
+	if (sig != SIGTRAP && sig != SIGKILL)
 		return 0;
 
 	err_set(err, EOPNOTSUPP, "cannot dump a task that has %s pending",
@@ -206,7 +207,7 @@ static int map_queue(struct restore *r, const SignalQueueEntry *q, uint64_t *out
 
 		if (timer)
 			timer->fired = true;
-		else
+		else if (info->si_signo != SIGSTOP)
 			memcpy(out + SIGINFO_SIZE * (*n_ret)++, info, SIGINFO_SIZE);
 	}
 	*out_ret = (uintptr_t)out;
@@ -226,5 +227,24 @@ int timers_map_queues(struct restore *r, const struct task *t, struct err *err)
 			      &out->nr_siginfos, err) < 0)
 			return -err->code;
 	}
+	return 0;
+}
+
+static bool has_stop(const SignalQueueEntry *q)
+{
+	for (size_t i = 0; q && i < q->n_signals; i++)
+		if (((const siginfo_t *)q->signals[i]->siginfo.data)->si_signo == SIGSTOP)
+			return true;
+	return false;
+}
+
+int timers_send_stops(struct restore *r, struct task *t, struct err *err)
+{
+	if (has_stop(t->core->tc->signals_s) && kill(t->host_pid, SIGSTOP) < 0)
+		return err_sys(err, "cannot stop task %d", t->pid);
+	for (size_t i = 0; i < t->nr_threads; i++)
+		if (has_stop(t->threads[i].core->thread_core->signals_p) &&
+		    syscall(SYS_tgkill, t->host_pid, t->threads[i].host_tid, SIGSTOP) < 0)
+			return err_sys(err, "cannot stop thread %d", t->threads[i].tid);
 	return 0;
 }

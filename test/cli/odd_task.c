@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* odd_task DIR cpu_timer|sigtrap: a task that cannot be dumped, and must live on as it was */
+/*
+ * odd_task DIR cpu_timer|sigtrap|clone_vm|timens|timens_child|pidns: a task that cannot be dumped,
+ * and must live on as it was
+ */
 #include <pthread.h>
+#include <sched.h>
 #include <sys/syscall.h>
 
 #include "victim.h"
@@ -14,6 +18,32 @@ static void *idle(void *arg)
 	return NULL;
 }
 
+static int idle_child(void *arg)
+{
+	idle(NULL);
+	return 0;
+}
+
+static bool make_clone(void)
+{
+	static char stack[65536];
+
+	return clone(idle_child, stack + sizeof(stack), CLONE_VM | SIGCHLD, NULL) > 0;
+}
+
+static bool make_namespace(int flag, bool with_child)
+{
+	pid_t child = 0;
+
+	if (unshare(flag) < 0)
+		return false;
+	if (with_child)
+		child = fork();
+	if (with_child && child == 0)
+		idle(NULL);
+	return child >= 0;
+}
+
 static bool make(void)
 {
 	struct sigevent ev = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1 };
@@ -24,6 +54,12 @@ static bool make(void)
 	if (strcmp(what, "cpu_timer") == 0)
 		return !syscall(SYS_timer_create, CLOCK_THREAD_CPUTIME_ID, &ev, &id) &&
 		       !pthread_create(&t, NULL, idle, NULL);
+	if (strcmp(what, "clone_vm") == 0)
+		return make_clone();
+	if (strcmp(what, "pidns") == 0)
+		return make_namespace(CLONE_NEWPID, false);
+	if (strncmp(what, "timens", 6) == 0)
+		return make_namespace(CLONE_NEWTIME, strcmp(what, "timens_child") == 0);
 	sigemptyset(&set);
 	sigaddset(&set, SIGTRAP);
 	return !sigprocmask(SIG_BLOCK, &set, NULL) && !kill(getpid(), SIGTRAP);

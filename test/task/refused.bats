@@ -89,6 +89,32 @@ dump_is_refused()	# dump_is_refused WORDS, of a task that lives on
 	same
 }
 
+@test "memory that is shared with another task, which is no thread" {
+	start cli/odd_task clone_vm
+	dump_is_refused "shares its memory (CLONE_VM) with another task"
+	same
+}
+
+@test "a time namespace for children to come" {
+	[ -e /proc/self/ns/time ] || skip "this kernel has no time namespaces"
+	start cli/odd_task timens
+	dump_is_refused "has prepared a time namespace for its children"
+	same
+}
+
+@test "a child in a time namespace of its own" {
+	[ -e /proc/self/ns/time ] || skip "this kernel has no time namespaces"
+	start cli/odd_task timens_child
+	dump_is_refused "time namespace"
+	same
+}
+
+@test "a pid namespace for children to come" {
+	start cli/odd_task pidns
+	dump_is_refused "has prepared a pid namespace for its children"
+	same
+}
+
 @test "images with a damaged core are refused by name" {
 	start task/sleeper
 	dump

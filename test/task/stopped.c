@@ -4,21 +4,28 @@
  * told again only of what it has not asked for; what they were sent meanwhile still waits
  */
 #include <pthread.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "victim.h"
 
 static struct child {
 	int signal;
-	bool unseen;  /* the parent has not asked */
-	bool threads; /* it has some */
-	int pending;  /* sent while it was stopped */
+	bool unseen;	/* the parent has not asked */
+	bool threads;	/* it has some */
+	int pending;	/* sent while it was stopped, */
+	bool to_thread; /* to its thread alone, */
+	int stop_too;	/* and another stop signal */
 	pid_t pid;
 } children[] = {
 	{ .signal = SIGSTOP },
 	{ .signal = SIGTSTP },
 	{ .signal = SIGTTIN, .threads = true },
 	{ .signal = SIGSTOP, .pending = SIGTERM },
+	{ .signal = SIGSTOP, .pending = SIGUSR2, .to_thread = true },
+	{ .signal = SIGTSTP, .pending = SIGALRM, .stop_too = SIGTTIN },
+	{ .signal = SIGSTOP, .stop_too = SIGTSTP },
+	{ .signal = SIGSTOP, .stop_too = SIGSTOP },
 	{ .signal = SIGTTOU, .unseen = true },
 };
 
@@ -81,7 +88,43 @@ static bool make_child(struct child *c)
 		return false;
 	while (!state_is(c->pid, 'T'))
 		victim_sleep(1);
+	if (c->stop_too && !expect(kill(c->pid, c->stop_too) == 0))
+		return false;
+	if (c->to_thread)
+		return expect(syscall(SYS_tgkill, c->pid, c->pid, c->pending) == 0);
 	return !c->pending || expect(kill(c->pid, c->pending) == 0);
+}
+
+/* What waits for @pid as a whole ("ShdPnd") or for its thread ("SigPnd"). */
+static uint64_t pending_of(pid_t pid, const char *key)
+{
+	char path[64], line[256];
+	uint64_t set = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	f = fopen(path, "r");
+	while (f && fgets(line, sizeof(line), f))
+		if (strncmp(line, key, strlen(key)) == 0)
+			set = strtoull(line + strlen(key) + 1, NULL, 16);
+	if (f)
+		fclose(f);
+	return set;
+}
+
+static uint64_t bit(int sig)
+{
+	return sig ? 1ull << (sig - 1) : 0;
+}
+
+/* SIGSTOP does nothing to a stopped task, and whoever traces one may make it vanish. */
+static bool waits_for_it(const struct child *c)
+{
+	uint64_t one = bit(c->pending), other = bit(c->stop_too),
+		 shared = pending_of(c->pid, "ShdPnd") & ~bit(SIGSTOP);
+
+	return expect(shared == ((c->to_thread ? 0 : one) | (other & ~bit(SIGSTOP)))) &&
+	       expect(pending_of(c->pid, "SigPnd") == (c->to_thread ? one : 0));
 }
 
 static bool make(void)
@@ -99,7 +142,7 @@ static bool is_stopped(const struct child *c)
 {
 	int status;
 
-	if (!expect(state_is(c->pid, 'T')))
+	if (!expect(state_is(c->pid, 'T')) || !waits_for_it(c))
 		return false;
 	if (!c->unseen)
 		return expect(waitpid(c->pid, NULL, WNOHANG | WUNTRACED) == 0);
