@@ -105,6 +105,8 @@ static void forget_settings(void)
 	prctl(SET_MEMORY_MERGE, 0, 0, 0, 0);
 	prctl(PR_MCE_KILL, PR_MCE_KILL_CLEAR, 0, 0, 0);
 	prctl(PR_SET_TSC, PR_TSC_ENABLE, 0, 0, 0);
+	/* What a newborn touches of our memory is little: clearing huge pages for it costs more. */
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 }
 
 /* What must be there before tasks are. */
@@ -206,9 +208,6 @@ static int make_threads(struct restore *r, struct err *err)
 	struct barrier *b = r->barrier;
 	struct task *t;
 
-	for_each_alive(t,
-		       r->tree) if (makes_threads(t) &&
-				    barrier_expect_threads(t->host_pid, err) < 0) return -err->code;
 	if (barrier_release(r, b, err) < 0)
 		return -err->code;
 	for_each_alive(t,
@@ -243,14 +242,36 @@ static int restore_map(void *run, struct err *err)
 
 /* ---- resume ---- */
 
-static int unmap_region(struct restore *r, const struct task *t, struct err *err)
+/* A step of a task that ignores SIGTRAP would end that. */
+static bool can_step(const struct task *t)
+{
+	const TaskCoreEntry *tc = t->core->tc;
+	size_t i = SIGTRAP - 1;
+
+	return t->state != TASK_STOPPED &&
+	       !(i < tc->n_sigactions && tc->sigactions[i]->sigaction == (uintptr_t)SIG_IGN);
+}
+
+/* All do it at the same time. */
+static int begin_unmap(struct restore *r, const struct task *t, struct err *err)
+{
+	const struct shared_task *st = &r->shared->tasks[t->index];
+	unsigned long args[6] = { st->region, st->region_size };
+
+	return can_step(t) ? compel_raw_begin(t->host_alive, st->insn, SYS_munmap, args, err) : 0;
+}
+
+static int end_unmap(struct restore *r, const struct task *t, struct err *err)
 {
 	const struct shared_task *st = &r->shared->tasks[t->index];
 	unsigned long args[6] = { st->region, st->region_size };
 	long ret;
+	int failed = can_step(t) ? compel_raw_end(t->host_alive, &ret, err)
+				 : compel_raw_syscall(t->host_alive, st->insn, SYS_munmap, args,
+						      &ret, err);
 
-	if (compel_raw_syscall(t->host_alive, st->insn, SYS_munmap, args, &ret, err) < 0)
-		return -err->code;
+	if (failed < 0)
+		return failed;
 	return ret < 0 ? err_set(err, (int)-ret, "cannot unmap the restorer") : 0;
 }
 
@@ -273,13 +294,20 @@ static int set_registers(const struct restore *r, const struct thread *th, struc
 				err);
 }
 
+/* What still needs the region, and then its end. */
+static int leave_region(struct restore *r, struct task *t, struct err *err)
+{
+	if (stopped_forget(r, t, err) < 0 || waits_enter(r, t, err) < 0)
+		return -err->code;
+	return begin_unmap(r, t, err);
+}
+
 static int finish_task(struct restore *r, struct task *t, struct err *err)
 {
 	const struct task_kind *const *k;
 	size_t i;
 
-	if (stopped_forget(r, t, err) < 0 || waits_enter(r, t, err) < 0 ||
-	    unmap_region(r, t, err) < 0)
+	if (end_unmap(r, t, err) < 0)
 		return -err->code;
 	for (i = 0; i < t->nr_threads; i++)
 		if (set_registers(r, &t->threads[i], err) < 0)
@@ -308,7 +336,9 @@ static int restore_resume(void *run, struct err *err)
 	if (leaders_exit(r, err) < 0 || stopped_stop(r, err) < 0)
 		return -err->code;
 	for_each_alive(t, r->tree) if (inject_point(err, "resume:task") < 0 ||
-				       finish_task(r, t, err) < 0) return err_in(err, "task %d",
+				       leave_region(r, t, err) < 0) return err_in(err, "task %d",
+										  t->pid);
+	for_each_alive(t, r->tree) if (finish_task(r, t, err) < 0) return err_in(err, "task %d",
 										 t->pid);
 	if (inject_point(err, "resume:set") < 0 || run_script(r, "post-restore", err) < 0 ||
 	    run_script(r, "pre-resume", err) < 0)

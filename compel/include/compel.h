@@ -167,6 +167,15 @@ int compel_get_xstate(pid_t tid, void *buf, size_t size, size_t *len_ret, struct
 int compel_raw_syscall(pid_t tid, unsigned long insn, long nr, const unsigned long args[6],
 		       long *ret, struct err *err);
 /*
+ * The same in two halves, for many threads at a time, with one stop instead of three:
+ * begin lets the thread go, end waits until it has made its call. SIGTRAP must be neither
+ * blocked nor ignored, and the process not stopped.
+ */
+int compel_raw_begin(pid_t tid, unsigned long insn, long nr, const unsigned long args[6],
+		     struct err *err);
+int compel_raw_end(pid_t tid, long *ret, struct err *err);
+
+/*
  * As compel_raw_syscall(), but the call is interrupted before it can wait: an
  * ERESTART code, or what it gave without waiting.
  */

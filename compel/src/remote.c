@@ -320,6 +320,34 @@ int compel_raw_syscall(pid_t tid, unsigned long insn, long nr, const unsigned lo
 	return raw_syscall(tid, insn, nr, args, false, ret, err);
 }
 
+int compel_raw_begin(pid_t tid, unsigned long insn, long nr, const unsigned long args[6],
+		     struct err *err)
+{
+	const struct compel_thread t = { .tid = tid };
+	struct compel_regs regs;
+	int failed = thread_get_regs(tid, &regs);
+
+	if (failed == 0) {
+		arch_set_call(&regs, insn, nr, args);
+		failed = thread_step(tid, &regs);
+	}
+	return failed < 0 ? thread_err(err, failed, &t, "begin a system call in") : 0;
+}
+
+int compel_raw_end(pid_t tid, long *ret, struct err *err)
+{
+	const struct compel_thread t = { .tid = tid };
+	struct compel_regs regs;
+	int failed = thread_wait_stepped(tid);
+
+	if (failed == 0)
+		failed = thread_get_regs(tid, &regs);
+	if (failed < 0)
+		return thread_err(err, failed, &t, "end a system call in");
+	*ret = arch_result(&regs);
+	return 0;
+}
+
 int compel_interrupt_syscall(pid_t tid, unsigned long insn, long nr, const unsigned long args[6],
 			     long *ret, struct err *err)
 {

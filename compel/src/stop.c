@@ -265,6 +265,28 @@ static int run_to_syscall_stop(pid_t tid, struct patience *p)
 	return -EFAULT;
 }
 
+int thread_step(pid_t tid, const struct compel_regs *regs)
+{
+	int ret = thread_set_regs(tid, regs);
+
+	if (ret < 0)
+		return ret;
+	return ptrace(PTRACE_SINGLESTEP, tid, 0, 0) < 0 ? -errno : 0;
+}
+
+int thread_wait_stepped(pid_t tid)
+{
+	struct patience p = patience_of(0);
+	int status, ret;
+
+	while ((ret = stop_wait(tid, &p, &status)) == 0 && !stop_is_fault(status))
+		if (ptrace(PTRACE_SINGLESTEP, tid, 0, stop_signal(status)) < 0)
+			return -errno;
+	if (ret == 0 && stop_signal(status) != SIGTRAP)
+		return -EFAULT;
+	return ret;
+}
+
 int thread_call(pid_t tid, const struct compel_regs *regs, bool interrupt, long *result_ret)
 {
 	struct patience enter = patience_of(ENTER_TIMEOUT_MS), leave = patience_of(0);

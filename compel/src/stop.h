@@ -62,6 +62,13 @@ int thread_run(pid_t tid, const struct compel_regs *regs);
 int thread_reset(const struct compel_thread *t);
 
 /*
+ * Let a stopped thread execute the one instruction that @regs are at; wait until it has. It
+ * is at the delivery of SIGTRAP then, which must be neither blocked nor ignored.
+ */
+int thread_step(pid_t tid, const struct compel_regs *regs);
+int thread_wait_stepped(pid_t tid);
+
+/*
  * Execute the system call that @regs are set up for; @tid is parked before and
  * after.  The rest of its registers is garbage then.  With @interrupt, a stop
  * is pending from its beginning on.

@@ -3,11 +3,13 @@
  * barrier - keeps newborn tasks in step
  */
 #include <errno.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -19,15 +21,21 @@
 #define PTRACE_EVENT_STOP 128
 #endif
 
-void barrier_arrive(void)
+enum {
+	CROWD = 16,		/* so many are waited for together */
+	NEWS_NS = 10 * 1000000, /* without any, we look whether somebody has died */
+};
+
+void barrier_arrive(struct shared_page *page)
 {
+	if (__atomic_add_fetch(&page->arrived, 1, __ATOMIC_ACQ_REL) == page->expected)
+		syscall(SYS_futex, &page->arrived, FUTEX_WAKE, 1, NULL, NULL, 0);
 	syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), SIGTRAP);
 }
 
 int barrier_adopt(struct restore *r, struct barrier *b, pid_t pid, struct err *err)
 {
-	unsigned long options = PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK |
-				PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE;
+	unsigned long options = PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD;
 
 	if (ptrace(PTRACE_SEIZE, pid, 0, options | PTRACE_O_SUSPEND_SECCOMP) < 0 &&
 	    ptrace(PTRACE_SEIZE, pid, 0, options) < 0)
@@ -74,16 +82,11 @@ static int on_death(struct restore *r, struct barrier *b, pid_t tid, int status,
 
 static int on_stop(struct restore *r, struct barrier *b, pid_t tid, int status, struct err *err)
 {
-	int sig = WSTOPSIG(status), event = status >> 16;
-	unsigned long child;
+	int sig = WSTOPSIG(status);
 
-	if (event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK ||
-	    event == PTRACE_EVENT_CLONE) {
-		if (ptrace(PTRACE_GETEVENTMSG, tid, 0, &child) == 0)
-			*vec_add(r->arena, &b->born) = (pid_t)child;
+	if (status >> 16) { /* the first stop of a newborn */
+		*vec_add(r->arena, &b->born) = tid;
 		sig = 0;
-	} else if (event) {
-		sig = 0; /* the first stop of a newborn */
 	} else if (is_arrival(r, tid, status)) {
 		*vec_add(r->arena, &b->parked) = tid;
 		return 0;
@@ -110,9 +113,40 @@ static int see_to(struct restore *r, struct barrier *b, pid_t who, struct err *e
 				  : on_death(r, b, tid, status, err);
 }
 
+/* False: somebody may have died, as for a while nobody has arrived. */
+static bool has_crowd_arrived(struct shared_page *page)
+{
+	const struct timespec a_while = { .tv_nsec = NEWS_NS };
+	uint32_t seen;
+
+	while ((seen = __atomic_load_n(&page->arrived, __ATOMIC_ACQUIRE)) < page->expected)
+		if (syscall(SYS_futex, &page->arrived, FUTEX_WAIT, seen, &a_while, NULL, 0) < 0 &&
+		    errno == ETIMEDOUT && __atomic_load_n(&page->arrived, __ATOMIC_ACQUIRE) == seen)
+			return false;
+	return true;
+}
+
+/*
+ * Waiting for anybody looks through all that we trace each time. So many are
+ * counted first, by themselves, and then waited for one by one.
+ */
+static int wait_for_crowd(struct restore *r, struct barrier *b, struct err *err)
+{
+	size_t i;
+
+	if (b->released.n < CROWD || !has_crowd_arrived(&r->shared->page))
+		return 0;
+	for (i = 0; i < b->released.n; i++)
+		if (barrier_wait_for(r, b, b->released.items[i], err) < 0)
+			return -err->code;
+	return 0;
+}
+
 int barrier_wait(struct restore *r, struct barrier *b, unsigned int n, unsigned int dead,
 		 struct err *err)
 {
+	if (!dead && wait_for_crowd(r, b, err) < 0)
+		return -err->code;
 	while (b->parked.n < n || b->nr_exited < dead)
 		if (see_to(r, b, -1, err) < 0)
 			return -err->code;
@@ -128,16 +162,6 @@ int barrier_wait_for(struct restore *r, struct barrier *b, pid_t tid, struct err
 	while (b->parked.n == n)
 		if (see_to(r, b, tid, err) < 0)
 			return -err->code;
-	return 0;
-}
-
-int barrier_expect_threads(pid_t pid, struct err *err)
-{
-	unsigned long options = PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD;
-
-	if (ptrace(PTRACE_SETOPTIONS, pid, 0, options | PTRACE_O_SUSPEND_SECCOMP) < 0 &&
-	    ptrace(PTRACE_SETOPTIONS, pid, 0, options) < 0)
-		return err_sys(err, "cannot trace the threads of task %d", pid);
 	return 0;
 }
 
@@ -159,11 +183,16 @@ int barrier_send_on(pid_t tid, struct err *err)
 
 int barrier_release(struct restore *r, struct barrier *b, struct err *err)
 {
-	size_t i, n = b->parked.n;
+	pid_list again = b->released;
+	pid_t *tid;
 
+	b->released = b->parked;
+	b->parked = again;
 	b->parked.n = 0;
-	for (i = 0; i < n; i++)
-		if (barrier_send_on(b->parked.items[i], err) < 0)
+	__atomic_store_n(&r->shared->page.arrived, 0, __ATOMIC_RELAXED);
+	r->shared->page.expected = (uint32_t)b->released.n;
+	vec_for_each(tid, &b->released)
+		if (barrier_send_on(*tid, err) < 0)
 			return -err->code;
 	return 0;
 }
@@ -197,11 +226,12 @@ int barrier_end(struct barrier *b, pid_t pid, struct err *err)
 
 void barrier_kill(struct restore *r, struct barrier *b)
 {
-	size_t i;
+	pid_t *pid, tid;
 	int status;
 
-	for (i = 0; i < b->born.n; i++)
-		kill(b->born.items[i], SIGKILL);
-	while (waitpid(-1, &status, __WALL) > 0 || errno == EINTR)
-		;
+	vec_for_each(pid, &b->born)
+		kill(*pid, SIGKILL);
+	while ((tid = waitpid(-1, &status, __WALL)) > 0 || errno == EINTR)
+		if (tid > 0 && WIFSTOPPED(status))
+			kill(tid, SIGKILL); /* born meanwhile */
 }

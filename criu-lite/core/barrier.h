@@ -4,8 +4,9 @@
 
 #include <sys/types.h>
 
-#include "base/vec.h"
 #include "core/context.h"
+#include "core/proc.h"
+#include "pie/abi.h"
 
 /*
  * How newborn tasks are kept in step.  They are traced by the coordinator
@@ -14,12 +15,16 @@
  * them (PTRACE_O_EXITKILL), so nothing half-born outlives us.
  */
 struct barrier {
-	vec(pid_t) born;	/* every task and thread that was seen, dead ones too */
-	vec(pid_t) parked;	/* stopped and waiting */
+	pid_list born;		/* every task that was seen, dead ones too */
+	pid_list parked;	/* stopped and waiting */
+	pid_list released;	/* those that were let go on together last */
 	unsigned int nr_exited; /* of those that were seen */
 };
 
-/* In the coordinator: become the tracer of @pid, which must be waiting for us, and of all it forks. */
+/*
+ * In the coordinator: become the tracer of @pid, which must be waiting for us, and of all
+ * that it makes with CLONE_PTRACE.
+ */
 int barrier_adopt(struct restore *r, struct barrier *b, pid_t pid, struct err *err);
 
 /* Wait until @n tasks or threads are parked and @dead zombies have died; fails when one of them does. */
@@ -31,9 +36,6 @@ int barrier_wait(struct restore *r, struct barrier *b, unsigned int n, unsigned 
  * on how many there are, as it does when anybody is waited for.
  */
 int barrier_wait_for(struct restore *r, struct barrier *b, pid_t tid, struct err *err);
-
-/* @pid, which is parked, is going to make threads (CLONE_PTRACE); it does not stop for each of them. */
-int barrier_expect_threads(pid_t pid, struct err *err);
 
 /* Send thread @tid on, which has just been born. */
 int barrier_start(struct restore *r, pid_t tid, struct err *err);
@@ -50,7 +52,7 @@ int barrier_end(struct barrier *b, pid_t pid, struct err *err);
 /* Kill everybody that was born, and wait until they are gone. */
 void barrier_kill(struct restore *r, struct barrier *b);
 
-/* In a task: arrive, and wait to be let go on. */
-void barrier_arrive(void);
+/* In a task, @page is that of r->shared: arrive, and wait to be let go on. */
+void barrier_arrive(struct shared_page *page);
 
 #endif

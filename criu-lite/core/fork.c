@@ -115,7 +115,7 @@ static int fork_failed(const struct task *t, struct err *err)
 static void be_a_carrier(struct restore *r, struct task *t) __attribute__((noreturn));
 static void be_a_carrier(struct restore *r, struct task *t)
 {
-	pid_t pid = fork_with_pid(t->pid, t->birth->joins, SIGCHLD);
+	pid_t pid = fork_with_pid(t->pid, t->birth->joins | CLONE_PTRACE, SIGCHLD);
 	struct err err = { 0 };
 
 	if (pid == 0)
@@ -141,8 +141,10 @@ static int exit_signal_of(const struct birth *b)
 
 int worker_fork(struct restore *r, const struct birth *b, struct err *err)
 {
-	pid_t pid = b->is_adopted ? fork_with_free_pid(r, b->joins)
-				  : fork_with_pid(b->task->pid, b->joins, exit_signal_of(b));
+	/* its tracer is ours, and it waits until that sends it on */
+	uint64_t flags = b->joins | CLONE_PTRACE;
+	pid_t pid = b->is_adopted ? fork_with_free_pid(r, flags)
+				  : fork_with_pid(b->task->pid, flags, exit_signal_of(b));
 
 	if (pid < 0)
 		return fork_failed(b->task, err);

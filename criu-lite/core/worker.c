@@ -117,21 +117,21 @@ static int enter_groups(struct restore *r, struct err *err)
 
 	if (!b->leaves_group && enter_group(r, err) < 0)
 		return -err->code;
-	barrier_arrive();
+	barrier_arrive(&r->shared->page);
 	if (!r->births->regroup)
 		return 0;
 	if (b->leaves_group && enter_group(r, err) < 0)
 		return -err->code;
-	barrier_arrive();
+	barrier_arrive(&r->shared->page);
 	return 0;
 }
 
 /* It ends when the coordinator says so. */
-static void be_a_helper(void) __attribute__((noreturn));
-static void be_a_helper(void)
+static void be_a_helper(struct restore *r) __attribute__((noreturn));
+static void be_a_helper(struct restore *r)
 {
 	for (;;)
-		barrier_arrive();
+		barrier_arrive(&r->shared->page);
 }
 
 void exit_like(int status)
@@ -190,7 +190,7 @@ static int prepare_files(struct restore *r, struct err *err)
 	if (!birth_is_served(b, TABLE_FILES) && files_prepare(r, err) < 0)
 		return -err->code;
 	if (r->births->nr_share_files)
-		barrier_arrive();
+		barrier_arrive(&r->shared->page);
 	if (!birth_is_served(b, TABLE_FILES))
 		return 0;
 	if (files_follow(r, b->table[TABLE_FILES].holder->task, err) < 0)
@@ -209,14 +209,14 @@ static int stage_open(struct restore *r, struct err *err)
 	for (level = 0; level < r->files->nr_levels; level++) {
 		if (files_open(r, level, err) < 0)
 			return -err->code;
-		barrier_arrive();
+		barrier_arrive(&r->shared->page);
 	}
 	if (files_take(r, err) < 0)
 		return -err->code;
-	barrier_arrive();
+	barrier_arrive(&r->shared->page);
 	if (files_link(r, err) < 0)
 		return -err->code;
-	barrier_arrive();
+	barrier_arrive(&r->shared->page);
 	if (files_done(r, err) < 0)
 		return -err->code;
 	return run_kinds(r, "open", offsetof(struct task_kind, open), err);
@@ -314,6 +314,7 @@ void worker_main(struct restore *r, struct task *t)
 	sigset_t all;
 
 	r->self = t;
+	arena_forked(r->arena);
 	begin_log(r, t);
 	sigfillset(&all);
 	sigdelset(&all, SIGTRAP);
@@ -321,18 +322,18 @@ void worker_main(struct restore *r, struct task *t)
 
 	if (do_acts(r, &err) < 0)
 		worker_fail(r, &err);
-	barrier_arrive();
+	barrier_arrive(&r->shared->page);
 	if (t->birth->is_helper)
-		be_a_helper();
+		be_a_helper(r);
 	if (enter_groups(r, &err) < 0)
 		worker_fail(r, &err);
 	if (t->state == TASK_DEAD)
 		die_as_zombie(t);
-	barrier_arrive();
+	barrier_arrive(&r->shared->page);
 
 	if (stage_open(r, &err) < 0)
 		worker_fail(r, &err);
-	barrier_arrive();
+	barrier_arrive(&r->shared->page);
 	if (stage_map(r, &err) < 0)
 		worker_fail(r, &err);
 	log_debug("enter the restorer");

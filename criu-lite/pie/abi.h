@@ -127,6 +127,9 @@ struct shared_page {
 	uint64_t arg;	  /* an address, a signal ...: depends on op */
 	uint32_t sharers; /* who share descriptors, and need those of ours no more */
 
+	/* of those that were let go on together; the last one wakes who waits for @arrived */
+	uint32_t expected, arrived;
+
 	/* for tests of what happens when something fails */
 	uint32_t inject;     /* there is one: what follows is of interest */
 	uint32_t inject_op;  /* where; RST_NONE: nowhere */

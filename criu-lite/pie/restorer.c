@@ -21,6 +21,7 @@ _Noreturn void restorer_main(struct restorer_args *args);
 
 enum {
 	SIGTRAP_ = 5,
+	FUTEX_WAKE_ = 1,
 	SIGKILL_ = 9,
 	F_SETLK_ = 6,
 	F_ADD_SEALS_ = 1033,
@@ -71,8 +72,12 @@ long restorer_check(struct restorer_args *args, long ret, enum restorer_op op, u
 	return ret;
 }
 
-void restorer_stop(void)
+void restorer_stop(struct restorer_args *args)
 {
+	struct shared_page *page = (struct shared_page *)args->shared;
+
+	if (__atomic_add_fetch(&page->arrived, 1, __ATOMIC_ACQ_REL) == page->expected)
+		sys3(__NR_futex, (long)&page->arrived, FUTEX_WAKE_, 1);
 	sys3(__NR_tgkill, sys0(__NR_getpid), sys0(__NR_gettid), SIGTRAP_);
 }
 
@@ -175,7 +180,7 @@ _Noreturn void restorer_main(struct restorer_args *args)
 	struct restorer_thread *threads = (struct restorer_thread *)args->threads;
 
 	restore_memory(args);
-	restorer_stop();
+	restorer_stop(args);
 
 	seal_memfds(args);
 	restore_mm(args);
@@ -191,10 +196,10 @@ _Noreturn void restorer_main(struct restorer_args *args)
 	restore_thread(args->exiting_leader ? (struct restorer_thread *)args->exiting_leader
 					    : &threads[0]);
 	restore_dumpable(args);
-	restorer_stop();
+	restorer_stop(args);
 	/* Those who live on are told apart from it by the coordinator, who lets only this one go on. */
 	if (args->exiting_leader)
 		sys1(__NR_exit, (long)args->exit_code);
 	for (;;)
-		restorer_stop();
+		restorer_stop(args);
 }

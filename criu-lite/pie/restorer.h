@@ -22,8 +22,8 @@ _Noreturn void restorer_fail(struct restorer_args *args, enum restorer_op op, lo
 /* restorer_fail() if @ret is negative; returns @ret. */
 long restorer_check(struct restorer_args *args, long ret, enum restorer_op op, uint64_t arg);
 
-/* Stop, by SIGTRAP, until the coordinator lets this thread go on. */
-void restorer_stop(void);
+/* Stop, by SIGTRAP, until the coordinator lets this thread go on; see barrier_arrive(). */
+void restorer_stop(struct restorer_args *args);
 
 /*
  * clone3() whose child runs @fn(@arg) on the stack in @ca, and ends when it

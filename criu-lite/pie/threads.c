@@ -108,13 +108,10 @@ static void run_thread(void *arg)
 {
 	restore_thread(arg);
 	for (;;)
-		restorer_stop();
+		restorer_stop(args_of(arg));
 }
 
-/*
- * The coordinator becomes the tracer of a newborn without a stop of ours for
- * each (CLONE_PTRACE), and the newborn waits until it is sent on.
- */
+/* With CLONE_PTRACE the newborn's tracer is ours, and it waits until that sends it on. */
 static void make_thread(struct restorer_args *args, struct restorer_thread *t)
 {
 	int32_t tid = t->tid;
@@ -149,6 +146,6 @@ int restore_threads(struct restorer_args *args)
 		make_thread(args, &threads[i]);
 	/* Limits and credentials of the process come only after them: the coordinator waits for them. */
 	if (args->nr_threads > 1 || args->exiting_leader)
-		restorer_stop();
+		restorer_stop(args);
 	return 0;
 }
