@@ -30,6 +30,7 @@
 #include "core/guard.h"
 #include "core/inventory.h"
 #include "core/leader.h"
+#include "core/path_ref.h"
 #include "core/plan.h"
 #include "core/script.h"
 #include "core/shared.h"
@@ -148,6 +149,7 @@ static int restore_end(void *run, bool ok, struct err *err)
 	const struct task_kind *const *tk;
 	struct restore *r = run;
 
+	path_dead_end(r);
 	if (!ok && r->barrier && !r->resumed)
 		barrier_kill(r, r->barrier);
 	for (k = all_kinds.files; *k; k++)
@@ -333,6 +335,7 @@ static int restore_resume(void *run, struct err *err)
 	struct restore *r = run;
 	struct task *t;
 
+	path_dead_end(r);
 	if (leaders_exit(r, err) < 0 || stopped_stop(r, err) < 0)
 		return -err->code;
 	for_each_alive(t, r->tree) if (inject_point(err, "resume:task") < 0 ||

@@ -338,8 +338,15 @@ static int find_or_claim(struct dump *d, struct fd_probe *p, pid_t of, int fd,
 	bool is_new;
 	uint32_t id;
 
-	if (fstat(p->own, &st) < 0)
-		return err_sys(err, "cannot stat /proc/%s", p->proc_ref);
+	if (fstat(p->own, &st) < 0) {
+		int code = errno;
+
+		if (read_link(d, p, err) < 0)
+			return -err->code;
+		err_set(err, EOPNOTSUPP, "cannot dump %s, descriptor %d", p->link, fd);
+		err_why(err, "even stat() of it fails: %s", strerror(code));
+		return err_hint(err, "have the program close it before the dump");
+	}
 	key.dev = st.st_dev;
 	key.ino = st.st_ino;
 	if (id_set_find(&d->files->open_files, d->arena, &key, &id, &is_new, &data, err) < 0)
@@ -417,7 +424,7 @@ int fdtable_collect(struct dump *d, struct task *t, struct err *err)
 		return -err->code;
 
 	vec_for_each(fd, &fds)
-		if (collect_fd(d, t, *fd, err) < 0)
+		if (collect_fd(d, t, *fd, err) < 0 && !refuse_note(d, t, *fd, err))
 			return -err->code;
 	return 0;
 }

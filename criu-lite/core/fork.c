@@ -45,7 +45,7 @@ static pid_t clone_with_pid(pid_t pid, uint64_t flags, int exit_signal)
 	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 }
 
-static pid_t fork_with_pid(pid_t pid, uint64_t flags, int exit_signal)
+pid_t fork_with_pid(pid_t pid, uint64_t flags, int exit_signal)
 {
 	const struct timespec a_little = { .tv_nsec = 200000 };
 	pid_t ret;

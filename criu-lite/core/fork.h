@@ -2,6 +2,9 @@
 #ifndef CORE_FORK_H
 #define CORE_FORK_H
 
+#include <stdint.h>
+#include <sys/types.h>
+
 #include "core/context.h"
 
 struct birth;
@@ -15,5 +18,8 @@ int fork_tree(struct restore *r, struct err *err);
 
 /* In a newborn: fork one who is born of it. */
 int worker_fork(struct restore *r, const struct birth *b, struct err *err);
+
+/* fork() with a pid; 0 in the child. */
+pid_t fork_with_pid(pid_t pid, uint64_t flags, int exit_signal);
 
 #endif

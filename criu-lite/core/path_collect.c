@@ -6,8 +6,9 @@
  * no link left -> a ghost (ghost.c); linked elsewhere -> a hard link of ours
  * beside it (--link-remap); hidden below a mount -> refused.
  *
- * not done  files of a process that has gone (/proc/PID/...) are refused, and so
- *           are those of threads, which exist only after files have been opened
+ * A file of a process that has gone (/proc/PID/...) says so (path_dead.c).
+ *
+ * not done  files of threads, which exist only after files have been opened
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -106,15 +107,6 @@ static int check_thread(const struct dump *d, const char *name, struct err *err)
 	return err_hint(err, "have the program close it, or open it through /proc/%d", pid);
 }
 
-/* Inodes of /proc come and go: a name that exists is the right one. */
-static int collect_proc(const struct fd_probe *p, struct err *err)
-{
-	if (!p->deleted && access(p->link, F_OK) == 0)
-		return 0;
-	err_set(err, EOPNOTSUPP, "cannot dump %s: its process has gone", p->link);
-	return err_hint(err, "have the program close it before the dump");
-}
-
 static void add_remap(struct dump *d, const RegFileEntry *reg, RemapType type,
 		      const struct path_inode *to)
 {
@@ -124,6 +116,31 @@ static void add_remap(struct dump *d, const RegFileEntry *reg, RemapType type,
 	m->type = type;
 	m->id = to->id;
 	m->link = to->link;
+}
+
+/* Its pid may be another's by now. */
+static bool is_of_dead(const struct fd_probe *p)
+{
+	char byte;
+
+	return p->deleted || access(p->link, F_OK) < 0 ||
+	       (pread(p->own, &byte, 1, 0) < 0 && errno == ESRCH);
+}
+
+/* Inodes of /proc come and go: a name that exists is the right one. */
+static int collect_proc(struct dump *d, const struct fd_probe *p, const RegFileEntry *reg,
+			struct err *err)
+{
+	struct path_inode dead = { .id = (uint32_t)path_dead_pid(p->link) };
+
+	if (!is_of_dead(p))
+		return 0;
+	if (dead.id) {
+		add_remap(d, reg, REMAP_TYPE__PROCFS, &dead);
+		return 0;
+	}
+	err_set(err, EOPNOTSUPP, "cannot dump %s: what it tells of has gone", p->link);
+	return err_hint(err, "have the program close it before the dump");
 }
 
 static struct path_inode *find_inode(struct path_refs *refs, const struct stat *st)
@@ -271,7 +288,7 @@ static int collect_name(struct dump *d, const struct fd_probe *p, RegFileEntry *
 	if (leads_to(p->link, &p->st))
 		return check_thread(d, p->link, err);
 	if (is_on_proc(p->own))
-		return collect_proc(p, err);
+		return collect_proc(d, p, reg, err);
 	if (!p->deleted)
 		return refuse_hidden(p, err);
 

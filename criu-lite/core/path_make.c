@@ -238,15 +238,16 @@ int path_make_all(struct restore *r, struct path_refs *refs, struct err *err)
 {
 	struct path_remap **order = arena_array(r->arena, struct path_remap *, refs->remaps.n + 1);
 	struct maker mk = { .r = r };
-	size_t i;
+	size_t i, n = 0;
 	int ret;
 
-	if (!refs->remaps.n)
-		return 0;
 	for (i = 0; i < refs->remaps.n; i++)
-		order[i] = &refs->remaps.items[i];
-	qsort(order, refs->remaps.n, sizeof(order[0]), compare_order);
-	ret = make_groups(&mk, order, refs->remaps.n, err);
+		if (refs->remaps.items[i].type != REMAP_TYPE__PROCFS)
+			order[n++] = &refs->remaps.items[i];
+	if (!n)
+		return 0;
+	qsort(order, n, sizeof(order[0]), compare_order);
+	ret = make_groups(&mk, order, n, err);
 	remove_dirs(&mk);
 	return ret;
 }

@@ -83,15 +83,10 @@ static int read_remap(struct restore *r, const RemapFilePathEntry *e, struct err
 	if (!e->has_remap_type)
 		m.id &= ~(1u << 31);
 
-	if (m.type == REMAP_TYPE__PROCFS) {
-		err_set(err, EOPNOTSUPP, "cannot restore %s: its process %u has gone", m.reg->name,
-			m.id);
-		return err_hint(err, "close that file before the dump; this is not supported yet");
-	}
 	if (m.type == REMAP_TYPE__GHOST) {
 		if (ghost_read(r, m.id, &m.ghost, err) < 0)
 			return -err->code;
-	} else {
+	} else if (m.type != REMAP_TYPE__PROCFS) {
 		m.link = reg_by_id(r, m.id);
 		if (!m.link)
 			return err_set(err, EBADMSG,
@@ -231,6 +226,8 @@ int path_ref_plan(struct restore *r, const RegFileEntry *reg, struct err *err)
 			       reg->name);
 	if (!m)
 		return check_file(r, reg, err);
+	if (m->type == REMAP_TYPE__PROCFS)
+		return path_dead_plan(r, m, err);
 	if (!m->link)
 		return 0;
 	if (m->link->name[0] != '/')
@@ -243,7 +240,11 @@ int path_ref_plan(struct restore *r, const RegFileEntry *reg, struct err *err)
 
 int path_ref_before(struct restore *r, struct err *err)
 {
-	return r->paths ? path_make_all(r, r->paths, err) : 0;
+	if (!r->paths)
+		return 0;
+	if (path_dead_before(r, r->paths, err) < 0)
+		return -err->code;
+	return path_make_all(r, r->paths, err);
 }
 
 /* A new open file of the inode behind the coordinator's @fd. */
@@ -282,7 +283,7 @@ int path_ref_open(struct restore *r, const RegFileEntry *reg, unsigned int flags
 	if (fd >= 0)
 		return restore_borrow_fd(r, fd, err);
 	flags = open_flags(reg, flags);
-	if (m)
+	if (m && m->type != REMAP_TYPE__PROCFS)
 		return open_again(r, m->fd, flags, reg->name, err);
 
 	fd = open(reg->name, (int)flags);

@@ -55,6 +55,9 @@ int path_ref_before(struct restore *r, struct err *err);
  */
 int path_ref_open(struct restore *r, const RegFileEntry *reg, unsigned int flags, struct err *err);
 
+/* Once, before the tasks go on, or have failed: ends processes that were needed to open files. */
+void path_dead_end(struct restore *r);
+
 /* Once, at the end; @ok: the tasks run. */
 void path_ref_restore_end(struct restore *r, bool ok);
 

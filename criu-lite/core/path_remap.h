@@ -3,6 +3,7 @@
 #define CORE_PATH_REMAP_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "base/vec.h"
 #include "core/context.h"
@@ -17,7 +18,7 @@
 struct path_remap {
 	const RegFileEntry *reg; /* the record whose name does not lead to the file */
 	RemapType type;
-	uint32_t id;		  /* of the ghost, or of the record that names the link */
+	uint32_t id; /* of the ghost, of the record that names the link; PROCFS: a pid */
 	const RegFileEntry *link; /* LINKED: that record */
 	GhostFileEntry *ghost;	  /* GHOST, restore */
 	int fd; /* restore, from fork on: the coordinator's O_PATH descriptor of it */
@@ -33,11 +34,17 @@ struct path_inode {
 struct path_refs {
 	vec(struct path_remap) remaps; /* restore: by reg->id */
 	vec(struct path_inode) inodes;
+	vec(pid_t) stand_ins; /* restore: processes that path_dead.c has made */
 	uint32_t last_ghost;
 };
 
 /* Make the names of all remaps for a moment, and keep a descriptor opened through each. */
 int path_make_all(struct restore *r, struct path_refs *refs, struct err *err);
+
+/* The process that @name on /proc belongs to, 0: none, or a thread of one. */
+pid_t path_dead_pid(const char *name);
+int path_dead_plan(struct restore *r, const struct path_remap *m, struct err *err);
+int path_dead_before(struct restore *r, struct path_refs *refs, struct err *err);
 
 /* The directory of @path becomes @path; false at the top. */
 bool path_cut_last(char *path);

@@ -116,15 +116,37 @@ hold()
 	[[ "$output" == *"cannot dump $work/dir/data: that name leads to another file, or nowhere"* ]]
 }
 
-@test "a file of a process that has gone is refused" {
+@test "a file of a process that has gone needs its pid for a moment" {
 	sleep 1000 3>&- &
 	other=$!
 	hold "/proc/$other/stat"
 	kill "$other"
 	wait "$other" || :
+	dump
+	echo $((other - 1)) >/proc/sys/kernel/ns_last_pid
+	sleep 1000 3>&- &
+	[ "$!" = "$other" ]
+	run restore
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"cannot open /proc/$other/stat: that was another process $other, which has gone"* ]]
+	kill "$other"
+	wait "$other" || :
+	restore
+	! kill -0 "$other"
+	run cat "/proc/$pid/fd/3"
+	[[ "$output" == *"No such process"* ]]
+}
+
+@test "what even stat() fails for is refused, by its name" {
+	sleep 1000 3>&- &
+	other=$!
+	hold "/proc/$other/fd"
+	kill "$other"
+	wait "$other" || :
 	run dump
 	[ "$status" -eq 1 ]
-	[[ "$output" == *"cannot dump /proc/$other/stat: its process has gone"* ]]
+	[[ "$output" == *"cannot dump /proc/$other/fd, descriptor 3"*"do:  "* ]]
+	kill -0 "$pid"
 }
 
 @test "a device that keeps something is refused by number" {
