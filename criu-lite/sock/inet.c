@@ -138,6 +138,22 @@ static int collect_addrs(struct dump *d, int fd, InetSkEntry *e, struct err *err
 	return 0;
 }
 
+/* An address of somebody else needs IP_FREEBIND, which may have been taken away since. */
+static int check_foreign(int fresh, InetSkEntry *e, struct err *err)
+{
+	union inet_addr addr;
+	socklen_t len;
+
+	if (!e->src_port)
+		return 0;
+	if (inet_addr_src(e, &addr, &len, err) < 0)
+		return -err->code;
+	/* the port is at the same place in both families */
+	addr.v4.sin_port = 0;
+	e->has_foreign = e->foreign = bind(fresh, &addr.any, len) < 0 && errno == EADDRNOTAVAIL;
+	return 0;
+}
+
 /* ---- options of IP ---- */
 
 /* What differs from a new socket; false: nothing does. */
@@ -155,7 +171,9 @@ static void collect_ip(struct dump *d, int fd, int fresh, InetSkEntry *e)
 	bool is_v6 = e->family == AF_INET6;
 	int value;
 
-	o->has_freebind = o->freebind = differs(fd, fresh, SOL_IP, IP_FREEBIND, &value);
+	/* both are one switch, but raw sockets of IPv6 know only the second */
+	o->has_freebind = o->freebind = is_v6 ? differs(fd, fresh, SOL_IPV6, IPV6_FREEBIND, &value)
+					      : differs(fd, fresh, SOL_IP, IP_FREEBIND, &value);
 	o->has_pktinfo = o->pktinfo = is_v6 ? differs(fd, fresh, SOL_IPV6, IPV6_RECVPKTINFO, &value)
 					    : differs(fd, fresh, SOL_IP, IP_PKTINFO, &value);
 	o->has_tos = differs(fd, fresh, SOL_IP, IP_TOS, &value);
@@ -175,6 +193,14 @@ static int set_or_say(int fd, int level, int name, int value, const char *what, 
 	return 0;
 }
 
+static int set_freebind(int fd, const InetSkEntry *e, bool on, struct err *err)
+{
+	bool is_v6 = e->family == AF_INET6;
+
+	return set_or_say(fd, is_v6 ? SOL_IPV6 : SOL_IP, is_v6 ? IPV6_FREEBIND : IP_FREEBIND, on,
+			  "IP_FREEBIND", err);
+}
+
 static int apply_ip(int fd, const InetSkEntry *e, struct err *err)
 {
 	const IpOptsEntry *o = e->ip_opts;
@@ -185,8 +211,7 @@ static int apply_ip(int fd, const InetSkEntry *e, struct err *err)
 		return -err->code;
 	if (!o)
 		return 0;
-	if (o->has_freebind &&
-	    set_or_say(fd, SOL_IP, IP_FREEBIND, o->freebind, "IP_FREEBIND", err) < 0)
+	if (o->has_freebind && set_freebind(fd, e, o->freebind, err) < 0)
 		return -err->code;
 	if (o->has_pktinfo &&
 	    set_or_say(fd, is_v6 ? SOL_IPV6 : SOL_IP, is_v6 ? IPV6_RECVPKTINFO : IP_PKTINFO,
@@ -233,6 +258,8 @@ static int collect_inet(struct dump *d, const struct fd_probe *p, FileEntry *fe,
 	e->has_ns_id = e->src_port && d->our_ids->has_net_ns_id;
 	e->ns_id = d->our_ids->net_ns_id;
 	e->tcp_opts = record_new(d, tcp_opts_entry);
+	if (check_foreign(fresh, e, err) < 0)
+		return -err->code;
 	if (inet_is_tcp(e))
 		return inet_tcp_collect(d, p->own, fresh, e, err);
 	if (inet_udp_collect(d, p->own, e, err) < 0)
@@ -280,20 +307,25 @@ static int bind_inet(struct restore *r, int fd, const InetSkEntry *e, struct err
 {
 	union inet_addr addr;
 	socklen_t len;
+	int ret;
 
 	/* the port of a raw socket is its protocol */
 	if (!e->src_port || (e->type == SOCK_RAW && !has_src_addr(e)))
 		return 0;
 	if (inet_addr_src(e, &addr, &len, err) < 0)
 		return -err->code;
-	if (bind(fd, &addr.any, len) == 0)
-		return 0;
-	if (errno == EADDRINUSE && inet_is_tcp(e)) {
+	if (e->foreign && set_freebind(fd, e, true, err) < 0)
+		return -err->code;
+	ret = bind(fd, &addr.any, len);
+	if (ret < 0 && errno == EADDRINUSE && inet_is_tcp(e)) {
 		if (inet_port_clear(r, e, err) < 0)
 			return -err->code;
-		if (bind(fd, &addr.any, len) == 0)
-			return 0;
+		ret = bind(fd, &addr.any, len);
 	}
+	if (ret == 0 && e->foreign)
+		return set_freebind(fd, e, e->ip_opts && e->ip_opts->freebind, err);
+	if (ret == 0)
+		return 0;
 	err_sys(err, "cannot bind a socket to %s", inet_addr_text(r->arena, &addr));
 	if (err->code == EADDRNOTAVAIL)
 		return err_hint(err, "give this host that address (ip address add)");

@@ -21,7 +21,11 @@
  * Others connect to a socket through /proc/self/fd and the file that is behind
  * it, so deleted, relative and hidden names make no difference.
  *
- * refused   a socket file that was renamed: bind() could not make it what it was
+ * A socket whose file was renamed is bound in the same way, but in a directory
+ * beside the new name, which then gets the file; the directory is removed.  In the
+ * image it is a deleted one, with the new name in a field of ours.
+ *
+ * refused   a socket file that is covered by a mount
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -158,9 +162,14 @@ static int find_name_dir(struct dump *d, const struct fd_probe *p, const char *n
 		e->name_dir = arena_strdup(d->arena, dir);
 		return 0;
 	}
-	err_set(err, EOPNOTSUPP, "cannot dump the socket %s: its file is now %s", name, where);
-	err_why(err, "it was renamed, moved or covered by a mount");
-	return err_hint(err, "give the file its name back for the time of the dump");
+	if (is_file(AT_FDCWD, where, st)) {
+		e->has_deleted = e->deleted = true;
+		e->moved_to = arena_strdup(d->arena, where);
+		return 0;
+	}
+	err_set(err, EOPNOTSUPP, "cannot dump the socket %s: its file is at %s", name, where);
+	err_why(err, "that is covered by a mount");
+	return err_hint(err, "unmount what covers it for the time of the dump");
 }
 
 static int collect_file(struct dump *d, const struct fd_probe *p, UnixSkEntry *e, struct err *err)
@@ -246,7 +255,7 @@ static int check_abstract(struct restore *r, const UnixSkEntry *e, struct err *e
 
 int unix_path_plan(struct restore *r, const UnixSkEntry *e, struct err *err)
 {
-	const char *path = full_path(r->arena, e), *slash;
+	const char *path = e->moved_to ? e->moved_to : full_path(r->arena, e), *slash;
 	struct sockaddr_un addr;
 	socklen_t len;
 	struct stat st;
@@ -255,7 +264,7 @@ int unix_path_plan(struct restore *r, const UnixSkEntry *e, struct err *err)
 		return -err->code;
 	if (unix_is_abstract(e))
 		return check_abstract(r, e, err);
-	if (!unix_has_path(e) || e->deleted)
+	if (!unix_has_path(e) || (e->deleted && !e->moved_to))
 		return 0;
 	if (path[0] != '/')
 		return err_set(err, EBADMSG,
@@ -362,6 +371,63 @@ static int bind_apart(struct restore *r, int fd, const UnixSkEntry *e, struct er
 	return ret;
 }
 
+static int rename_moved(int dir, const UnixSkEntry *e, const char *name, struct err *err)
+{
+	while (*name == '/')
+		name++;
+	if (renameat(dir, name, AT_FDCWD, e->moved_to) < 0)
+		return err_sys(err, "cannot rename a socket to %s", e->moved_to);
+	return 0;
+}
+
+/* The directories that make_dirs() made in @dir, and @dir itself. */
+static void remove_dirs(const char *dir, const char *name)
+{
+	char path[PATH_MAX];
+	char *slash;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	while ((slash = strrchr(path, '/')) && strlen(path) > strlen(dir)) {
+		*slash = '\0';
+		/* a name may have empty parts */
+		if (rmdir(path) < 0 && errno != ENOENT)
+			log_warn("cannot remove the directory %s: %s", path, strerror(errno));
+	}
+}
+
+static int bind_below(struct restore *r, int fd, const UnixSkEntry *e, const char *dir,
+		      struct err *err)
+{
+	scoped_fd top = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const char *name = name_string(r->arena, e);
+	struct err e2 = { 0 };
+	struct place was;
+	int ret;
+
+	if (top < 0)
+		return err_sys(err, "cannot open the directory %s", dir);
+	if (place_enter(&was, top, true, err) < 0)
+		return -err->code;
+	ret = make_dirs(name, err);
+	if (ret == 0)
+		ret = do_bind(r, fd, e, err);
+	if (place_leave(&was, ret < 0 ? &e2 : err) < 0)
+		return ret < 0 ? ret : -err->code;
+	return ret < 0 ? ret : rename_moved(top, e, name, err);
+}
+
+static int bind_moved(struct restore *r, int fd, const UnixSkEntry *e, struct err *err)
+{
+	const char *dir = arena_printf(r->arena, "%s.criu-lite.%d", e->moved_to, getpid());
+	int ret;
+
+	if (mkdir(dir, 0700) < 0)
+		return err_sys(err, "cannot make the directory %s", dir);
+	ret = bind_below(r, fd, e, dir, err);
+	remove_dirs(dir, name_string(r->arena, e));
+	return ret;
+}
+
 /* Between plan and now somebody may have begun to use it. */
 static int remove_unused(const char *path, struct err *err)
 {
@@ -412,8 +478,13 @@ int unix_path_bind(struct restore *r, int fd, const UnixSkEntry *e, bool apart, 
 {
 	if (!unix_has_path(e))
 		return e->name.len ? do_bind(r, fd, e, err) : 0;
-	if (apart || e->deleted)
+	if (apart || (e->deleted && !e->moved_to))
 		return bind_apart(r, fd, e, err);
+	if (e->moved_to) {
+		if (remove_unused(e->moved_to, err) < 0 || bind_moved(r, fd, e, err) < 0)
+			return -err->code;
+		return set_perms(fd, e, err);
+	}
 
 	if (remove_unused(full_path(r->arena, e), err) < 0)
 		return -err->code;

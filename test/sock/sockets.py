@@ -85,6 +85,12 @@ elif what == "waiting":
     keep.append(bound(listen=True))
     sock = connected()
     sock.send(b"early")
+elif what in ("waiting_gone", "waiting_gone_data"):
+    sock = bound(listen=True)
+    gone = connected()
+    if what == "waiting_gone_data":
+        gone.send(b"unread")
+    gone.close()
 elif what == "urgent":
     a, sock = socket.socketpair()
     a.send(b"!", socket.MSG_OOB)
@@ -144,7 +150,15 @@ def accept():
     return "done" if server.recv(9) == b"x" else "no"
 
 
+def late():
+    """What is there to be read from who has gone before he was accepted."""
+    server, _ = sock.accept()
+    data = server.recv(9)
+    return data.decode() if data else "end"
+
+
 answers = {
+    "late": late,
     "alive": lambda: "yes",
     "ino": lambda: os.fstat(sock.fileno()).st_ino,
     "peer": peer,

@@ -76,16 +76,50 @@ ask()	# ask WHAT: tell the program of $place to do it; its answer
 	[ "$(ask recv)" = end ]
 }
 
-@test "a renamed socket file is refused" {
-	python listener "$work/sock"
-	mv "$work/sock" "$work/other"
+@test "a socket file that is covered by a mount is refused" {
+	mkdir "$work/dir"
+	python listener "$work/dir/sock"
+	mount -t tmpfs none "$work/dir"
 	run dump
+	echo "$output"
+	umount "$work/dir"
 	[ "$status" -eq 1 ]
-	[[ $output == *"its file is now $work/other"* ]]
-	mv "$work/other" "$work/sock"
+	[[ $output == *"covered by a mount"* ]]
 	dump
 	restore
 	[ "$(ask accept)" = done ]
+}
+
+@test "a renamed socket leaves no directory behind, also when its new name is taken" {
+	python listener "$work/sock"
+	mv "$work/sock" "$work/other"
+	dump
+	rm "$work/other"
+	echo precious >"$work/other"
+	run restore
+	[ "$status" -eq 1 ]
+	[[ $output == *"there is a file of that name"* ]]
+	rm "$work/other"
+	restore
+	[ -S "$work/other" ]
+	[ ! -e "$work/sock" ]
+	[ "$(find "$work" -maxdepth 1 -name 'other*')" = "$work/other" ]
+}
+
+@test "who waits to be accepted and has gone again is refused, with data and without" {
+	for what in waiting_gone waiting_gone_data; do
+		rm -f "$work/sock"
+		python $what "$work/sock"
+		run dump
+		echo "$output"
+		[ "$status" -eq 1 ]
+		[[ $output == *"waits to be accepted"* ]]
+		[[ $output == *"its client has gone already"* ]]
+		[[ $output == *"do:  "*"--skip-in-flight"* ]]
+		[ "$(ask alive)" = yes ]
+		[ "$(ask late)" = "$([ $what = waiting_gone ] && echo end || echo unread)" ]
+		end_launched
+	done
 }
 
 @test "restore removes the old socket file, but nothing else of that name" {
