@@ -219,6 +219,11 @@ static int apply_ip(int fd, const InetSkEntry *e, struct err *err)
 		return -err->code;
 	if (o->has_tos && set_or_say(fd, SOL_IP, IP_TOS, (int)o->tos, "IP_TOS", err) < 0)
 		return -err->code;
+	/* IP_TOS has just chosen a priority that goes with it */
+	if (o->has_tos && e->opts->has_so_priority &&
+	    set_or_say(fd, SOL_SOCKET, SO_PRIORITY, (int)e->opts->so_priority, "SO_PRIORITY", err) <
+		    0)
+		return -err->code;
 	return o->has_ttl ? set_or_say(fd, SOL_IP, IP_TTL, (int)o->ttl, "IP_TTL", err) : 0;
 }
 
