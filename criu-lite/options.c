@@ -281,7 +281,8 @@ const struct option_row option_rows[] = {
 	SIZE("ghost-limit", "SIZE", dump.ghost_limit, "dump: largest deleted file (default 1M)"),
 	SWITCH("force-irmap", 0, dump.force_irmap, "dump: find paths of inotify watches by search"),
 	LIST("irmap-scan-path", "PATH", dump.irmap_scan_paths, "dump: where to search for them"),
-	NUMBER("timeout", "SEC", dump.timeout, "dump: limit for freezing (default 10, 0: none)"),
+	NUMBER("timeout", "SEC", common.timeout,
+	       "limit for freezing, and for a newborn that does nothing (default 10, 0: none)"),
 	{ .name = "file-validation",
 	  .arg = "filesize|buildid",
 	  .store = STORE_CALL,
@@ -518,7 +519,7 @@ int options_read(struct options *o, struct arena *a, int argc, char **argv, stru
 	o->common.images_fd = o->common.status_fd = -1;
 	o->common.verbosity = 2;
 	o->dump.ghost_limit = 1 << 20;
-	o->dump.timeout = 10;
+	o->common.timeout = 10;
 	o->dump.validate_build_id = o->restore.validate_build_id = true;
 
 	argv += argc > 0;

@@ -70,12 +70,22 @@ static const char *wished_here(const char *name)
 	return colon && strcmp(colon + 1, name) == 0 ? wish : NULL;
 }
 
+static void hang(void) __attribute__((noreturn));
+static void hang(void)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, NULL);
+	for (;;)
+		pause();
+}
+
+/* and we with it */
 static void end_main(void)
 {
 	kill(main_pid, SIGKILL);
-	/* and we with it */
-	for (;;)
-		pause();
+	hang();
 }
 
 int inject_point(struct err *err, const char *fmt, ...)
@@ -99,6 +109,8 @@ int inject_point(struct err *err, const char *fmt, ...)
 		end_main();
 	if (begins_with(wish, "stop:"))
 		kill(getpid(), SIGSTOP);
+	if (begins_with(wish, "hang:"))
+		hang();
 	if (!code_of(wish))
 		return 0;
 
@@ -121,6 +133,7 @@ bool inject_wished(struct inject_wish *wish_ret, const char *fmt, ...)
 	if (!wish)
 		return false;
 	wish_ret->code = code_of(wish);
+	wish_ret->hang = begins_with(wish, "hang:");
 	if (begins_with(wish, "kill:"))
 		wish_ret->kill = -1;
 	if (begins_with(wish, "main:"))

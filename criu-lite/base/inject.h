@@ -15,6 +15,7 @@
  *	kill:NAME	the process that comes by ends by SIGKILL
  *	main:NAME	criu-lite itself does, also if it is a newborn task that comes by
  *	stop:NAME	it stops, until somebody sends SIGCONT
+ *	hang:NAME	it does nothing any more
  *	fail:NAME	the result is -ECANCELED, with @err filled
  *	ENOSPC:NAME	that error; also EIO and ENOMEM
  *	count:FILE	nothing; "main NAME" or, from a newborn task, "task NAME" is
@@ -35,6 +36,7 @@ int inject_point(struct err *err, const char *fmt, ...) __attribute__((format(pr
 /* For code that cannot ask itself, because it runs inside others. */
 struct inject_wish {
 	int code;   /* the error it is to report, positive; 0: none */
+	bool hang;  /* it is to go on no more */
 	pid_t kill; /* this process is to be killed, -1: the one that comes by, 0: none */
 };
 

@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "core/barrier.h"
+#include "core/proc.h"
 #include "core/shared.h"
 #include "core/task.h"
 
@@ -96,6 +97,36 @@ static int on_stop(struct restore *r, struct barrier *b, pid_t tid, int status, 
 	return 0;
 }
 
+static bool is_dead(const struct restore *r, pid_t pid)
+{
+	struct proc_stat stat;
+	struct err e;
+
+	return proc_read_stat(r->proc, pid, 0, &stat, &e) < 0 || stat.state == 'Z';
+}
+
+/*
+ * Of a task that has been killed the threads are reported first and the leader
+ * only then, so who waits for the leader alone would wait for ever.
+ */
+static int on_group_death(struct restore *r, struct barrier *b, pid_t who, struct err *err)
+{
+	int status;
+	pid_t tid;
+
+	while ((tid = waitpid(-1, &status, __WALL | WNOHANG)) > 0)
+		if (!WIFSTOPPED(status) && on_death(r, b, tid, status, err) < 0)
+			return -err->code;
+	return err_set(err, ECHILD, "cannot restore task %d: it was killed meanwhile", who);
+}
+
+static int on_tick(struct restore *r, struct barrier *b, pid_t who, struct err *err)
+{
+	if (who > 0 && is_dead(r, who))
+		return on_group_death(r, b, who, err);
+	return vigil_look(r, &b->vigil, &b->born, &b->parked, err);
+}
+
 /* Wait until something happens to @who (-1: to anybody), and see to it. */
 static int see_to(struct restore *r, struct barrier *b, pid_t who, struct err *err)
 {
@@ -103,7 +134,7 @@ static int see_to(struct restore *r, struct barrier *b, pid_t who, struct err *e
 	pid_t tid = waitpid(who, &status, __WALL);
 
 	if (tid < 0 && errno == EINTR)
-		return 0;
+		return on_tick(r, b, who, err);
 	if (tid < 0) {
 		if (shared_failure(r->shared, err))
 			return -err->code;
@@ -142,34 +173,49 @@ static int wait_for_crowd(struct restore *r, struct barrier *b, struct err *err)
 	return 0;
 }
 
-int barrier_wait(struct restore *r, struct barrier *b, unsigned int n, unsigned int dead,
-		 struct err *err)
+static int wait_for_all(struct restore *r, struct barrier *b, unsigned int n, unsigned int dead,
+			struct err *err)
 {
-	if (!dead && wait_for_crowd(r, b, err) < 0)
-		return -err->code;
 	while (b->parked.n < n || b->nr_exited < dead)
 		if (see_to(r, b, -1, err) < 0)
 			return -err->code;
-	if (shared_failure(r->shared, err))
+	return shared_failure(r->shared, err) ? -err->code : 0;
+}
+
+int barrier_wait(struct restore *r, struct barrier *b, unsigned int n, unsigned int dead,
+		 struct err *err)
+{
+	int ret;
+
+	if (!dead && wait_for_crowd(r, b, err) < 0)
 		return -err->code;
-	return 0;
+	vigil_begin(&b->vigil);
+	ret = wait_for_all(r, b, n, dead, err);
+	vigil_end();
+	return ret;
 }
 
 int barrier_wait_for(struct restore *r, struct barrier *b, pid_t tid, struct err *err)
 {
 	size_t n = b->parked.n;
+	int ret = 0;
 
-	while (b->parked.n == n)
-		if (see_to(r, b, tid, err) < 0)
-			return -err->code;
-	return 0;
+	vigil_begin(&b->vigil);
+	while (ret == 0 && b->parked.n == n)
+		ret = see_to(r, b, tid, err);
+	vigil_end();
+	return ret;
 }
 
 int barrier_start(struct restore *r, pid_t tid, struct err *err)
 {
 	int status;
+	pid_t got;
 
-	if (waitpid(tid, &status, __WALL) == tid && WIFSTOPPED(status))
+	do {
+		got = waitpid(tid, &status, __WALL);
+	} while (got < 0 && errno == EINTR);
+	if (got == tid && WIFSTOPPED(status))
 		return barrier_send_on(tid, err);
 	if (shared_failure(r->shared, err))
 		return -err->code;

@@ -6,6 +6,7 @@
 
 #include "core/context.h"
 #include "core/proc.h"
+#include "core/vigil.h"
 #include "pie/abi.h"
 
 /*
@@ -19,6 +20,7 @@ struct barrier {
 	pid_list parked;	/* stopped and waiting */
 	pid_list released;	/* those that were let go on together last */
 	unsigned int nr_exited; /* of those that were seen */
+	struct vigil vigil;
 };
 
 /*
@@ -27,7 +29,10 @@ struct barrier {
  */
 int barrier_adopt(struct restore *r, struct barrier *b, pid_t pid, struct err *err);
 
-/* Wait until @n tasks or threads are parked and @dead zombies have died; fails when one of them does. */
+/*
+ * Wait until @n tasks or threads are parked and @dead zombies have died.  Fails when one of them
+ * dies, or does nothing for longer than --timeout (core/vigil.h).
+ */
 int barrier_wait(struct restore *r, struct barrier *b, unsigned int n, unsigned int dead,
 		 struct err *err);
 

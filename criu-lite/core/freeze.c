@@ -97,7 +97,7 @@ static int open_pidfd(struct task *t, struct err *err)
 
 static int freeze_task(struct dump *d, struct task *t, struct err *err)
 {
-	unsigned int timeout_ms = d->opts->timeout * 1000;
+	unsigned int timeout_ms = d->opts->common.timeout * 1000;
 
 	t->pidfd = -1;
 	if (proc_read_stat(d->proc, t->host_pid, t->host_pid, &t->stat, err) < 0)

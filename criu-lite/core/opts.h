@@ -34,6 +34,8 @@ struct common_opts {
 	opt_strings external;	    /* --external, as given */
 	opt_strings action_scripts; /* last given runs first */
 	int status_fd;		    /* -1: none */
+	/* seconds for freezing, and for a newborn task that does nothing; 0: no limit, default 10 */
+	unsigned int timeout;
 };
 
 struct dump_opts {
@@ -44,7 +46,6 @@ struct dump_opts {
 	bool evasive_devices;
 	bool skip_in_flight;
 	uint64_t ghost_limit;	   /* allocated bytes of one deleted file, 1 MiB */
-	unsigned int timeout;	   /* seconds for freezing, 0: no limit, default 10 */
 	const char *freeze_cgroup; /* NULL: ptrace only */
 	const char *parent_dir;	   /* --prev-images-dir */
 	bool track_mem;

@@ -25,6 +25,7 @@ static void inject_restorers(struct shared_page *p)
 		p->inject = 1;
 		p->inject_op = op;
 		p->inject_code = wish.code;
+		p->inject_hang = wish.hang;
 		p->inject_kill = wish.kill;
 	}
 }

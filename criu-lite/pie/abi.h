@@ -131,11 +131,12 @@ struct shared_page {
 	uint32_t expected, arrived;
 
 	/* for tests of what happens when something fails */
-	uint32_t inject;     /* there is one: what follows is of interest */
-	uint32_t inject_op;  /* where; RST_NONE: nowhere */
-	int32_t inject_code; /* the errno to report, 0: none */
-	int32_t inject_kill; /* whom to kill, -1: ourselves, 0: nobody */
-	uint64_t passed;     /* out, bit N: operation N has been done by somebody */
+	uint32_t inject;      /* there is one: what follows is of interest */
+	uint32_t inject_op;   /* where; RST_NONE: nowhere */
+	int32_t inject_code;  /* the errno to report, 0: none */
+	uint32_t inject_hang; /* go on no more */
+	int32_t inject_kill;  /* whom to kill, -1: ourselves, 0: nobody */
+	uint64_t passed;      /* out, bit N: operation N has been done by somebody */
 };
 
 /* What a restorer was doing when it failed; the host has the words for each. */

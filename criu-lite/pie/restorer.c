@@ -55,6 +55,8 @@ static long inject(struct shared_page *page, long ret, enum restorer_op op)
 	__atomic_or_fetch(&page->passed, 1ull << op, __ATOMIC_RELAXED);
 	if (page->inject_op != op)
 		return ret;
+	while (page->inject_hang)
+		;
 	if (page->inject_kill)
 		sys2(__NR_kill, page->inject_kill < 0 ? sys0(__NR_getpid) : page->inject_kill,
 		     SIGKILL_);

@@ -6,7 +6,9 @@
 # and works; of a restore nothing is left: no task, no file, no System V segment.
 #
 # What cannot be taken back: SIGKILL of a dump leaves the names it has made for
-# --link-remap, and in a stopped task our descriptors until it goes on.
+# --link-remap, and in a stopped task our descriptors until it goes on; SIGKILL of
+# criu-lite in a restore leaves the System V segments it had made, if they are not
+# of those that go with their last user.
 load ../helpers
 
 options=(--link-remap --file-locks)
@@ -127,6 +129,12 @@ end_dumps()
 	end_dumps
 }
 
+@test "ENOSPC, EIO, ENOMEM of dump anywhere: the victim goes on, no inventory is left" {
+	begin_dumps
+	over main "$work/dump.most" error
+	end_dumps
+}
+
 @test "a full disk at any size: the victim goes on, and there is room again for a whole dump" {
 	local kib
 
@@ -158,6 +166,7 @@ restore_with()
 	CRIU_LITE_INJECT=$fault criu_lite restore -d -D "$images" -o restore.log -v4 \
 		--file-locks &>"$work/said" || status=$?
 	tried=$((tried + 1))
+	[ -z "$beheads" ] || ipcrm -M 0x5eed 2>/dev/null || :
 	if [ "$status" = 0 ]; then
 		complain "succeeds"
 		dump "${options[@]}"
@@ -177,7 +186,7 @@ begin_restores()
 	dump "${options[@]}"
 	ipcrm -M 0x5eed
 	pids=(/proc/[0-9]*)
-	nr_pids=${#pids[@]} there=$(files) tried=0 bad=0 with=restore_with
+	nr_pids=${#pids[@]} there=$(files) tried=0 bad=0 with=restore_with beheads=
 	[ "$(points main "$work/restore" | wc -l)" -gt 60 ]
 	[ "$(points task "$work/restore" | wc -l)" -gt 30 ]
 }
@@ -190,8 +199,54 @@ end_restores()
 	ticks
 }
 
+@test "SIGKILL of restore anywhere: nothing is left, and it can be tried again" {
+	begin_restores
+	beheads=yes
+	over main "$work/restore" kill
+	over task "$work/restore" main
+	end_restores
+}
+
 @test "SIGKILL of a newborn task anywhere: nothing is left, and it can be tried again" {
 	begin_restores
 	over task "$work/restore" kill
+	end_restores
+}
+
+@test "ENOSPC, EIO, ENOMEM of restore anywhere: nothing is left, and it can be tried again" {
+	begin_restores
+	over main "$work/restore" error
+	over task "$work/restore" error
+	end_restores
+}
+
+@test "a newborn task that does nothing any more is found, and nothing is left" {
+	local point
+
+	begin_restores
+	for point in fork:tty open:pipe link:epoll map:core restorer:2 restorer:8 restorer:16; do
+		CRIU_LITE_INJECT=hang:$point run restore --file-locks --timeout 1
+		[ "$status" -eq 1 ]
+		[ "${#lines[@]}" -eq 3 ]
+		[[ ${lines[0]} =~ 'cannot restore task '[0-9]+': it has done nothing for 1 s' ]]
+		[[ ${lines[2]} == *"do:"*"--timeout"* ]]
+		wait_for 3 is_clean
+	done
+	end_restores
+}
+
+@test "a request to end is heard while a newborn task does nothing any more" {
+	local status=0
+
+	begin_restores
+	CRIU_LITE_INJECT=hang:open:pipe "$CRIU_LITE" restore -D "$images" -o restore.log -v4 \
+		--file-locks --timeout 0 3>&- 4>&- </dev/null 2>"$work/said" &
+	wait_for 5 grep -qs 'stage open' "$images/restore.log"
+	sleep 0.3
+	kill -TERM $!
+	wait $! || status=$?
+	[ "$status" -eq 1 ]
+	grep -q SIGTERM "$work/said"
+	wait_for 3 is_clean
 	end_restores
 }
