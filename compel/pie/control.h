@@ -38,6 +38,8 @@ struct compel_control {
 	uint32_t nr_fds;
 	int32_t fds[COMPEL_FDS]; /* received from the host, to be closed */
 	int32_t pair[2];	 /* for socketpair() */
+	uint64_t nofile[2];	 /* its RLIMIT_NOFILE if ours is in place, else 0 and 0 */
+	uint64_t our_nofile[2];
 };
 
 _Static_assert(offsetof(struct compel_control, resume) == CONTROL_RESUME(0), "head.S");

@@ -19,6 +19,7 @@ void compel_close(const struct compel_control *c);
 
 enum {
 	POLLIN_ = 1,
+	RLIMIT_NOFILE_ = 7,
 	SOL_SOCKET_ = 1,
 	SCM_RIGHTS_ = 1,
 	MSG_NOSIGNAL_ = 0x4000,
@@ -153,4 +154,6 @@ void compel_close(const struct compel_control *c)
 	for (i = 0; i < c->nr_fds; i++)
 		sys1(__NR_close, c->fds[i]);
 	sys1(__NR_close, c->sock);
+	if (c->nofile[1])
+		sys4(__NR_prlimit64, 0, RLIMIT_NOFILE_, (long)c->nofile, 0);
 }

@@ -12,8 +12,10 @@
 #include <fcntl.h>
 #include <linux/kcmp.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -152,16 +154,64 @@ static int steal_fd(struct compel_thread *t, int remote, struct err *err)
 	return fd < 0 ? err_sys(err, "cannot get a descriptor of thread %d", t->tid) : fd;
 }
 
+/*
+ * Its soft limit may leave us no descriptor.  As long as we are inside it is
+ * the hard one; the block remembers what it was, for whoever ends this.
+ */
+static int raise_nofile(struct compel_task *task, struct err *err)
+{
+	unsigned long control = blob_control(task->blob);
+	unsigned long ours = control + offsetof(struct compel_control, our_nofile);
+	unsigned long was = control + offsetof(struct compel_control, nofile);
+	unsigned long ask[6] = { 0, RLIMIT_NOFILE, 0, ours };
+	unsigned long set[6] = { 0, RLIMIT_NOFILE, ours, was };
+	uint64_t limit[2] = { 0 };
+	int ret;
+
+	ret = home_call(task, SYS_prlimit64, ask, NULL, "read RLIMIT_NOFILE", err);
+	if (ret == 0)
+		ret = task_read(task, ours, limit, sizeof(limit), err);
+	limit[0] = limit[1];
+	if (ret == 0)
+		ret = task_write(task, ours, limit, sizeof(limit), err);
+	if (ret == 0)
+		ret = home_call(task, SYS_prlimit64, set, NULL, "raise RLIMIT_NOFILE", err);
+	task->blob->nofile_is_raised = ret == 0;
+	return ret;
+}
+
+static int put_nofile_back(struct compel_task *task, struct err *err)
+{
+	unsigned long was = blob_control(task->blob) + offsetof(struct compel_control, nofile);
+	unsigned long args[6] = { 0, RLIMIT_NOFILE, was };
+
+	if (!task->blob->nofile_is_raised)
+		return 0;
+	return home_call(task, SYS_prlimit64, args, NULL, "set RLIMIT_NOFILE", err);
+}
+
+static int make_pair(struct compel_task *task, unsigned long pair_at, struct err *err)
+{
+	unsigned long args[6] = { AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair_at };
+	struct err ignored = { 0 };
+	int ret = home_call(task, SYS_socketpair, args, NULL, "make a socket", err);
+
+	if (ret == -EMFILE && raise_nofile(task, &ignored) == 0) {
+		memset(err, 0, sizeof(*err));
+		ret = home_call(task, SYS_socketpair, args, NULL, "make a socket", err);
+	}
+	return ret < 0 ? err_hint(err, "it needs two free descriptors, see its RLIMIT_NOFILE") : 0;
+}
+
 static int connect_blob(struct compel_task *task, struct err *err)
 {
 	struct compel_blob *b = task->blob;
 	unsigned long pair_at = blob_control(b) + offsetof(struct compel_control, pair);
-	unsigned long args[6] = { AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair_at };
 	int pair[2], ret;
 
-	ret = home_call(task, SYS_socketpair, args, NULL, "make a socket", err);
+	ret = make_pair(task, pair_at, err);
 	if (ret < 0)
-		return err_hint(err, "it needs two free descriptors, see its RLIMIT_NOFILE");
+		return ret;
 	ret = task_read(task, pair_at, pair, sizeof(pair), err);
 	if (ret < 0)
 		return ret;
@@ -249,6 +299,8 @@ static int take_out(struct compel_task *task, struct err *err)
 		ret = remote_close(task, b->fds[--b->nr_fds], err);
 	if (ret == 0 && b->remote_sock >= 0)
 		ret = remote_close(task, b->remote_sock, err);
+	if (ret == 0)
+		ret = put_nofile_back(task, err);
 	if (ret == 0 && b->base)
 		ret = unmap(task, err);
 	return ret;

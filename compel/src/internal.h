@@ -2,6 +2,7 @@
 #ifndef COMPEL_SRC_INTERNAL_H
 #define COMPEL_SRC_INTERNAL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,7 @@ struct compel_blob {
 	int remote_sock;     /* theirs, -1: none */
 	int fds[COMPEL_FDS]; /* there, sent by us */
 	unsigned int nr_fds;
+	bool nofile_is_raised;
 
 	struct compel_thread *home;   /* where all this was made */
 	struct compel_thread *inside; /* the thread that runs the blob, or NULL */
