@@ -97,6 +97,8 @@ static int collect(struct dump *d, struct err *err)
 
 	if (births_check(d, err) < 0 && !refuse_note(d, NULL, -1, err))
 		return -err->code;
+	if (for_tasks(d, "settle", offsetof(struct task_kind, settle), err) < 0)
+		return -err->code;
 	for_each_alive(t, d->tree) if (fdtable_collect(d, t, err) < 0) return -err->code;
 	if (for_tasks(d, "collect", offsetof(struct task_kind, collect), err) < 0)
 		return -err->code;

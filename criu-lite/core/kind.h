@@ -78,7 +78,9 @@ struct task_kind {
 	size_t state_size;
 	const enum kernel_feature *needs;
 
-	/* dump: collect from outside, drain through the parasite, write an image of its own */
+	/* dump: the tree is stopped; wait for what goes on without it */
+	int (*settle)(struct dump *d, struct task *t, struct err *err);
+	/* collect from outside, drain through the parasite, write an image of its own */
 	int (*collect)(struct dump *d, struct task *t, struct err *err);
 	int (*drain)(struct dump *d, struct task *t, struct err *err);
 	int (*write)(struct dump *d, struct task *t, struct err *err);

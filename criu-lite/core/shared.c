@@ -126,6 +126,8 @@ static const char *op_text(enum restorer_op op)
 		return "cannot attach System V segment %llu";
 	case RST_POLICY:
 		return "cannot set the memory policy of thread %llu";
+	case RST_AIO:
+		return "cannot make the AIO ring at %#llx";
 	case RST_FS:
 		return "cannot enter the directory at descriptor %llu";
 	case RST_SEAL:

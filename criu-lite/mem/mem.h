@@ -71,6 +71,19 @@ void vma_add_guards(struct dump *d, struct task *t, const vma_ranges *guards);
 /* Pages of it may be in the image. */
 bool vma_has_pages(const VmaEntry *e);
 
+/* ---- aio.c ---- */
+
+/* Is this name in /proc/PID/maps that of a ring? */
+bool vma_is_ring(const char *name, bool deleted);
+
+/* Dump: wait until requests under way have ended; then note t->mm->aios. */
+int aio_settle(struct dump *d, struct task *t, struct err *err);
+int aio_drain(struct dump *d, struct task *t, struct err *err);
+
+/* Restore: every ring has its area; and how many requests the one in @e is for, 0: it has none. */
+int aio_check(const struct task *t, struct err *err);
+uint32_t aio_requests(const MmEntry *mm, const VmaEntry *e);
+
 /* ---- scan.c ---- */
 
 /* Dump: @found is called for the pages of @t that are its own, and for guard pages, by rising address. */

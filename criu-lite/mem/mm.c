@@ -92,6 +92,8 @@ static int drain_mm(struct dump *d, struct task *t, struct err *err)
 	mm->has_thp_disabled = true;
 	mm->thp_disabled = in->thp_disabled;
 
+	if (aio_drain(d, t, err) < 0)
+		return -err->code;
 	stats_start(d->stats, STAT_MEMDUMP);
 	ret = pages_drain(d, t, err);
 	stats_stop(d->stats, STAT_MEMDUMP);
@@ -136,11 +138,7 @@ static int read_mm(struct restore *r, struct task *t, struct err *err)
 		return -err->code;
 	if (!found)
 		return is_missing(t, IMAGE_MM, err);
-	if (t->mm->n_aios) {
-		err_set(err, EOPNOTSUPP, "cannot restore task %d: it has AIO contexts", t->pid);
-		return err_hint(err, "asynchronous I/O of the kernel is not supported yet");
-	}
-	if (vma_check(t, err) < 0)
+	if (vma_check(t, err) < 0 || aio_check(t, err) < 0)
 		return -err->code;
 
 	if (pagemap_read(r, IMAGE_PAGEMAP, (unsigned long)t->pid, &m->pages, &found, err) < 0)
@@ -223,6 +221,7 @@ static int map_mm(struct restore *r, struct task *t, struct err *err)
 const struct task_kind mm_kind = {
 	.name = "mm",
 	.state_size = sizeof(struct mem_state),
+	.settle = aio_settle,
 	.collect = collect_mm,
 	.drain = drain_mm,
 	.write = write_mm,

@@ -168,9 +168,9 @@ static int save_pages(struct drain *dr, const VmaEntry *e, uint64_t start, uint6
 /* ---- which pages ---- */
 
 /* Its pages belong to the kernel, so no scan finds them; all are saved. */
-static bool is_vdso(const VmaEntry *e)
+static bool is_kernels(const VmaEntry *e)
 {
-	return e->status & VMA_VDSO;
+	return e->status & (VMA_VDSO | VMA_AIORING);
 }
 
 /* The areas before @addr are done. */
@@ -181,7 +181,7 @@ static int skip_vmas(struct drain *dr, uint64_t addr, struct err *err)
 	for (; dr->vma < mm->n_vmas && mm->vmas[dr->vma]->end <= addr; dr->vma++) {
 		const VmaEntry *e = mm->vmas[dr->vma];
 
-		if (is_vdso(e) && save_pages(dr, e, e->start, e->end, err) < 0)
+		if (is_kernels(e) && save_pages(dr, e, e->start, e->end, err) < 0)
 			return -err->code;
 	}
 	return 0;
@@ -208,7 +208,8 @@ static int found_pages(void *data, uint64_t start, uint64_t end, bool is_guard, 
 
 		if (is_guard)
 			*vec_add(dr->d->arena, &dr->guards) = (struct vma_range){ start, stop };
-		else if (vma_has_pages(e) && !is_vdso(e) && save_pages(dr, e, start, stop, err) < 0)
+		else if (vma_has_pages(e) && !is_kernels(e) &&
+			 save_pages(dr, e, start, stop, err) < 0)
 			return -err->code;
 		start = stop;
 	}

@@ -23,7 +23,7 @@ enum {
 		    MAP_LOCKED | MAP_NORESERVE | MAP_HUGETLB,
 	STATUS_KNOWN = VMA_REGULAR | VMA_STACK | VMA_VSYSCALL | VMA_VDSO | VMA_HEAP |
 		       VMA_FILE_PRIVATE | VMA_FILE_SHARED | VMA_ANON_SHARED | VMA_ANON_PRIVATE |
-		       VMA_SYSVIPC | VMA_SOCKET | VMA_VVAR | VMA_MEMFD | VMA_GUARD,
+		       VMA_SYSVIPC | VMA_SOCKET | VMA_VVAR | VMA_AIORING | VMA_MEMFD | VMA_GUARD,
 };
 
 /* Of vma_entry.flags: the size of huge pages as a power of two. */
@@ -33,11 +33,29 @@ static const uint64_t MADV_KNOWN = 1 << MADV_RANDOM | 1 << MADV_SEQUENTIAL | 1 <
 				   1 << MADV_MERGEABLE | 1 << MADV_HUGEPAGE | 1 << MADV_NOHUGEPAGE |
 				   1 << MADV_DONTDUMP | 1 << MADV_WIPEONFORK;
 
+static const char *sort_problem(const VmaEntry *e)
+{
+	uint32_t sort = e->status & (VMA_FILE_PRIVATE | VMA_FILE_SHARED | VMA_ANON_SHARED |
+				     VMA_ANON_PRIVATE | VMA_SOCKET);
+
+	if (sort == 0 || sort & (sort - 1))
+		return "it is neither a file nor anonymous";
+	if (e->flags & ~(MAP_KNOWN | HUGE_SIZE) ||
+	    (!(e->flags & MAP_HUGETLB) && e->flags & HUGE_SIZE) ||
+	    !(e->flags & (MAP_SHARED | MAP_PRIVATE | VMA_MAP_DROPPABLE)))
+		return "its flags are not known";
+	if (!(e->status & VMA_ANON_SHARED) != !(e->status & VMA_SYSVIPC))
+		return "shared anonymous memory of this form is not supported";
+	if (!(e->flags & MAP_ANONYMOUS) != !(e->status & (VMA_ANON_PRIVATE | VMA_ANON_SHARED)) ||
+	    !(e->flags & MAP_SHARED) !=
+		    !(e->status & (VMA_FILE_SHARED | VMA_ANON_SHARED | VMA_SOCKET)))
+		return "its flags contradict its status";
+	return NULL;
+}
+
 static const char *vma_problem(const VmaEntry *e, uint64_t last_end)
 {
 	uint64_t task_size = arch_task_size();
-	uint32_t sort = e->status & (VMA_FILE_PRIVATE | VMA_FILE_SHARED | VMA_ANON_SHARED |
-				     VMA_ANON_PRIVATE | VMA_SOCKET);
 
 	if (e->start % PAGE_BYTES || e->end % PAGE_BYTES || e->start >= e->end)
 		return "its address is impossible";
@@ -51,25 +69,13 @@ static const char *vma_problem(const VmaEntry *e, uint64_t last_end)
 		return "it is outside the address space";
 	if (e->start < last_end)
 		return "it overlaps or precedes the one before";
-	if (sort == 0 || sort & (sort - 1))
-		return "it is neither a file nor anonymous";
 	if (e->prot & ~(uint32_t)PROT_KNOWN)
 		return "its protection is not known";
-	if (e->flags & ~(MAP_KNOWN | HUGE_SIZE) ||
-	    (!(e->flags & MAP_HUGETLB) && e->flags & HUGE_SIZE) ||
-	    !(e->flags & (MAP_SHARED | MAP_PRIVATE | VMA_MAP_DROPPABLE)))
-		return "its flags are not known";
-	if (!(e->status & VMA_ANON_SHARED) != !(e->status & VMA_SYSVIPC))
-		return "shared anonymous memory of this form is not supported";
-	if (!(e->flags & MAP_ANONYMOUS) != !(e->status & (VMA_ANON_PRIVATE | VMA_ANON_SHARED)) ||
-	    !(e->flags & MAP_SHARED) !=
-		    !(e->status & (VMA_FILE_SHARED | VMA_ANON_SHARED | VMA_SOCKET)))
-		return "its flags contradict its status";
 	if (e->has_madv && e->madv & ~MADV_KNOWN)
 		return "its advice is not known";
 	if (e->pgoff % PAGE_BYTES)
 		return "its offset in the file is impossible";
-	return NULL;
+	return e->status & VMA_AIORING ? NULL : sort_problem(e);
 }
 
 int vma_check(const struct task *t, struct err *err)
@@ -212,6 +218,12 @@ static int map_segment(const VmaEntry *e, struct restorer_vma *v, struct err *er
 	return 0;
 }
 
+/* Ordinary memory, until it has its content. */
+static uint32_t ring_flags(const VmaEntry *e)
+{
+	return MAP_PRIVATE | MAP_ANONYMOUS | (e->flags & MAP_LOCKED);
+}
+
 int vma_map(struct restore *r, struct task *t, const struct mem_task *m, struct err *err)
 {
 	struct restorer_mm *out = &r->region->args->mm;
@@ -233,7 +245,8 @@ int vma_map(struct restore *r, struct task *t, const struct mem_task *m, struct 
 			.pgoff = is_file(e) ? e->pgoff : 0,
 			.madv = e->has_madv ? e->madv : 0,
 			.prot = e->prot,
-			.flags = e->flags,
+			.flags = e->status & VMA_AIORING ? ring_flags(e) : e->flags,
+			.aio = aio_requests(mm, e),
 			.fd = m->files[i] ? m->files[i]->fd : -1,
 			.fill = is_filled(e, &m->pages, &at),
 			.shm = -1,

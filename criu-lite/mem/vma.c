@@ -8,7 +8,7 @@
  *
  * not kept  names of anonymous areas (PR_SET_VMA_ANON_NAME): the record has no
  *           place for them
- * refused   devices, AIO rings, shadow stacks, userfaultfd, sealed areas (mseal)
+ * refused   devices, shadow stacks, userfaultfd, sealed areas (mseal)
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -207,8 +207,7 @@ static int collect_file(struct dump *d, struct task *t, const struct proc_vma *v
 	struct file *f;
 	char link[64];
 
-	if (v->deleted &&
-	    (strncmp(v->name, "/[aio]", 6) == 0 || strcmp(v->name, "/secretmem") == 0))
+	if (v->deleted && strcmp(v->name, "/secretmem") == 0)
 		return refuse(t, v, "this sort of memory is not supported yet", err);
 
 	snprintf(link, sizeof(link), "map_files/%" PRIx64 "-%" PRIx64, v->start, v->end);
@@ -271,6 +270,15 @@ static int collect_ring(struct dump *d, struct task *t, const struct proc_vma *v
 	return collect_flags(d, t, v, e, err);
 }
 
+static int collect_aio(struct dump *d, struct task *t, const struct proc_vma *v, VmaEntry *e,
+		       struct err *err)
+{
+	e->pgoff = v->pgoff;
+	e->status = VMA_REGULAR | VMA_ANON_PRIVATE | VMA_AIORING;
+	e->flags = MAP_PRIVATE | MAP_ANONYMOUS;
+	return collect_flags(d, t, v, e, err);
+}
+
 static int collect_vma(struct dump *d, struct task *t, const struct proc_vma *v,
 		       const struct proc_vma *before, VmaEntry *e, struct err *err)
 {
@@ -288,6 +296,8 @@ static int collect_vma(struct dump *d, struct task *t, const struct proc_vma *v,
 		return collect_segment(d, t, v, e, err);
 	if (strncmp(v->name, "socket:[", 8) == 0)
 		return collect_ring(d, t, v, e, err);
+	if (vma_is_ring(v->name, v->deleted))
+		return collect_aio(d, t, v, e, err);
 	if (!v->ino || v->name[0] == '[')
 		return refuse(t, v, "this sort of memory is not known", err);
 

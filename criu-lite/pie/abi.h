@@ -169,6 +169,7 @@ enum restorer_op {
 	RST_FILE_LOCK, /* arg: descriptor */
 	RST_FS,	       /* arg: descriptor */
 	RST_POLICY,    /* arg: tid */
+	RST_AIO,       /* arg: address of the ring */
 	RST_OPS,       /* how many */
 };
 
@@ -187,7 +188,7 @@ struct restorer_vma {
 	uint32_t shm_flags;
 	uint64_t shm_len;    /* of the segment, whole pages */
 	uint32_t lock_flags; /* of mlock2() */
-	uint32_t pad;
+	uint32_t aio;	     /* it becomes an AIO ring, for so many requests; 0: it does not */
 };
 
 /* A piece of memory; laid out like struct iovec. */

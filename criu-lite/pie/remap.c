@@ -228,6 +228,15 @@ static void advise_vma(struct restorer_args *args, const struct restorer_vma *v)
 	}
 }
 
+/* It is another mapping now, which needs its advice again. */
+static void make_ring(struct restorer_args *args, const struct restorer_vma *v)
+{
+	if (!v->aio)
+		return;
+	restore_ring(args, v);
+	advise_vma(args, v);
+}
+
 static void install_guards(struct restorer_args *args)
 {
 	const struct restorer_iov *g = (const struct restorer_iov *)args->mm.guards;
@@ -273,6 +282,8 @@ int restore_memory(struct restorer_args *args)
 		advise_vma(args, &vmas[i]);
 	fill(args);
 	apply_patches(mm);
+	for (i = 0; i < mm->nr_vmas; i++)
+		make_ring(args, &vmas[i]);
 	for (i = 0; i < mm->nr_vmas; i++)
 		protect_vma(args, &vmas[i]);
 	install_guards(args);

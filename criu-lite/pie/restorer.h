@@ -37,6 +37,9 @@ long restorer_map_vdso(uint64_t addr);
 /* remap.c: nothing but the region is left; then every area is as it was, with its content. */
 int restore_memory(struct restorer_args *args);
 
+/* aio.c: what is in that memory becomes an AIO ring. */
+void restore_ring(struct restorer_args *args, const struct restorer_vma *v);
+
 /* threads.c: the other threads are made; each runs restore_thread() and stops. */
 int restore_threads(struct restorer_args *args);
 

@@ -47,11 +47,25 @@ static bool make_secret(void *p)
 	       close(fd) == 0;
 }
 
+/* A child has the ring of its parent, and nothing to use it with. */
 static bool make_aio(void *p)
 {
 	aio_context_t ctx = 0;
 
-	return syscall(SYS_io_setup, 5, &ctx) == 0;
+	if (syscall(SYS_io_setup, 5, &ctx) != 0)
+		return false;
+	if (fork() == 0)
+		for (;;)
+			pause();
+	return true;
+}
+
+/* What is left of a ring is not one. */
+static bool make_aio_cut(void *p)
+{
+	aio_context_t ctx = 0;
+
+	return syscall(SYS_io_setup, 500, &ctx) == 0 && munmap((char *)ctx + 4096, 4096) == 0;
 }
 
 static bool make_uffd(void *p)
@@ -68,8 +82,8 @@ static const struct {
 	const char *name;
 	bool (*make)(void *p);
 } makers[] = {
-	{ "sysv", make_sysv }, { "sealed", make_sealed }, { "secret", make_secret },
-	{ "aio", make_aio },   { "uffd", make_uffd },
+	{ "sysv", make_sysv }, { "sealed", make_sealed },   { "secret", make_secret },
+	{ "aio", make_aio },   { "aio_cut", make_aio_cut }, { "uffd", make_uffd },
 };
 
 static bool make(void)

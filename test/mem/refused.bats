@@ -25,8 +25,12 @@ refused()
 	refused secret "/secretmem"
 }
 
-@test "an AIO ring is refused by name" {
-	refused aio "/[aio]"
+@test "an AIO ring that a child has from its parent is refused by name" {
+	refused aio "AIO ring at"
+}
+
+@test "an AIO ring of which a piece is missing is refused by name" {
+	refused aio_cut "AIO ring at"
 }
 
 @test "memory that a userfaultfd serves is refused by name" {
