@@ -71,7 +71,9 @@ static int dump_freeze(void *run, struct err *err)
 	stats_start(d->stats, STAT_FREEZING);
 	ret = tree_freeze(d, err);
 	stats_stop(d->stats, STAT_FREEZING);
-	return refuse_end(d, ret, false, err);
+	if (refuse_end(d, ret, false, err) < 0)
+		return -err->code;
+	return script_tell(&d->opts->common, "query-ext-files", -1, err);
 }
 
 static int dump_thaw(void *run, bool ok, struct err *err)

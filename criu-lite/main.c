@@ -7,20 +7,15 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
-#include "base/log.h"
 #include "check.h"
-#include "dump.h"
 #include "options.h"
-#include "restore.h"
+#include "rpc.h"
+#include "run.h"
+#include "service.h"
 #include "show.h"
-
-static const char version[] = "0.1";
-static const char criu_version[] = "4.2"; /* whose images and options these are */
 
 /* ---- the place of a run ---- */
 
@@ -41,64 +36,6 @@ static void normalize(void)
 		close(fd);
 }
 
-static int open_dir(const char *path, const char *option, struct err *err)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd >= 0)
-		return fd;
-	err_sys(err, "cannot open directory %s", path);
-	return err_hint(err, "make it, or give another one by %s", option);
-}
-
-/* Relative paths of the log, statistics and pidfile are meant from the work directory. */
-static int enter_work_dir(struct options *o, struct err *err)
-{
-	scoped_fd images = open_dir(o->common.images_dir, "-D", err);
-	scoped_fd work = -1;
-
-	if (images < 0)
-		return images;
-	if (o->common.work_dir && (work = open_dir(o->common.work_dir, "-W", err)) < 0)
-		return work;
-	if (fchdir(work >= 0 ? work : images) < 0)
-		return err_sys(err, "cannot enter the work directory");
-
-	o->common.images_fd = take_fd(&images);
-	return 0;
-}
-
-static bool log_has_file(const struct common_opts *o)
-{
-	return o->log_file && strcmp(o->log_file, "-") != 0;
-}
-
-static int open_log(const struct options *o, struct err *err)
-{
-	const struct common_opts *c = &o->common;
-	int fd = c->log_file ? STDOUT_FILENO : STDERR_FILENO;
-	const char **note;
-	struct utsname u;
-
-	if (log_has_file(c)) {
-		fd = open(c->log_file, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
-		if (fd < 0) {
-			err_sys(err, "cannot open log file %s", c->log_file);
-			return err_hint(err, "give another one by -o; it is in the work directory");
-		}
-	}
-
-	log_init(fd, (enum log_level)c->verbosity);
-	uname(&u);
-	log_info("Version: %s (gitid 0)", criu_version);
-	log_info("criu-lite %s: %s", version, o->command_name);
-	log_info("Running on %s %s %s %s %s", u.nodename, u.sysname, u.release, u.version,
-		 u.machine);
-	vec_for_each(note, &o->notes)
-		log_info("%s", *note);
-	return 0;
-}
-
 /* ---- commands ---- */
 
 /* Besides failure. */
@@ -107,17 +44,6 @@ struct outcome {
 	int status; /* exit status of success */
 };
 
-static int run_dump(struct options *o, struct outcome *out, struct err *err)
-{
-	o->dump.common = o->common;
-	if (dump_run(&o->dump, &out->refused, err) < 0) {
-		log_error("Dumping FAILED.");
-		return -err->code;
-	}
-	log_info("Dumping finished successfully");
-	return 0;
-}
-
 /* Children are the restored tasks: the root, and what it leaves to us. */
 static void wait_for_children(void)
 {
@@ -125,21 +51,15 @@ static void wait_for_children(void)
 		;
 }
 
-static int run_restore(struct options *o, struct err *err)
+static int restore(struct options *o, struct err *err)
 {
 	const struct restore_opts *r = &o->restore;
+	pid_t root;
 
-	o->restore.common = o->common;
-	if (restore_run(r, err) < 0) {
-		log_error("Restoring FAILED.");
+	if (run_restore(o, &root, err) < 0)
 		return -err->code;
-	}
-	if (r->dry_run) {
-		log_info("Restore is possible as far as one can tell before");
+	if (r->dry_run)
 		return 0;
-	}
-	log_info("Restore finished successfully. Tasks resumed.");
-
 	if (r->exec_cmd) {
 		signal(SIGPIPE, SIG_DFL);
 		execvp(r->exec_cmd[0], r->exec_cmd);
@@ -166,9 +86,9 @@ static int run_check_tree(struct options *o, struct outcome *out, struct err *er
 
 static int run_check(struct options *o, struct outcome *out, struct err *err)
 {
-	if (o->common.log_file && enter_work_dir(o, err) < 0)
+	if (o->common.log_file && run_enter(o, err) < 0)
 		return -err->code;
-	if (open_log(o, err) < 0)
+	if (run_open_log(o, err) < 0)
 		return -err->code;
 	if (o->dump.pid && !o->check.feature)
 		return run_check_tree(o, out, err);
@@ -181,7 +101,7 @@ static int run_other(struct options *o, struct err *err)
 
 	err_set(err, EOPNOTSUPP, "cannot run command %s", o->command_name);
 	err_why(err, removed ? "it was removed from CRIU" : "it is not available yet");
-	err->exit_status = removed || strcmp(o->command_name, "swrk") == 0 ? 255 : 1;
+	err->exit_status = removed ? 255 : 1;
 	return err_hint(err, "the commands are dump, restore, check and show");
 }
 
@@ -197,11 +117,17 @@ static int run(struct options *o, struct outcome *out, struct err *err)
 	switch (o->command) {
 	case COMMAND_CHECK:
 		return run_check(o, out, err);
+	case COMMAND_SWRK:
+		out->status = rpc_serve(o->swrk_fd, o);
+		return 0;
+	case COMMAND_SERVICE:
+		return service_run(o, err);
 	case COMMAND_DUMP:
 	case COMMAND_RESTORE:
-		if (enter_work_dir(o, err) < 0 || open_log(o, err) < 0)
+		if (run_enter(o, err) < 0 || run_open_log(o, err) < 0)
 			return -err->code;
-		return o->command == COMMAND_DUMP ? run_dump(o, out, err) : run_restore(o, err);
+		return o->command == COMMAND_DUMP ? run_dump(o, &out->refused, err)
+						  : restore(o, err);
 	default:
 		return run_other(o, err);
 	}
@@ -210,11 +136,7 @@ static int run(struct options *o, struct outcome *out, struct err *err)
 /* The error goes to stderr for the user, and into the log for whoever reads that later. */
 static void say(const struct options *o, const char *who, const struct err *err)
 {
-	if (log_has_file(&o->common) && log_fd() > STDERR_FILENO) {
-		log_error("%s: %s", err->what, err->why);
-		if (err->hint[0])
-			log_error("do: %s", err->hint);
-	}
+	run_log_error(&o->common, err);
 	err_print(err, who);
 }
 
@@ -264,7 +186,7 @@ static int command(struct arena *a, int argc, char **argv)
 	if (options_read(&o, a, argc, argv, &err) < 0)
 		return fail(&o, &out.refused, &err);
 	if (o.version) {
-		printf("Version: %s\ncriu-lite %s\n", criu_version, version);
+		printf("Version: %s\ncriu-lite %s\n", CRIU_VERSION, CRIU_LITE_VERSION);
 		return 0;
 	}
 	if (o.help) {

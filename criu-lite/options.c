@@ -305,6 +305,8 @@ const struct option_row option_rows[] = {
 	SWITCH("unprivileged", 0, unprivileged, "run without being root"),
 	FLAG("version", 'V', version, "print the version"),
 	FLAG("help", 'h', help, "print this"),
+	SWITCH("daemon", 0, restore.detach, "service: go on in the background"),
+	STRING("address", 0, "ADDR", address, "service: its socket"),
 	CALL("close", 0, "FD", set_close, "close a descriptor at once"),
 	CALL("status-fd", 0, "FD", set_status_fd, "write a zero byte to it when ready"),
 
@@ -320,8 +322,6 @@ const struct option_row option_rows[] = {
 	  .why = "tasks are stopped one by one" },
 	IDLE_CALL("ext-mount-map", 'M', "KEY:VALUE", add_ext_mount, no_mounts),
 	IDLE_CALL("veth-pair", 0, "IN=OUT", add_veth_pair, no_namespaces),
-	IDLE_SWITCH("daemon", "only servers use it"),
-	IDLE("address", 0, "ADDR", no_remote),
 	IDLE("port", 0, "N", no_remote),
 	IDLE("ps-socket", 0, "FD", no_remote),
 	{ .name = "prev-images-dir",
@@ -389,7 +389,7 @@ static const struct {
 	{ "dump", COMMAND_DUMP },	 { "restore", COMMAND_RESTORE },
 	{ "check", COMMAND_CHECK },	 { "pre-dump", COMMAND_OTHER },
 	{ "lazy-pages", COMMAND_OTHER }, { "page-server", COMMAND_OTHER },
-	{ "service", COMMAND_OTHER },	 { "swrk", COMMAND_OTHER },
+	{ "service", COMMAND_SERVICE },	 { "swrk", COMMAND_SWRK },
 	{ "dedup", COMMAND_OTHER },	 { "cpuinfo", COMMAND_OTHER },
 	{ "exec", COMMAND_OTHER },	 { "show", COMMAND_OTHER },
 };
@@ -428,6 +428,14 @@ static int take_operands(struct options *o, struct option_reader *r, struct err 
 		o->restore.exec_cmd = (char *const *)&r->operands.items[1];
 		return 0;
 	}
+	if (o->command == COMMAND_SWRK) {
+		if (r->operands.n == 2 &&
+		    parse_int(r->operands.items[1], strlen(r->operands.items[1]), 0, &o->swrk_fd))
+			return 0;
+		err_set(err, EINVAL, "Usage: criu swrk <fd>");
+		err_why(err, "it takes the number of an open socket, and nothing else");
+		return err_hint(err, "programs start this command, not people: see criu-lite(8)");
+	}
 	if (r->operands.n == 1 || o->command == COMMAND_OTHER)
 		return 0;
 	err_set(err, EINVAL, "excessive parameter(s) for command %s", o->command_name);
@@ -436,11 +444,11 @@ static int take_operands(struct options *o, struct option_reader *r, struct err 
 }
 
 /* Options that the command cannot do without losing something, and those that do nothing. */
-static int judge_options(struct options *o, struct option_reader *r, struct err *err)
+static int judge_options(struct options *o, struct arena *a, struct err *err)
 {
 	const struct option_row **row;
 
-	vec_for_each(row, &r->given) {
+	vec_for_each(row, &o->given) {
 		if ((*row)->refused & o->command) {
 			err_set(err, EOPNOTSUPP, "cannot %s with --%s", o->command_name,
 				(*row)->name);
@@ -448,8 +456,8 @@ static int judge_options(struct options *o, struct option_reader *r, struct err 
 			return err_hint(err, "%s", (*row)->hint);
 		}
 		if ((*row)->why)
-			*vec_add(r->a, &o->notes) = arena_printf(r->a, "--%s has no effect: %s",
-								 (*row)->name, (*row)->why);
+			*vec_add(a, &o->notes) = arena_printf(a, "--%s has no effect: %s",
+							      (*row)->name, (*row)->why);
 		if (strcmp((*row)->name, "mntns-compat-mode") == 0 &&
 		    o->command != COMMAND_RESTORE) {
 			err_set(err, EINVAL, "--mntns-compat-mode is only for restore");
@@ -510,10 +518,8 @@ static int read_files(struct option_reader *r, struct err *err)
 	return 0;
 }
 
-int options_read(struct options *o, struct arena *a, int argc, char **argv, struct err *err)
+static void set_defaults(struct options *o)
 {
-	struct option_reader r = { .o = o, .a = a };
-
 	memset(o, 0, sizeof(*o));
 	o->common.images_dir = ".";
 	o->common.images_fd = o->common.status_fd = -1;
@@ -521,7 +527,13 @@ int options_read(struct options *o, struct arena *a, int argc, char **argv, stru
 	o->dump.ghost_limit = 1 << 20;
 	o->common.timeout = 10;
 	o->dump.validate_build_id = o->restore.validate_build_id = true;
+}
 
+int options_read(struct options *o, struct arena *a, int argc, char **argv, struct err *err)
+{
+	struct option_reader r = { .o = o, .a = a };
+
+	set_defaults(o);
 	argv += argc > 0;
 	if (words_read_argv(&r, argv, true, err) < 0 || read_files(&r, err) < 0 ||
 	    words_read_argv(&r, argv, false, err) < 0)
@@ -530,9 +542,36 @@ int options_read(struct options *o, struct arena *a, int argc, char **argv, stru
 		return 0;
 
 	if (find_command(o, &r.operands, err) < 0 || take_operands(o, &r, err) < 0 ||
-	    judge_options(o, &r, err) < 0 || check_combinations(o, a, err) < 0)
+	    judge_options(o, a, err) < 0 || check_combinations(o, a, err) < 0)
 		return -err->code;
 	return 0;
+}
+
+int options_request(struct options *o, struct arena *a, const struct options *base,
+		    const struct option_request *q, struct err *err)
+{
+	struct option_reader r = { .o = o, .a = a };
+	opt_strings words = { 0 };
+	const char **word;
+
+	if (base)
+		*o = *base;
+	else
+		set_defaults(o);
+	o->command = q->command;
+	o->command_name = q->name;
+	memset(&o->notes, 0, sizeof(o->notes));
+
+	vec_for_each(word, &q->words)
+		*vec_add(a, &words) = *word;
+	*vec_add(a, &words) = NULL;
+	if (words_read_argv(&r, (char **)words.items, false, err) < 0)
+		return -err->code;
+	if (q->config_file && words_read_file(&r, q->config_file, err) < 0)
+		return -err->code;
+	if (judge_options(o, a, err) < 0)
+		return -err->code;
+	return check_combinations(o, a, err);
 }
 
 /* ---- help ---- */
@@ -558,7 +597,9 @@ void options_usage(void)
 	       "  criu-lite dump -t PID -D DIR [options]\n"
 	       "  criu-lite restore -D DIR [options] [--exec-cmd -- COMMAND ARGUMENTS]\n"
 	       "  criu-lite check [--feature NAME | --extra | --experimental | --all]\n"
-	       "  criu-lite check -t PID [options of the dump] [--json]\n");
+	       "  criu-lite check -t PID [options of the dump] [--json]\n"
+	       "  criu-lite service [--address SOCKET] [-d] [--pidfile FILE] [--status-fd FD]\n"
+	       "  criu-lite swrk FD\n");
 	show_usage(stdout);
 	printf("\nOptions:\n");
 	for (row = option_rows; row->name; row++)

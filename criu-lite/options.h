@@ -15,8 +15,12 @@ enum command {
 	COMMAND_RESTORE = 2,
 	COMMAND_CHECK = 4,
 	COMMAND_OTHER = 8, /* known to CRIU, not to us */
-	COMMAND_ANY = 15,
+	COMMAND_SWRK = 16,
+	COMMAND_SERVICE = 32,
+	COMMAND_ANY = 63,
 };
+
+struct option_row;
 
 struct options {
 	enum command command;
@@ -28,6 +32,9 @@ struct options {
 	struct restore_opts restore;
 	struct check_opts check;
 	bool exec_cmd;
+	const char *address; /* service: its socket */
+	int swrk_fd;
+	vec(const struct option_row *) given;
 	opt_strings notes; /* for the log: what was given and has no effect */
 };
 
@@ -40,6 +47,22 @@ struct options {
  * $HOME/.criu/default.conf, $CRIU_CONFIG_FILE, --config, the command line.
  */
 int options_read(struct options *o, struct arena *a, int argc, char **argv, struct err *err);
+
+/* What somebody asks for over a socket. */
+struct option_request {
+	enum command command;
+	const char *name;
+	opt_strings words;	 /* "--name=value", as on a command line */
+	const char *config_file; /* read last, so it overrules all else; NULL: none */
+};
+
+/*
+ * Options for one request: those that the server was started with (@base, NULL:
+ * none), then what the request says.  @base is not changed.  @o lives in @a, and
+ * in what both point to.
+ */
+int options_request(struct options *o, struct arena *a, const struct options *base,
+		    const struct option_request *q, struct err *err);
 
 /* On stdout. */
 void options_usage(void);

@@ -115,10 +115,10 @@ static void row_forget(struct option_reader *r, const struct option_row *row)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < r->given.n; i++)
-		if (r->given.items[i] != row)
-			r->given.items[n++] = r->given.items[i];
-	r->given.n = n;
+	for (size_t i = 0; i < r->o->given.n; i++)
+		if (r->o->given.items[i] != row)
+			r->o->given.items[n++] = r->o->given.items[i];
+	r->o->given.n = n;
 }
 
 static int row_take(struct option_reader *r, const struct option_row *row, const char *value,
@@ -127,7 +127,7 @@ static int row_take(struct option_reader *r, const struct option_row *row, const
 	if (no)
 		row_forget(r, row);
 	else
-		*vec_add(r->a, &r->given) = row;
+		*vec_add(r->a, &r->o->given) = row;
 	if (strcmp(row->name, "config") == 0)
 		*vec_add(r->a, &r->files) = value;
 	if (strcmp(row->name, "no-default-config") == 0)

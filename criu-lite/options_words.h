@@ -44,7 +44,6 @@ struct option_reader {
 	opt_strings files;     /* --config */
 	bool no_default_files; /* --no-default-config */
 	opt_strings operands;  /* what is no option */
-	vec(const struct option_row *) given;
 };
 
 int words_read_argv(struct option_reader *r, char **argv, bool early, struct err *err);

@@ -382,7 +382,7 @@ static int restore_begin(struct restore *r, struct err *err)
 	return script_run(&r->opts->common, "pre-restore", store_dirfd(r->store), 0, err);
 }
 
-int restore_run(const struct restore_opts *opts, struct err *err)
+int restore_run(const struct restore_opts *opts, pid_t *root_ret, struct err *err)
 {
 	struct arena arena;
 	struct restore r = { .opts = opts, .arena = &arena, .coordinator = -1 };
@@ -407,6 +407,8 @@ int restore_run(const struct restore_opts *opts, struct err *err)
 			stats_print_restore(r.stats);
 		ret = stats_write_restore(r.stats, AT_FDCWD, err);
 	}
+	if (r.resumed)
+		*root_ret = r.tree->root->host_pid;
 	guard_end();
 
 	store_close(r.store);

@@ -15,6 +15,8 @@
  */
 typedef vec(const char *) opt_strings;
 
+struct script_listener;
+
 /* What dump and restore have in common. */
 struct common_opts {
 	const char *images_dir; /* -D, "."; for messages */
@@ -29,11 +31,13 @@ struct common_opts {
 	bool file_locks;
 	bool leave_stopped; /* -s */
 	bool display_stats;
-	bool allow_ext_unix;	    /* -x */
-	opt_strings ext_unix_peers; /* -x=INODE,...: only these; empty: all */
-	opt_strings external;	    /* --external, as given */
-	opt_strings action_scripts; /* last given runs first */
-	int status_fd;		    /* -1: none */
+	bool allow_ext_unix;			/* -x */
+	opt_strings ext_unix_peers;		/* -x=INODE,...: only these; empty: all */
+	opt_strings external;			/* --external, as given */
+	opt_strings action_scripts;		/* last given runs first */
+	int status_fd;				/* -1: none */
+	const struct script_listener *listener; /* RPC: who is told of actions, or NULL */
+	bool orphan_pts_master; /* RPC: the master of a terminal from outside goes to the listener */
 	/* seconds for freezing, and for a newborn task that does nothing; 0: no limit, default 10 */
 	unsigned int timeout;
 };

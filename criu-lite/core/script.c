@@ -82,15 +82,28 @@ static int run_one(const char *script, const char *action, char **env, struct er
 	return err_hint(err, "see what the script says, or leave out --action-script");
 }
 
+static int tell(const struct common_opts *opts, const char *action, pid_t root_pid, int fd,
+		struct err *err)
+{
+	const struct script_listener *l = opts->listener;
+
+	return l ? l->tell(l->self, action, root_pid, fd, err) : 0;
+}
+
+int script_tell(const struct common_opts *opts, const char *action, int fd, struct err *err)
+{
+	return tell(opts, action, 0, fd, err);
+}
+
 int script_run(const struct common_opts *opts, const char *action, int images_dirfd, pid_t root_pid,
 	       struct err *err)
 {
 	struct arena a;
 	char **env;
-	int ret = 0;
+	int ret = tell(opts, action, root_pid, -1, err);
 
-	if (opts->action_scripts.n == 0)
-		return 0;
+	if (ret < 0 || opts->action_scripts.n == 0)
+		return ret;
 
 	arena_init(&a);
 	env = script_environ(&a, action, images_dirfd, root_pid);

@@ -8,7 +8,23 @@
 #include "core/opts.h"
 
 /*
- * Run the scripts of --action-script, the last given first, and wait for each.
+ * Who started us over a socket, and is told of actions before scripts are.
+ * @fd goes along with the message, -1: none.  A negative result is a refusal, as
+ * that of a script is.
+ */
+struct script_listener {
+	void *self;
+	int (*tell)(void *self, const char *action, pid_t root_pid, int fd, struct err *err);
+};
+
+/*
+ * Tell the listener and nobody else: query-ext-files, orphan-pts-master.  @fd
+ * is borrowed, -1: none.  Without a listener nothing happens.
+ */
+int script_tell(const struct common_opts *opts, const char *action, int fd, struct err *err);
+
+/*
+ * Tell the listener, and run the scripts of --action-script, the last given first, and wait for each.
  * They find @action, the images and, once it is known (else 0), the pid of the
  * root task in CRTOOLS_SCRIPT_ACTION, CRTOOLS_IMAGE_DIR and CRTOOLS_INIT_PID.
  *

@@ -101,7 +101,8 @@ static void restore_dry(void)
 		.validate_build_id = true,
 	};
 	struct err err = { 0 };
-	int ret = restore_run(&opts, &err);
+	pid_t root;
+	int ret = restore_run(&opts, &root, &err);
 
 	if ((ret < 0) != (err.code != 0))
 		abort();
