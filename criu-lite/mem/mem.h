@@ -84,6 +84,15 @@ int aio_drain(struct dump *d, struct task *t, struct err *err);
 int aio_check(const struct task *t, struct err *err);
 uint32_t aio_requests(const MmEntry *mm, const VmaEntry *e);
 
+/* ---- policy.c ---- */
+
+/* Dump: fill memory_policy of the areas of @t. */
+int policy_drain(struct dump *d, struct task *t, struct err *err);
+
+/* Restore: it is one we could have written; it becomes that of @v. */
+bool policy_is_known(const VmaEntry *e);
+int policy_map(struct restore *r, const VmaEntry *e, struct restorer_vma *v, struct err *err);
+
 /* ---- scan.c ---- */
 
 /* Dump: @found is called for the pages of @t that are its own, and for guard pages, by rising address. */

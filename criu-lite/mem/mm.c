@@ -92,7 +92,7 @@ static int drain_mm(struct dump *d, struct task *t, struct err *err)
 	mm->has_thp_disabled = true;
 	mm->thp_disabled = in->thp_disabled;
 
-	if (aio_drain(d, t, err) < 0)
+	if (aio_drain(d, t, err) < 0 || policy_drain(d, t, err) < 0)
 		return -err->code;
 	stats_start(d->stats, STAT_MEMDUMP);
 	ret = pages_drain(d, t, err);

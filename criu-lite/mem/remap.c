@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
 
@@ -73,6 +74,8 @@ static const char *vma_problem(const VmaEntry *e, uint64_t last_end)
 		return "its protection is not known";
 	if (e->has_madv && e->madv & ~MADV_KNOWN)
 		return "its advice is not known";
+	if (!policy_is_known(e))
+		return "its memory policy is not known";
 	if (e->pgoff % PAGE_BYTES)
 		return "its offset in the file is impossible";
 	return e->status & VMA_AIORING ? NULL : sort_problem(e);
@@ -148,6 +151,15 @@ static struct file_need *need_of(struct restore *r, struct task *t, const VmaEnt
 	return NULL;
 }
 
+/* What it needs in the region besides a struct restorer_vma. */
+static size_t room_of(const VmaEntry *e)
+{
+	enum { ALIGNMENT = 16 };
+
+	return (e->anon_name ? strlen(e->anon_name) + 1 + ALIGNMENT : 0) +
+	       (e->memory_policy ? sizeof(struct restorer_policy) + ALIGNMENT : 0);
+}
+
 /* One descriptor for all mappings of a file that need the same rights. */
 int vma_plan(struct restore *r, struct task *t, struct mem_task *m, struct err *err)
 {
@@ -156,6 +168,8 @@ int vma_plan(struct restore *r, struct task *t, struct mem_task *m, struct err *
 	size_t i, n = 0;
 
 	m->files = arena_array(r->arena, struct file_need *, mm->n_vmas + 1);
+	for (i = 0; i < mm->n_vmas; i++)
+		t->region_room += room_of(mm->vmas[i]);
 	for (i = 0; i < mm->n_vmas; i++)
 		if (is_file(mm->vmas[i]))
 			list[n++] = (struct file_vma){ mm->vmas[i], &m->files[i] };
@@ -218,6 +232,20 @@ static int map_segment(const VmaEntry *e, struct restorer_vma *v, struct err *er
 	return 0;
 }
 
+static int map_name(struct restore *r, const VmaEntry *e, struct restorer_vma *v, struct err *err)
+{
+	size_t size = e->anon_name ? strlen(e->anon_name) + 1 : 0;
+	char *name = size ? region_alloc(r->region, size, err) : NULL;
+
+	if (!size)
+		return 0;
+	if (!name)
+		return -err->code;
+	memcpy(name, e->anon_name, size);
+	v->name = (uintptr_t)name;
+	return 0;
+}
+
 /* Ordinary memory, until it has its content. */
 static uint32_t ring_flags(const VmaEntry *e)
 {
@@ -252,7 +280,9 @@ int vma_map(struct restore *r, struct task *t, const struct mem_task *m, struct 
 			.shm = -1,
 			.lock_flags = e->lock_on_fault ? MLOCK_ONFAULT : 0,
 		};
-		if (e->status & VMA_SYSVIPC && map_segment(e, &v[out->nr_vmas - 1], err) < 0)
+		if ((e->status & VMA_SYSVIPC && map_segment(e, &v[out->nr_vmas - 1], err) < 0) ||
+		    map_name(r, e, &v[out->nr_vmas - 1], err) < 0 ||
+		    policy_map(r, e, &v[out->nr_vmas - 1], err) < 0)
 			return -err->code;
 	}
 	return map_guards(r, mm, err);

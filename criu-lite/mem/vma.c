@@ -6,8 +6,6 @@
  *           file, how it was mapped and advised from its VmFlags
  * drain     adds the guard pages that the scan has found
  *
- * not kept  names of anonymous areas (PR_SET_VMA_ANON_NAME): the record has no
- *           place for them
  * refused   devices, shadow stacks, userfaultfd, sealed areas (mseal)
  */
 #include <errno.h>
@@ -191,13 +189,34 @@ static bool collect_special(const struct proc_vma *v, VmaEntry *e)
 	return false;
 }
 
+/* What follows in "[anon:text]", or "[anon_shmem:text]" for memory that is shared; NULL: another name. */
+static const char *given_name(const struct proc_vma *v)
+{
+	static const char private[] = "[anon:", shared[] = "[anon_shmem:";
+
+	if (strncmp(v->name, private, sizeof(private) - 1) == 0)
+		return v->name + sizeof(private) - 1;
+	if (strncmp(v->name, shared, sizeof(shared) - 1) == 0)
+		return v->name + sizeof(shared) - 1;
+	return NULL;
+}
+
+static void collect_name(struct dump *d, const struct proc_vma *v, VmaEntry *e)
+{
+	const char *name = given_name(v);
+
+	/* a name has no brackets */
+	if (name)
+		e->anon_name = arena_printf(d->arena, "%.*s", (int)strcspn(name, "]"), name);
+}
+
 /* Private huge pages have a file that nobody else can see. */
 static bool is_anonymous(const struct proc_vma *v)
 {
 	if (v->deleted && strcmp(v->name, "/anon_hugepage") == 0)
 		return v->prot[3] == 'p';
 	return !v->ino && (!*v->name || strcmp(v->name, "[heap]") == 0 ||
-			   strcmp(v->name, "[stack]") == 0 || strncmp(v->name, "[anon:", 6) == 0);
+			   strcmp(v->name, "[stack]") == 0 || given_name(v));
 }
 
 static int collect_file(struct dump *d, struct task *t, const struct proc_vma *v, VmaEntry *e,
@@ -288,6 +307,7 @@ static int collect_vma(struct dump *d, struct task *t, const struct proc_vma *v,
 	e->end = v->end;
 	e->prot = prot_of(v);
 	e->fd = -1;
+	collect_name(d, v, e);
 	if (collect_special(v, e))
 		return 0;
 	if (is_anonymous(v))
@@ -298,7 +318,7 @@ static int collect_vma(struct dump *d, struct task *t, const struct proc_vma *v,
 		return collect_ring(d, t, v, e, err);
 	if (vma_is_ring(v->name, v->deleted))
 		return collect_aio(d, t, v, e, err);
-	if (!v->ino || v->name[0] == '[')
+	if (!v->ino || (v->name[0] == '[' && !given_name(v)))
 		return refuse(t, v, "this sort of memory is not known", err);
 
 	/* the segments of a library: the same file again */

@@ -20,6 +20,8 @@ enum parasite_cmd {
 	PARASITE_TIMERS,      /* struct parasite_timers */
 	PARASITE_WRITE_PAGES, /* struct parasite_write */
 	PARASITE_STOP_SEEN,   /* struct parasite_stop, in the parent of a stopped task */
+	PARASITE_POLICIES,    /* struct parasite_policies */
+	PARASITE_POLICY,      /* struct parasite_policy */
 };
 
 enum { PARASITE_ARGS_SIZE = 64 * 1024 };
@@ -84,6 +86,20 @@ struct parasite_timers {
 	struct parasite_timer timers[];
 };
 
+/* Which areas have a memory policy of their own. */
+struct parasite_policies {
+	uint32_t n;
+	uint32_t pad;
+	uint64_t at[]; /* in: addresses; out: MPOL_*, with flags; 0: it has none */
+};
+
+struct parasite_policy {
+	uint64_t at, end; /* in: an area */
+	uint32_t mode;	  /* out: as above */
+	uint32_t differs; /* out: not all of its pages have that one */
+	uint64_t nodes[NR_NODES / 64];
+};
+
 struct parasite_iov {
 	uint64_t base, len;
 };
@@ -104,6 +120,8 @@ struct parasite_write {
 
 void parasite_task_knobs(struct parasite_task *t);
 void parasite_thread_knobs(struct parasite_thread *t);
+long parasite_policies(struct parasite_policies *p);
+long parasite_policy(struct parasite_policy *p);
 
 /* ---- arch/CPU/pie_vector.c, in both ---- */
 
@@ -170,6 +188,7 @@ enum restorer_op {
 	RST_FS,	       /* arg: descriptor */
 	RST_POLICY,    /* arg: tid */
 	RST_AIO,       /* arg: address of the ring */
+	RST_MBIND,     /* arg: address */
 	RST_OPS,       /* how many */
 };
 
@@ -189,6 +208,15 @@ struct restorer_vma {
 	uint64_t shm_len;    /* of the segment, whole pages */
 	uint32_t lock_flags; /* of mlock2() */
 	uint32_t aio;	     /* it becomes an AIO ring, for so many requests; 0: it does not */
+	uint64_t name;	     /* text for PR_SET_VMA_ANON_NAME; 0: none */
+	uint64_t policy;     /* struct restorer_policy, 0: none */
+};
+
+/* For mbind(). */
+struct restorer_policy {
+	uint32_t mode; /* MPOL_*, with flags */
+	uint32_t pad;
+	uint64_t nodes[NR_NODES / 64];
 };
 
 /* A piece of memory; laid out like struct iovec. */

@@ -67,6 +67,10 @@ long pie_command(uint32_t cmd, void *args)
 		return parasite_timers(args);
 	case PARASITE_STOP_SEEN:
 		return parasite_stop_seen(args);
+	case PARASITE_POLICIES:
+		return parasite_policies(args);
+	case PARASITE_POLICY:
+		return parasite_policy(args);
 	case PARASITE_WRITE_PAGES:
 		return write_pages(args);
 	}

@@ -5,6 +5,7 @@
  * A kernel that does not know one of them has it as in a new process.
  */
 #include <asm/unistd.h>
+#include <linux/mempolicy.h>
 #include <linux/mman.h>
 #include <linux/prctl.h>
 
@@ -69,4 +70,39 @@ void parasite_thread_knobs(struct parasite_thread *t)
 	n = 0;
 	sys5(__NR_get_mempolicy, (long)&n, (long)t->nodes, NR_NODES, 0, 0);
 	t->memory_policy = (uint32_t)n;
+}
+
+/* That of memory at @at; 0 if it has none of its own, or there can be none. */
+static uint32_t policy_at(uint64_t at, uint64_t *nodes)
+{
+	int32_t mode = 0;
+	long ret = sys5(__NR_get_mempolicy, (long)&mode, (long)nodes, nodes ? NR_NODES : 0,
+			(long)at, MPOL_F_ADDR);
+
+	return ret < 0 ? 0 : (uint32_t)mode;
+}
+
+long parasite_policies(struct parasite_policies *p)
+{
+	for (uint32_t i = 0; i < p->n; i++)
+		p->at[i] = policy_at(p->at[i], NULL);
+	return 0;
+}
+
+static bool is_same(const uint64_t *a, const uint64_t *b)
+{
+	for (int i = 0; i < NR_NODES / 64; i++)
+		if (a[i] != b[i])
+			return false;
+	return true;
+}
+
+long parasite_policy(struct parasite_policy *p)
+{
+	uint64_t nodes[NR_NODES / 64];
+
+	p->mode = policy_at(p->at, p->nodes);
+	for (uint64_t at = p->at + PAGE; at < p->end && !p->differs; at += PAGE)
+		p->differs = policy_at(at, nodes) != p->mode || !is_same(nodes, p->nodes);
+	return 0;
 }

@@ -33,6 +33,8 @@ enum {
 	MADV_POPULATE_WRITE_ = 23,
 	MADV_GUARD_INSTALL_ = 102,
 	PR_SET_PDEATHSIG_ = 1,
+	PR_SET_VMA_ = 0x53564d41,
+	PR_SET_VMA_ANON_NAME_ = 0,
 	PR_SET_THP_DISABLE_ = 41,
 	SIGKILL_ = 9,
 	WALL_ = 0x40000000,
@@ -96,6 +98,21 @@ static void attach_vma(struct restorer_args *args, const struct restorer_vma *v)
 	if (v->prot != prot)
 		restorer_check(args, sys3(__NR_mprotect, (long)v->start, (long)v->len, v->prot),
 			       RST_PROTECT, v->start);
+}
+
+/* Kernels are built with or without names. */
+static void tell_vma(struct restorer_args *args, const struct restorer_vma *v)
+{
+	const struct restorer_policy *p = (const struct restorer_policy *)v->policy;
+
+	if (v->name)
+		sys5(__NR_prctl, PR_SET_VMA_, PR_SET_VMA_ANON_NAME_, (long)v->start, (long)v->len,
+		     (long)v->name);
+	if (p)
+		restorer_check(args,
+			       sys6(__NR_mbind, (long)v->start, (long)v->len, p->mode,
+				    (long)p->nodes, NR_NODES + 1, 0),
+			       RST_MBIND, v->start);
 }
 
 /* Fault memory in in large steps. It is only a matter of speed, so it may fail. */
@@ -275,6 +292,8 @@ int restore_memory(struct restorer_args *args)
 		map_vma(args, &vmas[i]);
 	for (i = 0; i < mm->nr_vmas; i++)
 		attach_vma(args, &vmas[i]);
+	for (i = 0; i < mm->nr_vmas; i++)
+		tell_vma(args, &vmas[i]);
 	/* Before pages: whether they are huge is decided when memory is faulted in. */
 	restorer_check(args, sys5(__NR_prctl, PR_SET_THP_DISABLE_, mm->thp_disabled, 0, 0, 0),
 		       RST_PRCTL, PR_SET_THP_DISABLE_);

@@ -11,8 +11,7 @@
  *
  * A CPU on which a speculation control does nothing is no reason to refuse.
  *
- * not kept  memory policies of single mappings (mbind); CPUID that faults
- *	     (ARCH_SET_CPUID)
+ * not kept  CPUID that faults (ARCH_SET_CPUID)
  * refused   PR_SET_IO_FLUSHER: to set it needs CAP_SYS_RESOURCE
  */
 #include <errno.h>

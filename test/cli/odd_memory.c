@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* odd_memory DIR WHAT: memory that cannot be kept, for test/mem/refused.bats */
 #include <linux/aio_abi.h>
+#include <linux/mempolicy.h>
 #include <linux/userfaultfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -68,6 +69,24 @@ static bool make_aio_cut(void *p)
 	return syscall(SYS_io_setup, 500, &ctx) == 0 && munmap((char *)ctx + 4096, 4096) == 0;
 }
 
+/* A child has given a policy to a piece of what its parent has as one. */
+static bool make_policy(void *p)
+{
+	char *shared = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	unsigned long nodes = 1;
+	int said[2], mode;
+
+	if (syscall(SYS_get_mempolicy, &mode, NULL, 0L, NULL, 0L) < 0 || pipe(said) < 0)
+		return false;
+	if (fork() == 0) {
+		syscall(SYS_mbind, shared, 4096L, (long)MPOL_BIND, &nodes, 64L, 0L);
+		if (write(said[1], "x", 1) == 1)
+			for (;;)
+				pause();
+	}
+	return read(said[0], &mode, 1) == 1;
+}
+
 static bool make_uffd(void *p)
 {
 	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
@@ -83,7 +102,8 @@ static const struct {
 	bool (*make)(void *p);
 } makers[] = {
 	{ "sysv", make_sysv }, { "sealed", make_sealed },   { "secret", make_secret },
-	{ "aio", make_aio },   { "aio_cut", make_aio_cut }, { "uffd", make_uffd },
+	{ "aio", make_aio },   { "aio_cut", make_aio_cut }, { "policy", make_policy },
+	{ "uffd", make_uffd },
 };
 
 static bool make(void)

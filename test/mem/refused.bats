@@ -33,6 +33,10 @@ refused()
 	refused aio_cut "AIO ring at"
 }
 
+@test "policies for pieces of shared memory that a task has as one are refused by name" {
+	refused policy "memory policies of the mapping"
+}
+
 @test "memory that a userfaultfd serves is refused by name" {
 	refused uffd "userfaultfd"
 }
