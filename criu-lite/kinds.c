@@ -18,6 +18,7 @@
 	X(fanotify)   \
 	X(pidfd)      \
 	X(memfd)      \
+	X(nsfd)       \
 	X(unix)       \
 	X(inet)       \
 	X(netlink)    \
