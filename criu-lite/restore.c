@@ -37,6 +37,7 @@
 #include "core/stage.h"
 #include "core/stats.h"
 #include "core/stopped.h"
+#include "core/undo.h"
 #include "core/wait.h"
 #include "core/worker.h"
 #include "kinds.h"
@@ -120,6 +121,9 @@ static int run_before(struct restore *r, struct err *err)
 		if ((*f)->before &&
 		    (inject_point(err, "before:%s", (*f)->name) < 0 || (*f)->before(r, err) < 0))
 			return err_in(err, "%s", (*f)->name);
+	/* by now the files of dead processes have who stands in for them, with their pids */
+	if (undo_begin(r, err) < 0)
+		return -err->code;
 	for (t = all_kinds.tasks; *t; t++)
 		if ((*t)->before &&
 		    (inject_point(err, "before:%s", (*t)->name) < 0 || (*t)->before(r, err) < 0))
@@ -150,6 +154,7 @@ static int restore_end(void *run, bool ok, struct err *err)
 	struct restore *r = run;
 
 	path_dead_end(r);
+	undo_dismiss(r);
 	if (!ok && r->barrier && !r->resumed)
 		barrier_kill(r, r->barrier);
 	for (k = all_kinds.files; *k; k++)
@@ -158,6 +163,8 @@ static int restore_end(void *run, bool ok, struct err *err)
 	for (tk = all_kinds.tasks; *tk; tk++)
 		if ((*tk)->restore_end)
 			(*tk)->restore_end(r, ok || r->resumed);
+	if (!ok && !r->resumed)
+		undo_all(r);
 	return 0;
 }
 
@@ -352,6 +359,7 @@ static int restore_resume(void *run, struct err *err)
 	if (r->opts->common.status_fd >= 0 && notify_ready(r->opts->common.status_fd, err) < 0)
 		return -err->code;
 
+	undo_dismiss(r);
 	r->resumed = true;
 	for_each_alive(t, r->tree) if (r->opts->common.leave_stopped && t->state != TASK_STOPPED)
 		kill(t->host_pid, SIGSTOP);

@@ -107,6 +107,8 @@ int inject_point(struct err *err, const char *fmt, ...)
 		kill(getpid(), SIGKILL);
 	if (begins_with(wish, "main:"))
 		end_main();
+	if (begins_with(wish, "behead:"))
+		kill(main_pid, SIGKILL);
 	if (begins_with(wish, "stop:"))
 		kill(getpid(), SIGSTOP);
 	if (begins_with(wish, "hang:"))

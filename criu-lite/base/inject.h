@@ -14,6 +14,7 @@
  *
  *	kill:NAME	the process that comes by ends by SIGKILL
  *	main:NAME	criu-lite itself does, also if it is a newborn task that comes by
+ *	behead:NAME	so it does, and who comes by goes on
  *	stop:NAME	it stops, until somebody sends SIGCONT
  *	hang:NAME	it does nothing any more
  *	fail:NAME	the result is -ECANCELED, with @err filled
@@ -27,6 +28,7 @@
  *	STAGE:KIND		before each function of a kind (read:pipe)
  *	call:N:before ...	around and inside (:inside) a parasite command
  *	create:FILE write:FILE	before an image is made and before bytes go into it
+ *	steady:WHAT		something is made for a moment (core/steady.h)
  *	restorer:N		behind each operation N (enum restorer_op) of a restorer
  *
  * Of many that have one name the first is hit.

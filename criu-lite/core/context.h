@@ -22,6 +22,7 @@ struct task;
 struct shared;
 struct region;
 struct barrier;
+struct undo;
 struct births;
 struct path_refs;
 struct refusals;
@@ -67,6 +68,7 @@ struct restore {
 	struct shared *shared;	 /* the page all tasks see: stage, first error, where files are */
 	struct task *self;	 /* the task we are, NULL in the coordinator */
 	struct region *region;	 /* where self packs what its restorer needs (stage map) */
+	struct undo *undo;	 /* what is to go if nothing comes of it, see undo.h */
 	struct barrier *barrier; /* in the coordinator: keeps the tasks in step */
 	bool resumed;		 /* the point of no return is behind us */
 	bool zombies_die;	 /* tasks that are to be zombies have been told to die */

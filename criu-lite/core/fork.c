@@ -64,12 +64,15 @@ pid_t fork_with_pid(pid_t pid, uint64_t flags, int exit_signal)
 	return ret;
 }
 
-static bool is_wanted(const struct restore *r, pid_t pid)
+bool fork_wants_pid(const struct restore *r, pid_t pid)
 {
 	struct birth *const *b;
+	const struct task *t;
 
-	if (task_by_pid(r->tree, pid))
-		return true;
+	for_each_task(t, r->tree)
+		for (size_t i = 0; i < t->nr_threads; i++)
+			if (t->threads[i].tid == pid)
+				return true;
 	vec_for_each(b, &r->births->all)
 		if ((*b)->is_helper && (*b)->task->pid == pid)
 			return true;
@@ -85,7 +88,7 @@ static pid_t fork_with_free_pid(struct restore *r, uint64_t flags)
 
 	for (i = 0; i < MOST; i++) {
 		pid = __atomic_add_fetch(&r->shared->last_pid, 1, __ATOMIC_RELAXED);
-		if (is_wanted(r, pid))
+		if (fork_wants_pid(r, pid))
 			continue;
 		ret = clone_with_pid(pid, flags, 0);
 		if (ret >= 0 || (errno != EEXIST && errno != EINVAL))

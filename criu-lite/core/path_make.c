@@ -2,10 +2,11 @@
 /*
  * path_make - files without a name get it back, for a moment
  *
- * In the coordinator, before tasks exist: every deleted file is made under the
- * name it had, opened through it and deleted at once, so that /proc says of it
- * what it said before and nothing is left behind whatever happens.  Directories
- * that have gone are made on the way, and removed last.
+ * Before tasks exist every deleted file is made under the name it had, opened
+ * through it and deleted at once, so that /proc says of it what it said before.
+ * Directories that have gone are made on the way, and removed last.  Nothing is
+ * left behind whatever happens: it is done in a helper who goes on if we are
+ * killed (core/steady.h).
  *
  * A name that somebody has taken is left to him; the file then is called
  * NAME.cr.ID.ghost or NAME.cr_link, as with CRIU.
@@ -19,9 +20,11 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/inject.h"
 #include "base/log.h"
 #include "core/ghost.h"
 #include "core/path_remap.h"
+#include "core/steady.h"
 
 /* A directory that goes again at the end. */
 struct made_dir {
@@ -132,6 +135,8 @@ static int make_name(struct maker *mk, struct path_remap *m, const char *from, s
 			err,
 			"the directory must be writable for a moment; see whether it is as at the dump");
 	*vec_add(mk->r->arena, &mk->names) = path;
+	if (inject_point(err, "steady:name") < 0)
+		return -err->code;
 	log_debug("made %s for a moment", path);
 	return 0;
 }
@@ -234,9 +239,11 @@ static int make_groups(struct maker *mk, struct path_remap **order, size_t n, st
 	return 0;
 }
 
-int path_make_all(struct restore *r, struct path_refs *refs, struct err *err)
+static int make_all(void *arg, struct err *err)
 {
-	struct path_remap **order = arena_array(r->arena, struct path_remap *, refs->remaps.n + 1);
+	struct restore *r = arg;
+	struct path_refs *refs = r->paths;
+	struct path_remap **order = arena_array(r->arena, struct path_remap *, refs->remaps.n);
 	struct maker mk = { .r = r };
 	size_t i, n = 0;
 	int ret;
@@ -244,10 +251,13 @@ int path_make_all(struct restore *r, struct path_refs *refs, struct err *err)
 	for (i = 0; i < refs->remaps.n; i++)
 		if (refs->remaps.items[i].type != REMAP_TYPE__PROCFS)
 			order[n++] = &refs->remaps.items[i];
-	if (!n)
-		return 0;
 	qsort(order, n, sizeof(order[0]), compare_order);
 	ret = make_groups(&mk, order, n, err);
 	remove_dirs(&mk);
 	return ret;
+}
+
+int path_make_all(struct restore *r, struct err *err)
+{
+	return r->paths->remaps.n ? steady_run(make_all, r, err) : 0;
 }

@@ -244,7 +244,7 @@ int path_ref_before(struct restore *r, struct err *err)
 		return 0;
 	if (path_dead_before(r, r->paths, err) < 0)
 		return -err->code;
-	return path_make_all(r, r->paths, err);
+	return path_make_all(r, err);
 }
 
 /* A new open file of the inode behind the coordinator's @fd. */

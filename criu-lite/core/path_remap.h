@@ -39,7 +39,7 @@ struct path_refs {
 };
 
 /* Make the names of all remaps for a moment, and keep a descriptor opened through each. */
-int path_make_all(struct restore *r, struct path_refs *refs, struct err *err);
+int path_make_all(struct restore *r, struct err *err);
 
 /* The process that @name on /proc belongs to, 0: none, or a thread of one. */
 pid_t path_dead_pid(const char *name);

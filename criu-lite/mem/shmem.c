@@ -29,6 +29,7 @@
 
 #include "base/cleanup.h"
 #include "core/refuse.h"
+#include "core/undo.h"
 #include "mem/shmem.h"
 
 enum {
@@ -316,6 +317,16 @@ static int plan_mapping(struct shmem_state *state, const VmaEntry *e, struct err
 	return err_hint(err, "copy all files of the dump, or make it again");
 }
 
+/* A segment that we have made is nobody's if the tasks do not live. */
+static void remove_segment(const void *what, pid_t maker)
+{
+	const struct segment *s = what;
+	struct shmid_ds ds;
+
+	if (shmctl(s->id, IPC_STAT, &ds) == 0 && ds.shm_cpid == maker)
+		shmctl(s->id, IPC_RMID, NULL);
+}
+
 static int plan_shmem(struct restore *r, struct task *t, struct err *err)
 {
 	struct shmem_state *state = kind_state(r->kinds, &shmem_kind);
@@ -330,6 +341,8 @@ static int plan_shmem(struct restore *r, struct task *t, struct err *err)
 	for_each_segment(s, state) {
 		if (check_id(s, err) < 0 || check_key(s, err) < 0)
 			return -err->code;
+		if (!s->is_there)
+			undo_add(r, remove_segment, s);
 	}
 	return 0;
 }

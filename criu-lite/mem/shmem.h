@@ -25,8 +25,7 @@ struct segment {
 
 	/* restore */
 	bool is_there; /* it is used as it is, not made */
-	bool is_made;
-	void *held; /* where the coordinator has it */
+	void *held;    /* where the coordinator has it */
 	pagemap_runs pages;
 };
 

@@ -83,8 +83,7 @@ static int make_segment(struct restore *r, struct segment *s, struct err *err)
 		return err_hint(err, "see the limits kernel.shmmax, shmall and shmmni (sysctl), "
 				     "and /proc/sys/vm/nr_hugepages");
 	}
-	s->is_made = id == s->id;
-	if (s->is_made)
+	if (id == s->id)
 		return 0;
 	shmctl(id, IPC_RMID, NULL);
 	err_set(err, EEXIST, "cannot make System V segment %d: the kernel gave it number %d", s->id,
@@ -149,15 +148,12 @@ int after_shmem(struct restore *r, struct err *err)
 	return 0;
 }
 
-/* What we have made is nobody's if the tasks do not live. */
 void restore_end_shmem(struct restore *r, bool ok)
 {
 	struct shmem_state *state = kind_state(r->kinds, &shmem_kind);
 	struct segment *s;
 
 	for_each_segment(s, state) {
-		if (!ok && s->is_made)
-			shmctl(s->id, IPC_RMID, NULL);
 		if (s->held)
 			shmdt(take_ptr(s->held));
 	}

@@ -40,7 +40,10 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/inject.h"
 #include "base/log.h"
+#include "core/steady.h"
+#include "core/undo.h"
 #include "sock/unix.h"
 
 #ifndef SIOCUNIXFILE
@@ -253,6 +256,16 @@ static int check_abstract(struct restore *r, const UnixSkEntry *e, struct err *e
 	return err_hint(err, "end that program, or restore in another network namespace");
 }
 
+/* Nothing was there when we planned to make it. */
+static void remove_name(const void *what, pid_t maker)
+{
+	const char *path = what;
+	struct stat st;
+
+	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) && !is_in_use(path))
+		unlink(path);
+}
+
 int unix_path_plan(struct restore *r, const UnixSkEntry *e, struct err *err)
 {
 	const char *path = e->moved_to ? e->moved_to : full_path(r->arena, e), *slash;
@@ -274,8 +287,10 @@ int unix_path_plan(struct restore *r, const UnixSkEntry *e, struct err *err)
 
 	slash = strrchr(path, '/');
 	if (stat(arena_printf(r->arena, "%.*s/", (int)(slash - path), path), &st) == 0 &&
-	    S_ISDIR(st.st_mode))
+	    S_ISDIR(st.st_mode)) {
+		undo_add(r, remove_name, path);
 		return 0;
+	}
 	err_set(err, ENOENT, "cannot make the socket %s: there is no such directory", path);
 	return err_hint(err, "make the directory %.*s", (int)(slash - path), path);
 }
@@ -416,16 +431,33 @@ static int bind_below(struct restore *r, int fd, const UnixSkEntry *e, const cha
 	return ret < 0 ? ret : rename_moved(top, e, name, err);
 }
 
-static int bind_moved(struct restore *r, int fd, const UnixSkEntry *e, struct err *err)
+struct moved {
+	struct restore *r;
+	int fd;
+	const UnixSkEntry *e;
+};
+
+static int make_moved(void *arg, struct err *err)
 {
-	const char *dir = arena_printf(r->arena, "%s.criu-lite.%d", e->moved_to, getpid());
+	const struct moved *m = arg;
+	const char *dir = arena_printf(m->r->arena, "%s.criu-lite.%d", m->e->moved_to, getpid());
 	int ret;
 
 	if (mkdir(dir, 0700) < 0)
 		return err_sys(err, "cannot make the directory %s", dir);
-	ret = bind_below(r, fd, e, dir, err);
-	remove_dirs(dir, name_string(r->arena, e));
+	ret = inject_point(err, "steady:socket");
+	if (ret == 0)
+		ret = bind_below(m->r, m->fd, m->e, dir, err);
+	remove_dirs(dir, name_string(m->r->arena, m->e));
 	return ret;
+}
+
+/* We may be killed, but the directory must go again. */
+static int bind_moved(struct restore *r, int fd, const UnixSkEntry *e, struct err *err)
+{
+	struct moved m = { r, fd, e };
+
+	return steady_run(make_moved, &m, err);
 }
 
 /* Between plan and now somebody may have begun to use it. */

@@ -95,16 +95,19 @@ static bool make_sockets(void)
 {
 	struct sockaddr_un name = { .sun_family = AF_UNIX, .sun_path = "socket" };
 	struct sockaddr_un gone = { .sun_family = AF_UNIX, .sun_path = "socket.gone" };
+	struct sockaddr_un before = { .sun_family = AF_UNIX, .sun_path = "socket.before" };
 	struct sockaddr_in port = { .sin_family = AF_INET, .sin_port = htons(1789) };
 	int pair[2], bound = socket(AF_UNIX, SOCK_STREAM, 0);
 	int tcp = socket(AF_INET, SOCK_STREAM, 0), udp = socket(AF_INET, SOCK_DGRAM, 0);
-	int unbound = socket(AF_UNIX, SOCK_DGRAM, 0);
+	int unbound = socket(AF_UNIX, SOCK_DGRAM, 0), moved = socket(AF_UNIX, SOCK_DGRAM, 0);
 
 	return expect(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0) &&
 	       expect(write(pair[0], "queued", 6) == 6) &&
 	       expect(bind(bound, (void *)&name, sizeof(name)) == 0 && listen(bound, 3) == 0) &&
 	       expect(bind(unbound, (void *)&gone, sizeof(gone)) == 0 &&
 		      unlink("socket.gone") == 0) &&
+	       expect(bind(moved, (void *)&before, sizeof(before)) == 0 &&
+		      rename("socket.before", "renamed") == 0) &&
 	       expect(bind(tcp, (void *)&port, sizeof(port)) == 0 && listen(tcp, 3) == 0) &&
 	       expect(bind(udp, (void *)&port, sizeof(port)) == 0) &&
 	       expect(socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE) >= 0);
