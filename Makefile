@@ -183,7 +183,7 @@ aarch64: $(A_SRC:%.c=$(A)/obj/%.o) $(BLOBS:%=$(A)/pie/%.bin)
 V        := $(B)/test/victims
 VICTIMS  := $(patsubst test/%.c,$(V)/%,$(wildcard $(foreach d,file sock mem task ns cli apps compat bench,test/$d/*.c)))
 UNITS    := $(patsubst test/%.c,$(B)/test/%,$(filter-out %_blob.c,$(wildcard test/unit/*.c)))
-TOOLS    := $(addprefix $(B)/test/,nsinit spawn demo)
+TOOLS    := $(addprefix $(B)/test/,nsinit spawn inside demo)
 VICTIM_FLAGS = $(CSTD) -O1 -g -Wall -Wextra -Werror -Wno-unused-parameter -Itest -pthread
 
 $(B)/test/criu-lite: $(TEST_OBJ) $(EMBED)

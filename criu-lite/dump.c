@@ -27,6 +27,7 @@
 #include "core/guard.h"
 #include "core/ids.h"
 #include "core/inventory.h"
+#include "core/ns.h"
 #include "core/refuse.h"
 #include "core/script.h"
 #include "core/stage.h"
@@ -97,6 +98,8 @@ static int collect(struct dump *d, struct err *err)
 {
 	struct task *t;
 
+	if (ns_collect(d, err) < 0 && !refuse_note(d, NULL, -1, err))
+		return -err->code;
 	if (births_check(d, err) < 0 && !refuse_note(d, NULL, -1, err))
 		return -err->code;
 	if (for_tasks(d, "settle", offsetof(struct task_kind, settle), err) < 0)
@@ -121,10 +124,14 @@ static int dump_collect(void *run, struct err *err)
 static int dump_collected(void *run, bool ok, struct err *err)
 {
 	const struct file_kind *const *k;
+	const struct ns_kind *const *n;
 
 	for (k = all_kinds.files; *k; k++)
 		if ((*k)->dump_end)
 			(*k)->dump_end(run, ok);
+	for (n = all_kinds.namespaces; *n; n++)
+		if ((*n)->dump_end)
+			(*n)->dump_end(run, ok);
 	return 0;
 }
 
@@ -233,7 +240,7 @@ static int write_all(struct dump *d, struct err *err)
 	    write_ends(d, err) < 0)
 		return -err->code;
 	for_each_alive(t, d->tree) if (fdtable_write(d, t, err) < 0) return -err->code;
-	if (files_write(d, err) < 0 || tree_write(d, err) < 0 || inventory_write(d, err) < 0)
+	if (files_write(d, err) < 0 || ns_write(d, err) < 0 || tree_write(d, err) < 0 || inventory_write(d, err) < 0)
 		return -err->code;
 	return script_run(&d->opts->common, "post-dump", store_dirfd(d->store),
 			  d->tree->root->host_pid, err);

@@ -46,14 +46,27 @@
 	X(lock)        \
 	X(fs)
 
+/* In the order in which they are made. */
+#define NS_KINDS(X) \
+	X(time_ns)  \
+	X(pid_ns)   \
+	X(uts_ns)
+
+#define DECLARE_NS(k)	extern const struct ns_kind k##_kind;
 #define DECLARE_FILE(k) extern const struct file_kind k##_kind;
 #define DECLARE_TASK(k) extern const struct task_kind k##_kind;
 #define ADDRESS(k)	&k##_kind,
 
 FILE_KINDS(DECLARE_FILE)
 TASK_KINDS(DECLARE_TASK)
+NS_KINDS(DECLARE_NS)
 
 static const struct file_kind *const file_kinds[] = { FILE_KINDS(ADDRESS) NULL };
 static const struct task_kind *const task_kinds[] = { TASK_KINDS(ADDRESS) NULL };
+static const struct ns_kind *const ns_kinds[] = { NS_KINDS(ADDRESS) NULL };
 
-const struct kind_index all_kinds = { .files = file_kinds, .tasks = task_kinds };
+const struct kind_index all_kinds = {
+	.files = file_kinds,
+	.tasks = task_kinds,
+	.namespaces = ns_kinds,
+};

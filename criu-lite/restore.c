@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -30,7 +31,10 @@
 #include "core/guard.h"
 #include "core/inventory.h"
 #include "core/leader.h"
+#include "core/ns.h"
+#include "core/outside.h"
 #include "core/path_ref.h"
+#include "core/pids.h"
 #include "core/plan.h"
 #include "core/script.h"
 #include "core/shared.h"
@@ -64,7 +68,8 @@ static int read_all(struct restore *r, struct err *err)
 	const struct task_kind *const *k;
 	struct task *t;
 
-	if (inventory_read(r, err) < 0 || tree_read(r, err) < 0 || files_read(r, err) < 0)
+	if (inventory_read(r, err) < 0 || tree_read(r, err) < 0 || ns_read(r, err) < 0 ||
+	    files_read(r, err) < 0)
 		return -err->code;
 	for (k = all_kinds.tasks; *k; k++)
 		if ((*k)->read_begin && (inject_point(err, "read_begin:%s", (*k)->name) < 0 ||
@@ -93,10 +98,26 @@ static int restore_plan(void *run, struct err *err)
 
 /* ---- fork ---- */
 
+struct script_call {
+	char action[32];
+	pid_t root_pid;
+};
+
+static int run_script_here(struct restore *r, void *args, int *fd, struct err *err)
+{
+	const struct script_call *call = args;
+
+	return script_run(&r->opts->common, call->action, store_dirfd(r->store), call->root_pid,
+			  err);
+}
+
+/* Where the user is. */
 static int run_script(struct restore *r, const char *action, struct err *err)
 {
-	return script_run(&r->opts->common, action, store_dirfd(r->store), r->tree->root->host_pid,
-			  err);
+	struct script_call call = { .root_pid = r->tree->root->host_pid };
+
+	snprintf(call.action, sizeof(call.action), "%s", action);
+	return outside_run(r, run_script_here, &call, sizeof(call), NULL, err);
 }
 
 /* Settings of ours that newborns would inherit, and that images say nothing about. */
@@ -111,7 +132,20 @@ static void forget_settings(void)
 	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 }
 
-/* What must be there before tasks are. */
+/* What all are born with. */
+static int prepare(struct restore *r, struct err *err)
+{
+	const struct task_kind *const *t;
+
+	forget_settings();
+	for (t = all_kinds.tasks; *t; t++)
+		if ((*t)->prepare &&
+		    (inject_point(err, "prepare:%s", (*t)->name) < 0 || (*t)->prepare(r, err) < 0))
+			return err_in(err, "%s", (*t)->name);
+	return 0;
+}
+
+/* What must be there before tasks use it. */
 static int run_before(struct restore *r, struct err *err)
 {
 	const struct file_kind *const *f;
@@ -134,17 +168,19 @@ static int run_before(struct restore *r, struct err *err)
 static int restore_fork(void *run, struct err *err)
 {
 	struct restore *r = run;
+	uint64_t flags;
 
-	forget_settings();
-	if (run_before(r, err) < 0)
-		return -err->code;
 	stats_start(r->stats, STAT_FORKING);
-	if (fork_tree(r, err) < 0)
+	if (prepare(r, err) < 0 || ns_enter_all(r, &flags, err) < 0 ||
+	    fork_root(r, flags, err) < 0 || ns_make(r, err) < 0)
+		return -err->code;
+	if (run_script(r, "setup-namespaces", err) < 0 ||
+	    run_script(r, "post-setup-namespaces", err) < 0)
+		return -err->code;
+	if (run_before(r, err) < 0 || fork_tree(r, err) < 0)
 		return -err->code;
 	stats_stop(r->stats, STAT_FORKING);
-	if (run_script(r, "setup-namespaces", err) < 0)
-		return -err->code;
-	return run_script(r, "post-setup-namespaces", err);
+	return 0;
 }
 
 static int restore_end(void *run, bool ok, struct err *err)
@@ -165,6 +201,7 @@ static int restore_end(void *run, bool ok, struct err *err)
 			(*tk)->restore_end(r, ok || r->resumed);
 	if (!ok && !r->resumed)
 		undo_all(r);
+	ns_end(r, ok || r->resumed);
 	return 0;
 }
 
@@ -185,7 +222,7 @@ static int restore_open(void *run, struct err *err)
 	for (i = 0; i < worker_open_steps(r); i++)
 		if (step(r, r->tree->nr_alive, err) < 0)
 			return -err->code;
-	return files_after(r, err);
+	return files_after(r, err) < 0 ? -err->code : ns_finish(r, err);
 }
 
 static bool makes_threads(const struct task *t)
@@ -219,9 +256,9 @@ static int make_threads(struct restore *r, struct err *err)
 
 	if (barrier_release(r, b, err) < 0)
 		return -err->code;
-	for_each_alive(t,
-		       r->tree) if (makes_threads(t) &&
-				    barrier_wait_for(r, b, t->host_pid, err) < 0) return -err->code;
+	for_each_alive(t, r->tree) if (makes_threads(t) &&
+				       (barrier_wait_for(r, b, t->host_pid, err) < 0 ||
+					pids_learn_threads(r, t, err) < 0)) return -err->code;
 	for_each_alive(t, r->tree) if (makes_threads(t) && wait_for_threads(r, t, err) <
 								   0) return err_in(err, "task %d",
 										    t->pid);
@@ -337,9 +374,15 @@ static void let_go(struct restore *r, const struct task *t)
 				 t->pid, strerror(errno));
 }
 
+static int write_pidfile(struct restore *r, void *args, int *fd, struct err *err)
+{
+	return notify_pidfile(r->opts->pidfile, *(pid_t *)args, err);
+}
+
 static int restore_resume(void *run, struct err *err)
 {
 	struct restore *r = run;
+	pid_t root = r->tree->root->host_pid;
 	struct task *t;
 
 	path_dead_end(r);
@@ -354,7 +397,7 @@ static int restore_resume(void *run, struct err *err)
 	    run_script(r, "pre-resume", err) < 0)
 		return -err->code;
 
-	if (r->opts->pidfile && notify_pidfile(r->opts->pidfile, r->tree->root->host_pid, err) < 0)
+	if (r->opts->pidfile && outside_run(r, write_pidfile, &root, sizeof(root), NULL, err) < 0)
 		return -err->code;
 	if (r->opts->common.status_fd >= 0 && notify_ready(r->opts->common.status_fd, err) < 0)
 		return -err->code;
@@ -390,13 +433,19 @@ static int restore_begin(struct restore *r, struct err *err)
 	return script_run(&r->opts->common, "pre-restore", store_dirfd(r->store), 0, err);
 }
 
+static int write_stats(struct restore *r, void *args, int *fd, struct err *err)
+{
+	return stats_write_restore(r->stats, AT_FDCWD, err);
+}
+
 int restore_run(const struct restore_opts *opts, pid_t *root_ret, struct err *err)
 {
-	struct arena arena;
-	struct restore r = { .opts = opts, .arena = &arena, .coordinator = -1 };
+	struct arena arena, common;
+	struct restore r = { .opts = opts, .arena = &arena, .common = &common, .coordinator = -1 };
 	int ret;
 
 	arena_init(&arena);
+	arena_init_shared(&common);
 	r.kernel = kernel_new(&arena);
 	r.cpu = arch_cpu_new(&arena);
 	r.kinds = kinds_new(&arena, &all_kinds);
@@ -413,13 +462,15 @@ int restore_run(const struct restore_opts *opts, pid_t *root_ret, struct err *er
 		stats_stop(r.stats, STAT_RESTORE);
 		if (opts->common.display_stats)
 			stats_print_restore(r.stats);
-		ret = stats_write_restore(r.stats, AT_FDCWD, err);
+		ret = outside_run(&r, write_stats, NULL, 0, NULL, err);
 	}
 	if (r.resumed)
 		*root_ret = r.tree->root->host_pid;
+	outside_end(&r);
 	guard_end();
 
 	store_close(r.store);
+	arena_fini(&common);
 	arena_fini(&arena);
 	if (ret < 0)
 		err_hint(

@@ -27,7 +27,7 @@ enum {
 struct arena_block {
 	struct arena_block *next;
 	size_t size;
-	bool huge; /* a mapping of HUGE_SIZE */
+	size_t mapped; /* it is a mapping of that size, 0: it is not */
 	_Alignas(ALIGN) char data[];
 };
 
@@ -42,6 +42,12 @@ void arena_init(struct arena *a)
 	memset(a, 0, sizeof(*a));
 }
 
+void arena_init_shared(struct arena *a)
+{
+	arena_init(a);
+	a->shared = true;
+}
+
 void arena_fini(struct arena *a)
 {
 	struct arena_block *b = a->blocks;
@@ -49,8 +55,8 @@ void arena_fini(struct arena *a)
 	while (b) {
 		struct arena_block *next = b->next;
 
-		if (b->huge)
-			munmap(b, HUGE_SIZE);
+		if (b->mapped)
+			munmap(b, b->mapped);
 		else
 			free(b);
 		b = next;
@@ -58,9 +64,21 @@ void arena_fini(struct arena *a)
 	arena_init(a);
 }
 
-static struct arena_block *block_new(size_t size)
+static struct arena_block *block_new_shared(size_t size)
 {
-	struct arena_block *b = calloc(1, sizeof(*b) + size);
+	struct arena_block *b;
+
+	size += sizeof(*b);
+	b = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (b == MAP_FAILED)
+		return NULL;
+	b->mapped = size;
+	return b;
+}
+
+static struct arena_block *block_new(const struct arena *a, size_t size)
+{
+	struct arena_block *b = a->shared ? block_new_shared(size) : calloc(1, sizeof(*b) + size);
 
 	if (!b) {
 		fprintf(stderr, "criu-lite: out of memory (%zu bytes)\n", size);
@@ -90,7 +108,7 @@ static struct arena_block *block_new_huge(void)
 	b = (struct arena_block *)at;
 	madvise(b, HUGE_SIZE, MADV_HUGEPAGE);
 	b->size = HUGE_SIZE - sizeof(*b);
-	b->huge = true;
+	b->mapped = HUGE_SIZE;
 	return b;
 }
 
@@ -104,9 +122,11 @@ void arena_forked(struct arena *a)
 
 static struct arena_block *block_next(struct arena *a)
 {
-	struct arena_block *b = a->nr_blocks++ < HUGE_FROM ? NULL : block_new_huge();
+	struct arena_block *b = NULL;
 
-	return b ? b : block_new(BLOCK_SIZE);
+	if (a->nr_blocks++ >= HUGE_FROM && !a->shared)
+		b = block_new_huge();
+	return b ? b : block_new(a, BLOCK_SIZE);
 }
 
 static size_t aligned(size_t size)
@@ -148,8 +168,8 @@ void *arena_alloc(struct arena *a, size_t size)
 	if (piece)
 		return piece;
 
-	if (size > BLOCK_SIZE / 4 && !(b && b->huge && b->size - a->used >= size)) {
-		struct arena_block *own = block_new(size);
+	if (size > BLOCK_SIZE / 4 && !(b && b->mapped == HUGE_SIZE && b->size - a->used >= size)) {
+		struct arena_block *own = block_new(a, size);
 
 		if (!b) {
 			a->blocks = own;

@@ -3,6 +3,7 @@
 #define BASE_ARENA_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -17,9 +18,12 @@ struct arena {
 	size_t used;	  /* in the newest block */
 	size_t nr_blocks; /* without those of large pieces */
 	struct arena_piece *spare;
+	bool shared;	  /* with those whom we fork */
 };
 
 void arena_init(struct arena *a);
+/* One whose pieces are the same memory in all processes that are forked after they were taken. */
+void arena_init_shared(struct arena *a);
 void arena_fini(struct arena *a);
 
 /*

@@ -42,4 +42,10 @@ static inline bool list_empty(const struct list *head)
 	     &(pos)->member != (head);                                       \
 	     (pos) = container_of((pos)->member.next, __typeof__(*(pos)), member))
 
+/* The same from its end. */
+#define list_for_each_back(pos, head, member)                                \
+	for ((pos) = container_of((head)->prev, __typeof__(*(pos)), member); \
+	     &(pos)->member != (head);                                       \
+	     (pos) = container_of((pos)->member.prev, __typeof__(*(pos)), member))
+
 #endif

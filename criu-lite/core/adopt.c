@@ -24,6 +24,7 @@
 #include "core/adopt.h"
 #include "core/barrier.h"
 #include "core/births.h"
+#include "core/pids.h"
 #include "core/shared.h"
 #include "core/task.h"
 
@@ -60,12 +61,12 @@ static int set_subreaper(const struct task *t, unsigned long on, struct err *err
 	return call_in(t, SYS_prctl, args, err);
 }
 
-/* End a child of @father that has no signal for its parent. */
+/* End a child of @father, by its number there, that has no signal for its parent. */
 static int end_child(struct restore *r, const struct task *father, pid_t pid, struct err *err)
 {
 	const unsigned long args[6] = { (unsigned long)pid, 0, __WALL };
 
-	if (barrier_end(r->barrier, pid, err) < 0)
+	if (barrier_end(r->barrier, pids_host(r, pid), err) < 0)
 		return -err->code;
 	return call_in(father, SYS_wait4, args, err);
 }
@@ -101,7 +102,7 @@ int adopt_end_helpers(struct restore *r, struct err *err)
 	for (i = r->births->all.n; i > 0; i--) {
 		const struct birth *b = r->births->all.items[i - 1];
 
-		if (b->is_helper && end_child(r, b->father->task, b->task->host_pid, err) < 0)
+		if (b->is_helper && end_child(r, b->father->task, b->task->pid, err) < 0)
 			return err_in(err, "helper %d", b->task->pid);
 	}
 	return 0;

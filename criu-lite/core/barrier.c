@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "core/barrier.h"
+#include "core/ns.h"
 #include "core/proc.h"
 #include "core/shared.h"
 #include "core/task.h"
@@ -71,6 +72,8 @@ static int on_death(struct restore *r, struct barrier *b, pid_t tid, int status,
 	}
 	if (shared_failure(r->shared, err))
 		return -err->code;
+	if (!t && r->ns->root[NS_PID] && !b->pairs.n)
+		return err_set(err, ECHILD, "cannot restore: a newborn task has died");
 	if (!t)
 		return 0; /* a helper */
 	if (WIFSIGNALED(status))

@@ -15,12 +15,18 @@
  * coordinator lets all go on when all have come.  The tracer's death kills
  * them (PTRACE_O_EXITKILL), so nothing half-born outlives us.
  */
+struct pid_pair {
+	pid_t inside, host;
+};
+
 struct barrier {
 	pid_list born;		/* every task that was seen, dead ones too */
 	pid_list parked;	/* stopped and waiting */
 	pid_list released;	/* those that were let go on together last */
+	int start;		/* the root task waits for a byte from it */
 	unsigned int nr_exited; /* of those that were seen */
 	struct vigil vigil;
+	vec(struct pid_pair) pairs; /* in a pid namespace, by the number inside; see pids.h */
 };
 
 /*

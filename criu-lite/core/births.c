@@ -46,6 +46,7 @@
 
 #include "base/log.h"
 #include "core/births.h"
+#include "core/ns.h"
 #include "core/task.h"
 
 /* ---- sessions ---- */
@@ -587,7 +588,8 @@ static int check_helper(struct dump *d, const struct task *helper, struct err *e
 	struct proc_stat st;
 	const struct task *t;
 
-	if (proc_read_stat(d->proc, helper->pid, helper->pid, &st, &unused) < 0 ||
+	if (d->ns->root[NS_PID] ||
+	    proc_read_stat(d->proc, helper->pid, helper->pid, &st, &unused) < 0 ||
 	    st.state == 'Z' || st.state == 'X')
 		return 0;
 	for_each_task(t, d->tree)

@@ -26,6 +26,8 @@ struct undo;
 struct births;
 struct path_refs;
 struct refusals;
+struct namespaces;
+struct outside;
 
 /* Everything a run of dump knows. */
 struct dump {
@@ -47,6 +49,7 @@ struct dump {
 	struct task *us;	   /* ourselves: the holder of files that are in nobody's table */
 	uint32_t last_pages_id;	   /* core/pagemap.h */
 	TaskKobjIdsEntry *our_ids; /* our own namespaces: what is inherited, not dumped */
+	struct namespaces *ns;	   /* those of the tree that are not ours */
 };
 
 /*
@@ -70,10 +73,14 @@ struct restore {
 	struct region *region;	 /* where self packs what its restorer needs (stage map) */
 	struct undo *undo;	 /* what is to go if nothing comes of it, see undo.h */
 	struct barrier *barrier; /* in the coordinator: keeps the tasks in step */
-	bool resumed;		 /* the point of no return is behind us */
-	bool zombies_die;	 /* tasks that are to be zombies have been told to die */
-	int proc;		 /* /proc as we see it */
-	int coordinator;	 /* in tasks: a pidfd of the coordinator, see restore_borrow_fd() */
+	struct namespaces *ns;	 /* those that are made, or given from outside */
+	TaskKobjIdsEntry *root_ids; /* inventory: the dumper's own, which are inherited */
+	struct arena *common;	    /* see restore_shared_new() */
+	struct outside *outside;    /* NULL: nobody; see core/outside.h */
+	bool resumed;		    /* the point of no return is behind us */
+	bool zombies_die;	    /* tasks that are to be zombies have been told to die */
+	int proc;		    /* /proc as we see it */
+	int coordinator; /* in tasks: a pidfd of the coordinator, see restore_borrow_fd() */
 };
 
 /*
@@ -81,5 +88,14 @@ struct restore {
  * nothing had been forked: ghost files, inherited descriptors).  The caller owns it.
  */
 int restore_borrow_fd(struct restore *r, int n, struct err *err);
+
+/*
+ * Zeroed memory that the coordinator and all newborns see.  What before() of a
+ * kind learns must lie in it: the root task was born before that and has a copy
+ * of everything else as it was.  Only in stages read and plan.
+ */
+void *restore_shared_alloc(struct restore *r, size_t size);
+#define restore_shared_new(r, type)	 ((type *)restore_shared_alloc(r, sizeof(type)))
+#define restore_shared_array(r, type, n) ((type *)restore_shared_alloc(r, sizeof(type) * (n)))
 
 #endif

@@ -61,6 +61,18 @@ bool external_unix(const struct dump *d, uint64_t ino)
 	return has_string(&o->external, key);
 }
 
+/* "net[4026531840]:KEY" */
+const char *external_ns(const struct dump *d, enum ns_type type, uint64_t ino)
+{
+	const char *prefix = arena_printf(d->arena, "%s[%" PRIu64 "]:", ns_name(type), ino);
+	const char **item;
+
+	vec_for_each(item, &d->opts->common.external)
+		if (strncmp(*item, prefix, strlen(prefix)) == 0)
+			return *item + strlen(prefix);
+	return NULL;
+}
+
 int external_inherited(const struct restore *r, const char *key)
 {
 	const struct inherit_fd *i;

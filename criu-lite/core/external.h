@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "core/context.h"
+#include "core/ns.h"
 
 /*
  * What stays outside: resources that the user named by --external (dump) and
@@ -19,6 +20,9 @@ bool external_tty(const struct dump *d, uint64_t rdev, uint64_t dev);
 
 /* -x, -x INODE or --external unix[INODE]: the peer with this inode may be outside. */
 bool external_unix(const struct dump *d, uint64_t ino);
+
+/* The key under which that namespace is given again, NULL: it is not external. */
+const char *external_ns(const struct dump *d, enum ns_type type, uint64_t ino);
 
 /* The keys themselves, for images and for external_inherited(). */
 const char *external_file_key(struct arena *a, uint64_t mnt_id, uint64_t ino);

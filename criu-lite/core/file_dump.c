@@ -113,20 +113,6 @@ static int find_kind(struct dump *d, const struct fd_probe *p, const struct file
 
 /* ---- who gets signals of it ---- */
 
-static int pid_to_inside(struct dump *d, int pid, int type)
-{
-	struct task *t;
-	size_t i;
-
-	if (type == F_OWNER_PGRP)
-		return pid; /* the tree has our pid namespace */
-	for_each_task(t, d->tree)
-		for (i = 0; i < t->nr_threads; i++)
-			if (t->threads[i].host_tid == pid)
-				return t->threads[i].tid;
-	return pid;
-}
-
 int file_fown(struct dump *d, const struct fd_probe *p, FownEntry **fown_ret, struct err *err)
 {
 	FownEntry *fown = record_new(d, fown_entry);
@@ -142,14 +128,14 @@ int file_fown(struct dump *d, const struct fd_probe *p, FownEntry **fown_ret, st
 		return err_sys(err, "cannot ask who gets signals of %s", p->link);
 
 	fown->signum = (uint32_t)sig;
-	if (!owner.pid)
+	if (!owner.pid || !ns_pid_inside(d, owner.pid))
 		return 0;
 	if (fcntl(p->own, F_GETOWNER_UIDS, uids) < 0)
 		return err_sys(err, "cannot ask whose signals %s sends", p->link);
 	fown->pid_type = (uint32_t)owner.type;
-	fown->pid = (uint32_t)pid_to_inside(d, owner.pid, owner.type);
-	fown->uid = uids[0];
-	fown->euid = uids[1];
+	fown->pid = (uint32_t)ns_pid_inside(d, owner.pid);
+	fown->uid = ns_uid_inside(d->ns, uids[0]);
+	fown->euid = ns_uid_inside(d->ns, uids[1]);
 	return 0;
 }
 

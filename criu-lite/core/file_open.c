@@ -154,6 +154,11 @@ int files_follow(struct restore *r, const struct task *holder, struct err *err)
 	return use_store(r, keep[2], err);
 }
 
+void *restore_shared_alloc(struct restore *r, size_t size)
+{
+	return arena_alloc(r->common, size);
+}
+
 int restore_borrow_fd(struct restore *r, int n, struct err *err)
 {
 	int fd = (int)syscall(SYS_pidfd_getfd, r->coordinator, n, 0);

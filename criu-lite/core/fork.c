@@ -6,6 +6,7 @@
  * whom is planned in births.c.  From here on a newborn is worker.c's.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -22,6 +23,8 @@
 #include "core/barrier.h"
 #include "core/births.h"
 #include "core/fork.h"
+#include "core/ns.h"
+#include "core/pids.h"
 #include "core/shared.h"
 #include "core/task.h"
 #include "core/worker.h"
@@ -34,6 +37,7 @@ struct clone3_args {
 /* fork() with a pid; 0 in the child.  A sibling (CLONE_PARENT) has our @exit_signal. */
 static pid_t clone_with_pid(pid_t pid, uint64_t flags, int exit_signal)
 {
+	/* in the innermost pid namespace; we do not mind what it is in others */
 	pid_t tids[1] = { pid };
 	struct clone3_args args = {
 		.flags = flags,
@@ -189,7 +193,7 @@ static bool minds_our_end(const struct restore *r)
 }
 
 /* An orphan from birth: a child of a child of ours that exits, with an errno if it failed. */
-static pid_t fork_orphan(struct restore *r, const int ends[2])
+static pid_t fork_orphan(struct restore *r, uint64_t flags, const int ends[2])
 {
 	pid_t root = r->tree->root->pid, between, pid;
 	int status;
@@ -199,7 +203,7 @@ static pid_t fork_orphan(struct restore *r, const int ends[2])
 		if (between == 0 && getpid() == root)
 			_exit(EAGAIN);
 		if (between == 0) {
-			pid = fork_with_pid(root, 0, SIGCHLD);
+			pid = fork_with_pid(root, flags, SIGCHLD);
 			if (pid == 0)
 				root_main(r, ends[0], ends[1]);
 			_exit(pid < 0 ? errno : 0);
@@ -212,39 +216,56 @@ static pid_t fork_orphan(struct restore *r, const int ends[2])
 	return errno ? -1 : root;
 }
 
-static pid_t fork_root_pid(struct restore *r, const int ends[2])
+static pid_t fork_root_pid(struct restore *r, uint64_t flags, const int ends[2])
 {
 	pid_t pid;
 
-	if (minds_our_end(r))
-		return fork_orphan(r, ends);
-	pid = fork_with_pid(r->tree->root->pid, r->opts->sibling ? CLONE_PARENT : 0, SIGCHLD);
+	if (minds_our_end(r) && !r->ns->root[NS_PID])
+		return fork_orphan(r, flags, ends);
+	if (r->opts->sibling)
+		flags |= CLONE_PARENT;
+	pid = fork_with_pid(r->tree->root->pid, flags, SIGCHLD);
 	if (pid == 0)
 		root_main(r, ends[0], ends[1]);
 	return pid;
 }
 
-static int fork_root(struct restore *r, struct err *err)
+int fork_root(struct restore *r, uint64_t flags, struct err *err)
 {
 	struct task *root = r->tree->root;
 	int ends[2];
 	pid_t pid;
 
-	if (pipe(ends) < 0)
+	r->coordinator = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	if (r->coordinator < 0)
+		return err_sys(err, "cannot open a pidfd of ourselves");
+	if (pipe2(ends, O_CLOEXEC) < 0)
 		return err_sys(err, "cannot make a pipe");
+	if (shared_new(r, err) < 0)
+		return -err->code;
 
 	scoped_fd rd __attribute__((unused)) = ends[0];
 	scoped_fd wr = ends[1];
 
-	pid = fork_root_pid(r, ends);
+	r->barrier = arena_new(r->arena, struct barrier);
+	pid = fork_root_pid(r, flags, ends);
 	if (pid < 0)
 		return fork_failed(root, err);
+	root->host_pid = pid;
 
 	if (barrier_adopt(r, r->barrier, pid, err) < 0) {
 		kill(pid, SIGKILL);
 		return -err->code;
 	}
-	if (write(wr, "g", 1) != 1)
+	r->barrier->start = take_fd(&wr);
+	return 0;
+}
+
+static int start_root(struct restore *r, struct err *err)
+{
+	scoped_fd start = r->barrier->start;
+
+	if (write(start, "g", 1) != 1)
 		return err_sys(err, "cannot start the root task");
 	return 0;
 }
@@ -263,7 +284,8 @@ static int settle(struct restore *r, struct err *err)
 	unsigned int zombies = r->tree->nr_tasks - r->tree->nr_alive;
 	unsigned int all = r->tree->nr_tasks + r->births->nr_helpers;
 
-	if (barrier_wait(r, r->barrier, all, 0, err) < 0 || adopt_tasks(r, err) < 0)
+	if (barrier_wait(r, r->barrier, all, 0, err) < 0 || pids_learn(r, err) < 0 ||
+	    adopt_tasks(r, err) < 0)
 		return -err->code;
 	if (step(r, all, 0, err) < 0 || (r->births->regroup && step(r, all, 0, err) < 0))
 		return -err->code;
@@ -275,15 +297,5 @@ static int settle(struct restore *r, struct err *err)
 
 int fork_tree(struct restore *r, struct err *err)
 {
-	r->coordinator = (int)syscall(SYS_pidfd_open, getpid(), 0);
-	if (r->coordinator < 0)
-		return err_sys(err, "cannot open a pidfd of ourselves");
-	if (shared_new(r, err) < 0)
-		return -err->code;
-
-	r->barrier = arena_new(r->arena, struct barrier);
-	if (fork_root(r, err) < 0)
-		return -err->code;
-
-	return settle(r, err);
+	return start_root(r, err) < 0 ? -err->code : settle(r, err);
 }

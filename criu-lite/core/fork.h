@@ -11,9 +11,14 @@
 struct birth;
 
 /*
- * Coordinator: create the root task with its old pid; it creates its children,
- * and so on.  Returns when all tasks exist, have their parents, sessions and groups,
- * and wait.
+ * Coordinator: create the root task with its old pid, in the namespaces that
+ * @flags say (CLONE_NEWPID); it waits.
+ */
+int fork_root(struct restore *r, uint64_t flags, struct err *err);
+
+/*
+ * The root creates its children, and so on.  Returns when all tasks exist, have
+ * their parents, sessions and groups, and wait.
  */
 int fork_tree(struct restore *r, struct err *err);
 

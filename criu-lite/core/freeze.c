@@ -215,7 +215,9 @@ int tree_thaw(struct dump *d, enum compel_end end, struct err *err)
 	struct err first = { 0 }, e;
 	struct task *t;
 
-	for_each_task(t, d->tree) {
+	/* children first: the init of a pid namespace does not die before they have */
+	list_for_each_back(t, &d->tree->tasks, link)
+	{
 		if (t->pidfd >= 0)
 			close(t->pidfd);
 		t->pidfd = -1;

@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/kcmp.h>
 #include <search.h>
 #include <stdio.h>
@@ -16,7 +17,10 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "core/external.h"
 #include "core/ids.h"
+#include "core/ns.h"
+#include "core/ns_maps.h"
 #include "core/refuse.h"
 
 struct id_node {
@@ -79,77 +83,116 @@ void id_set_fini(struct id_set *set)
 
 /* ---- the ids of tasks ---- */
 
-struct ns_slot {
-	const char *name;
-	size_t id, has; /* offsets in TaskKobjIdsEntry */
-};
-
-#define SLOT(n)                                                     \
-	{                                                           \
-#n, offsetof(TaskKobjIdsEntry, n##_ns_id),          \
-			offsetof(TaskKobjIdsEntry, has_##n##_ns_id) \
-	}
-
-/* in the order in which the first ids are given */
-static const struct ns_slot ns_slots[] = { SLOT(pid),  SLOT(net), SLOT(ipc),  SLOT(uts),
-					   SLOT(time), SLOT(mnt), SLOT(user), SLOT(cgroup) };
-
-enum { NR_NS = sizeof(ns_slots) / sizeof(ns_slots[0]) };
-
-static int ns_link_inode(struct dump *d, pid_t pid, const char *file, const char *type,
-			 uint64_t *ino_ret, struct err *err)
+/* Of a link in /proc/PID/ns, which reads like "pid:[4026531836]"; 0: there is none. */
+static int ns_inode(struct dump *d, pid_t pid, const char *name, uint64_t *ino_ret, struct err *err)
 {
 	char path[64], link[64];
+	const char *number;
 	struct text t;
 	ssize_t n;
 
-	snprintf(path, sizeof(path), "%d/ns/%s", pid, file);
+	snprintf(path, sizeof(path), "%d/ns/%s", pid, name);
 	n = readlinkat(d->proc, path, link, sizeof(link) - 1);
 	if (n < 0 && errno == ENOENT) {
-		*ino_ret = 0; /* this kernel has no such namespaces */
+		*ino_ret = 0; /* this kernel has no such namespaces, or it has no task yet */
 		return 0;
 	}
 	if (n < 0)
-		return err_sys(err, "cannot read the %s namespace of task %d", file, pid);
+		return err_sys(err, "cannot read the %s namespace of task %d", name, pid);
 
-	t = text_of(link, (size_t)n);
-	if (!text_lit(&t, type) || !text_lit(&t, ":[") || !text_u64(&t, ino_ret))
-		return err_set(err, EPROTO, "cannot understand the %s namespace of task %d", file,
+	link[n] = '\0';
+	number = strchr(link, '[');
+	t = text_of(number ? number : link, strlen(number ? number : link));
+	if (!text_lit(&t, "[") || !text_u64(&t, ino_ret))
+		return err_set(err, EPROTO, "cannot understand the %s namespace of task %d", name,
 			       pid);
 	return 0;
 }
 
-static int ns_inode(struct dump *d, pid_t pid, const char *name, uint64_t *ino_ret, struct err *err)
+static int refuse_ns(const struct task *t, const char *what, const char *why, struct err *err)
 {
-	return ns_link_inode(d, pid, name, name, ino_ret, err);
+	err_set(err, EOPNOTSUPP, "cannot dump task %d: it has %s", t->host_pid, what);
+	err_why(err, "%s", why);
+	return err_hint(err, "start such a task together with the others, or not at all");
 }
 
-static void ns_set(TaskKobjIdsEntry *ids, const struct ns_slot *slot, uint32_t id)
+/* A namespace that we have not met: what may be there besides those of the root task? */
+static int check_new_ns(struct dump *d, const struct task *t, enum ns_type type, struct err *err)
 {
-	*(uint32_t *)((char *)ids + slot->id) = id;
-	*(protobuf_c_boolean *)((char *)ids + slot->has) = 1;
+	if (t != d->tree->root && type != NS_NET && type != NS_MNT)
+		return refuse_ns(t,
+				 arena_printf(d->arena, "a %s namespace of its own", ns_name(type)),
+				 "only mount and network namespaces may differ within a tree", err);
+	return 0;
+}
+
+static int add_ns(struct dump *d, struct task *t, enum ns_type type, uint64_t ino,
+		  struct ns **ns_ret, struct err *err)
+{
+	struct ns *ns;
+
+	if (check_new_ns(d, t, type, err) < 0)
+		return -err->code;
+	ns = *ns_ret = arena_new(d->arena, struct ns);
+	ns->id = NR_NS + 1 + (uint32_t)d->ns->all.n;
+	ns->type = type;
+	ns->ino = ino;
+	ns->fd = -1;
+	ns->task = t;
+	ns->is_root = t == d->tree->root;
+	ns->external = external_ns(d, type, ino);
+	if (ns->is_root)
+		d->ns->root[type] = ns;
+	*vec_add(d->arena, &d->ns->all) = ns;
+	return 0;
+}
+
+static struct ns *ns_by_inode(const struct dump *d, enum ns_type type, uint64_t ino)
+{
+	struct ns **ns;
+
+	vec_for_each(ns, &d->ns->all)
+		if ((*ns)->type == type && (*ns)->ino == ino)
+			return *ns;
+	return NULL;
+}
+
+/* The root's namespace is new, and then a child of it is back in ours. */
+static bool came_back(const struct dump *d, enum ns_type type)
+{
+	return d->ns->root[type] != NULL;
+}
+
+static int check_type(struct dump *d, struct task *t, enum ns_type type, uint64_t ours,
+		      struct err *err)
+{
+	struct ns *ns;
+	uint64_t ino;
+
+	if (ns_inode(d, t->host_alive, ns_name(type), &ino, err) < 0)
+		return -err->code;
+	if (!ino)
+		return 0;
+	if (ino == ours && came_back(d, type))
+		return refuse_ns(
+			t, arena_printf(d->arena, "the %s namespace of criu-lite", ns_name(type)),
+			"the first task of the tree has another one", err);
+	if (ino == ours) {
+		ns_set_id(t->ids, type, (uint32_t)type + 1);
+		return 0;
+	}
+	ns = ns_by_inode(d, type, ino);
+	if (!ns && add_ns(d, t, type, ino, &ns, err) < 0)
+		return -err->code;
+	ns_set_id(t->ids, type, ns->id);
+	return 0;
 }
 
 static int check_ns(struct dump *d, struct task *t, const uint64_t ours[NR_NS], struct err *err)
 {
-	size_t i;
-
-	for (i = 0; i < NR_NS; i++) {
-		uint64_t ino;
-
-		if (ns_inode(d, t->host_alive, ns_slots[i].name, &ino, err) < 0)
+	for (enum ns_type type = 0; type < NR_NS; type++)
+		if (check_type(d, t, type, ours[type], err) < 0)
 			return -err->code;
-		if (ino != ours[i]) {
-			err_set(err, EOPNOTSUPP,
-				"cannot dump task %d: it has a %s namespace of its own",
-				t->host_pid, ns_slots[i].name);
-			return err_hint(
-				err,
-				"run criu-lite inside the same namespaces; others are not supported yet");
-		}
-		if (ino)
-			ns_set(t->ids, &ns_slots[i], (uint32_t)i + 1);
-	}
 	return 0;
 }
 
@@ -163,7 +206,7 @@ static int check_ns_of_children(struct dump *d, struct task *t, struct err *err)
 		const char *name = arena_printf(d->arena, "%s_for_children", names[i]);
 
 		if (ns_inode(d, t->host_alive, names[i], &own, err) < 0 ||
-		    ns_link_inode(d, t->host_alive, name, names[i], &of_children, err) < 0)
+		    ns_inode(d, t->host_alive, name, &of_children, err) < 0)
 			return -err->code;
 		/* a pid namespace that nobody is in yet is shown as none at all */
 		if (of_children == own)
@@ -174,6 +217,21 @@ static int check_ns_of_children(struct dump *d, struct task *t, struct err *err)
 		return err_hint(err, "let it have a child that enters it, or end that task");
 	}
 	return 0;
+}
+
+/* Who is not the first in it cannot be made again without the others. */
+static int check_init(const struct dump *d, struct err *err)
+{
+	const struct ns *ns = d->ns->root[NS_PID];
+
+	if (!ns || ns->external || d->tree->root->pid == 1)
+		return 0;
+	err_set(err, EOPNOTSUPP, "cannot dump task %d: it is not the first of its pid namespace",
+		d->tree->root->host_pid);
+	return err_hint(err,
+			"dump the first one (pid 1 there), or run criu-lite in that namespace, or "
+			"leave it outside: --external pid[%" PRIu64 "]:NAME",
+			ns->ino);
 }
 
 enum { SHARED_VM, SHARED_FILES, SHARED_FS, SHARED_SIGHAND };
@@ -250,17 +308,22 @@ int ids_collect(struct dump *d, struct err *err)
 	size_t i;
 	int ret;
 
+	d->ns = arena_new(d->arena, struct namespaces);
 	for (i = 0; i < NR_NS; i++)
-		if (ns_inode(d, getpid(), ns_slots[i].name, &ours[i], err) < 0)
+		if (ns_inode(d, getpid(), ns_name((enum ns_type)i), &ours[i], err) < 0)
 			return -err->code;
 
 	d->our_ids = record_new(d, task_kobj_ids_entry);
 	d->our_ids->vm_id = d->our_ids->files_id = d->our_ids->fs_id = d->our_ids->sighand_id = 1;
 	for (i = 0; i < NR_NS; i++)
 		if (ours[i])
-			ns_set(d->our_ids, &ns_slots[i], (uint32_t)i + 1);
+			ns_set_id(d->our_ids, (enum ns_type)i, (uint32_t)i + 1);
 
 	ret = collect_tasks(d, ours, sets, err);
+	if (ret == 0 && check_init(d, err) < 0 && !refuse_note(d, d->tree->root, -1, err))
+		ret = -err->code;
+	if (ret == 0 && (ns_maps_collect(d, err) < 0))
+		ret = -err->code;
 	for (i = 0; i < 4; i++)
 		id_set_fini(&sets[i]);
 	return ret;

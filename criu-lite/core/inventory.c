@@ -68,6 +68,7 @@ int inventory_read(struct restore *r, struct err *err)
 	e = msg;
 	if (store_set_version(r->store, e->img_version, err) < 0)
 		return -err->code;
+	r->root_ids = e->root_ids;
 	if (!e->has_fdinfo_per_id || !e->fdinfo_per_id) {
 		err_set(err, EPROTONOSUPPORT,
 			"cannot restore: the images have descriptors per task, not per table");

@@ -164,7 +164,7 @@ static bool maps_show(const struct stat *st, const void *addr)
 
 	scoped_fd proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	arena_init(&a);
-	if (proc_read_maps(proc, getpid(), &a, &vmas, &err) == 0)
+	if (proc_read_own_maps(proc, &a, &vmas, &err) == 0)
 		vec_for_each(v, &vmas)
 			found |= v->start == (uintptr_t)addr && v->dev == st->st_dev &&
 				 v->ino == st->st_ino;

@@ -28,11 +28,14 @@ struct kinds *kinds_new(struct arena *a, const struct kind_index *index)
 	struct kinds *k = arena_new(a, struct kinds);
 	const struct file_kind *const *f;
 	const struct task_kind *const *t;
+	const struct ns_kind *const *ns;
 	size_t n = 0;
 
 	for (f = index->files; *f; f++)
 		n++;
 	for (t = index->tasks; *t; t++)
+		n++;
+	for (ns = index->namespaces; *ns; ns++)
 		n++;
 	k->index = index;
 	k->slots = arena_array(a, struct kind_slot, n + 1);
@@ -41,6 +44,8 @@ struct kinds *kinds_new(struct arena *a, const struct kind_index *index)
 		add_slot(k, a, *f, (*f)->state_size);
 	for (t = index->tasks; *t; t++)
 		add_slot(k, a, *t, (*t)->state_size);
+	for (ns = index->namespaces; *ns; ns++)
+		add_slot(k, a, *ns, (*ns)->state_size);
 	return k;
 }
 

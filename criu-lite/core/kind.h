@@ -10,6 +10,7 @@
 #include "core/context.h"
 #include "core/file.h"
 #include "core/kernel.h"
+#include "core/ns.h"
 #include "core/task.h"
 #include "images/core.pb-c.h"
 #include "images/fdinfo.pb-c.h"
@@ -62,8 +63,10 @@ struct file_kind {
 			  struct err *err); /* once, before files.img: images of its own */
 	int (*read)(struct restore *r, struct file *f, struct err *err);
 	int (*plan)(struct restore *r, struct file *f, struct err *err);
-	int (*before)(struct restore *r,
-		      struct err *err); /* once, in the coordinator, before tasks exist */
+	int (*before)(
+		struct restore *r,
+		struct err *
+			err); /* once, in the coordinator; the root waits, see restore_shared_new() */
 	int (*open)(struct restore *r, struct file *f, struct err *err);
 	int (*link)(struct restore *r, struct file *f, int fd, struct err *err);
 	int (*after)(struct restore *r,
@@ -90,8 +93,13 @@ struct task_kind {
 	int (*read_begin)(struct restore *r, struct err *err); /* once */
 	int (*read)(struct restore *r, struct task *t, struct err *err);
 	int (*plan)(struct restore *r, struct task *t, struct err *err);
-	int (*before)(struct restore *r,
-		      struct err *err); /* once, in the coordinator, before tasks exist */
+	int (*prepare)(
+		struct restore *r,
+		struct err *err); /* once, in the coordinator: settings that all are born with */
+	int (*before)(
+		struct restore *r,
+		struct err *
+			err); /* once, in the coordinator; the root waits, see restore_shared_new() */
 	int (*fork)(struct restore *r, struct task *t,
 		    struct err *err); /* in its session; before children are born into it */
 	int (*born)(struct restore *r, struct task *t,
@@ -107,16 +115,42 @@ struct task_kind {
 			    bool ok); /* once, in the coordinator, in any case: @ok, the tasks run */
 };
 
-/* What happens to one namespace (arrives with the namespaces). */
+/*
+ * What happens to one namespace.  A kind does what its type of namespace needs
+ * beyond what core/ns.c does for all of them.
+ */
 struct ns_kind {
 	const char *name;
+	enum ns_type type;
 	size_t state_size;
+	const enum kernel_feature *needs;
+
+	/* dump: the tree is stopped, tasks and their files are not known yet; then the images */
+	int (*collect)(struct dump *d, struct ns *ns, struct err *err);
+	int (*write)(struct dump *d, struct ns *ns, struct err *err);
+	int (*write_inherited)(struct dump *d, struct err *err); /* instead: the tree has ours */
+	void (*dump_end)(struct dump *d, bool ok);		 /* once, in any case */
+
+	/*
+	 * Restore: in the coordinator.  enter: while we are still outside.  make: inside of all root
+	 * namespaces, the root task exists and waits; nested ones (not is_root)
+	 * are made here, ns->fd is theirs to set.  finish: when all files are open.
+	 */
+	int (*is_needed)(struct restore *r, bool *needed_ret,
+			 struct err *err); /* one that the tree did not have; its id is 0 */
+	int (*read)(struct restore *r, struct ns *ns, struct err *err);
+	int (*plan)(struct restore *r, struct ns *ns, struct err *err);
+	int (*enter)(struct restore *r, struct ns *ns, struct err *err);
+	int (*make)(struct restore *r, struct ns *ns, struct err *err);
+	int (*finish)(struct restore *r, struct ns *ns, struct err *err);
+	void (*restore_end)(struct restore *r, bool ok); /* once, in any case */
 };
 
 /* The index of all kinds, NULL-terminated arrays, made by the spine's kinds.c. */
 struct kind_index {
 	const struct file_kind *const *files;
 	const struct task_kind *const *tasks;
+	const struct ns_kind *const *namespaces; /* in the order in which they are made */
 };
 
 struct kinds *kinds_new(struct arena *a, const struct kind_index *index);

@@ -92,7 +92,7 @@ static int read_remap(struct restore *r, const RemapFilePathEntry *e, struct err
 			return err_set(err, EBADMSG,
 				       "cannot use remap-fpath.img: there is no file %u", m.id);
 	}
-	*vec_add(r->arena, &r->paths->remaps) = m;
+	*vec_add(r->common, &r->paths->remaps) = m;
 	return 0;
 }
 

@@ -11,6 +11,7 @@
 #include "base/inject.h"
 #include "core/births.h"
 #include "core/files.h"
+#include "core/ns.h"
 #include "core/plan.h"
 #include "core/task.h"
 
@@ -29,6 +30,8 @@ static int check_pid_is_free(struct restore *r, pid_t pid, struct err *err)
 	char comm[64];
 	int i;
 
+	if (r->ns->root[NS_PID] && !r->ns->root[NS_PID]->external)
+		return 0;
 	/* what a dump has killed just now has its pid until somebody reaps it */
 	for (i = 0; i < 5000; i++) {
 		if (kill(pid, 0) < 0 && errno == ESRCH)
@@ -79,6 +82,8 @@ int plan_run(struct restore *r, struct err *err)
 	struct birth **b;
 	struct task *t;
 
+	if (ns_plan(r, err) < 0)
+		return -err->code;
 	if (births_plan(r->arena, r->tree, r->opts->common.shell_job, &r->births, err) < 0)
 		return -err->code;
 	births_log(r->births);

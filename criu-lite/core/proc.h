@@ -76,8 +76,9 @@ struct proc_vma {
 typedef vec(struct proc_vma) proc_vma_list;
 int proc_read_smaps(int proc, pid_t pid, struct arena *a, proc_vma_list *ret, struct err *err);
 
-/* The same from /proc/PID/maps (no flags): quick, for looking at ourselves. */
+/* The same from /proc/PID/maps, or our own: quick, and without flags. */
 int proc_read_maps(int proc, pid_t pid, struct arena *a, proc_vma_list *ret, struct err *err);
+int proc_read_own_maps(int proc, struct arena *a, proc_vma_list *ret, struct err *err);
 
 /* Numbers in /proc/PID/fd, rising. */
 typedef number_list fd_list;

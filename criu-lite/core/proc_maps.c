@@ -112,15 +112,14 @@ bool proc_parse_maps(const char *s, size_t len, struct arena *a, proc_vma_list *
 }
 
 /* The text is many times what is kept of it, so it has memory of its own. */
-static int read_maps(int proc, pid_t pid, const char *file, struct arena *a, proc_vma_list *ret,
+static int read_maps(int proc, const char *path, struct arena *a, proc_vma_list *ret,
 		     struct err *err)
 {
 	struct arena text_arena;
-	char path[64], *text;
+	char *text;
 	size_t len;
 	int failed;
 
-	snprintf(path, sizeof(path), "%d/%s", pid, file);
 	arena_init(&text_arena);
 	failed = proc_slurp(proc, path, &text_arena, &text, &len, err);
 	if (failed == 0 && !proc_parse_maps(text, len, a, ret)) {
@@ -134,10 +133,21 @@ static int read_maps(int proc, pid_t pid, const char *file, struct arena *a, pro
 
 int proc_read_smaps(int proc, pid_t pid, struct arena *a, proc_vma_list *ret, struct err *err)
 {
-	return read_maps(proc, pid, "smaps", a, ret, err);
+	char path[32];
+
+	snprintf(path, sizeof(path), "%d/smaps", pid);
+	return read_maps(proc, path, a, ret, err);
 }
 
 int proc_read_maps(int proc, pid_t pid, struct arena *a, proc_vma_list *ret, struct err *err)
 {
-	return read_maps(proc, pid, "maps", a, ret, err);
+	char path[32];
+
+	snprintf(path, sizeof(path), "%d/maps", pid);
+	return read_maps(proc, path, a, ret, err);
+}
+
+int proc_read_own_maps(int proc, struct arena *a, proc_vma_list *ret, struct err *err)
+{
+	return read_maps(proc, "self/maps", a, ret, err);
 }

@@ -90,6 +90,9 @@ struct task *task_new(struct arena *a, struct tree *tree, struct task *parent);
 void task_has_pid(struct arena *a, struct tree *tree, struct task *t, pid_t pid);
 void task_has_host_pid(struct arena *a, struct tree *tree, struct task *t, pid_t host_pid);
 
+/* Restore into a pid namespace: our numbers of tasks and threads are not known before they are born. */
+void tree_forget_host_pids(struct tree *tree);
+
 /* The living or dead task with this pid (own namespace), or NULL. */
 struct task *task_by_pid(const struct tree *tree, pid_t pid);
 struct task *task_by_host_pid(const struct tree *tree, pid_t pid);

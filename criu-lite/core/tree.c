@@ -75,6 +75,18 @@ void task_has_host_pid(struct arena *a, struct tree *tree, struct task *t, pid_t
 	index_add(a, &tree->by_host_pid, t, true);
 }
 
+void tree_forget_host_pids(struct tree *tree)
+{
+	struct task *t;
+
+	memset(&tree->by_host_pid, 0, sizeof(tree->by_host_pid));
+	for_each_task(t, tree) {
+		t->host_pid = 0;
+		for (size_t i = 0; i < t->nr_threads; i++)
+			t->threads[i].host_tid = 0;
+	}
+}
+
 struct task *task_by_pid(const struct tree *tree, pid_t pid)
 {
 	return tree->by_pid.n ? *index_slot(&tree->by_pid, pid, false) : NULL;

@@ -28,6 +28,7 @@
 #include "core/files.h"
 #include "core/fork.h"
 #include "core/kind.h"
+#include "core/ns.h"
 #include "core/region.h"
 #include "core/shared.h"
 #include "core/worker.h"
@@ -320,7 +321,8 @@ void worker_main(struct restore *r, struct task *t)
 	sigdelset(&all, SIGTRAP);
 	sigprocmask(SIG_SETMASK, &all, NULL);
 
-	if (do_acts(r, &err) < 0)
+	if ((t->birth->father && ns_join(r, t, t->birth->father->task, &err) < 0) ||
+	    do_acts(r, &err) < 0)
 		worker_fail(r, &err);
 	barrier_arrive(&r->shared->page);
 	if (t->birth->is_helper)

@@ -148,14 +148,14 @@ static uint64_t devpts_of(struct dump *d, const struct fd_probe *p)
 /* ---- collect: what it is like ---- */
 
 /* A master tells whose controlling terminal its slave is; it is not ours. */
-static void ask_session(int master, TtyInfoEntry *info)
+static void ask_session(struct dump *d, int master, TtyInfoEntry *info)
 {
 	pid_t sid = 0, pgrp = 0;
 
 	if (ioctl(master, TIOCGSID, &sid) < 0 || ioctl(master, TIOCGPGRP, &pgrp) < 0)
 		return;
-	info->sid = (uint32_t)sid;
-	info->pgrp = (uint32_t)pgrp;
+	info->sid = (uint32_t)ns_pid_inside(d, sid);
+	info->pgrp = (uint32_t)ns_pid_inside(d, pgrp);
 }
 
 static bool is_slave_closed(int master)
@@ -186,7 +186,7 @@ static int collect_info(struct dump *d, const struct fd_probe *p, struct tty *t,
 	t->instance = devpts_of(d, p);
 	t->device = (uint32_t)gnu_dev_makedev(SLAVE_MAJOR, info->pty->index);
 	if (tty_is_master(info)) {
-		ask_session(p->own, info);
+		ask_session(d, p->own, info);
 		info->has_slave_closed = info->slave_closed = is_slave_closed(p->own);
 	}
 	return 0;
@@ -283,8 +283,10 @@ static void find_session(struct dump *d, struct tty *t)
 
 	for_each_task(task, d->tree)
 		if (task->stat.tty_nr && (uint32_t)task->stat.tty_nr == t->device && !t->hung_up) {
-			t->info->sid = (uint32_t)task->stat.sid;
-			t->info->pgrp = task->stat.tty_pgid > 0 ? (uint32_t)task->stat.tty_pgid : 0;
+			t->info->sid = (uint32_t)task->sid;
+			t->info->pgrp = task->stat.tty_pgid > 0
+						? (uint32_t)ns_pid_inside(d, task->stat.tty_pgid)
+						: 0;
 			return;
 		}
 }
@@ -323,10 +325,10 @@ static int check_controlling(struct dump *d, const struct tty_state *s, const st
 {
 	const struct tty *t;
 
-	if (!task->stat.tty_nr || task->stat.sid != task->host_pid || task->state == TASK_DEAD)
+	if (!task->stat.tty_nr || task->sid != task->pid || task->state == TASK_DEAD)
 		return 0;
 	for (t = s->ttys; t; t = t->next)
-		if (t->info->sid == (uint32_t)task->stat.sid && t->info->type != TTY_TYPE__CTTY)
+		if (t->info->sid == (uint32_t)task->sid && t->info->type != TTY_TYPE__CTTY)
 			return 0;
 	err_set(err, EOPNOTSUPP,
 		"cannot dump task %d: nobody in the tree has its controlling terminal open",

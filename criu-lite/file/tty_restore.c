@@ -72,7 +72,7 @@ static struct pty *pty_of_index(struct restore *r, uint32_t index)
 	for (p = s->ptys; p; p = p->next)
 		if (p->index == index)
 			return p;
-	p = arena_new(r->arena, struct pty);
+	p = restore_shared_new(r, struct pty);
 	p->index = index;
 	p->master_fd = p->slave_fd = -1;
 	p->next = s->ptys;

@@ -164,7 +164,7 @@ int region_create(struct restore *r, struct task *t, const struct mem_task *m, s
 	uint64_t at;
 
 	r->region = arena_new(r->arena, struct region);
-	if (proc_read_maps(r->proc, getpid(), r->arena, &ours, err) < 0)
+	if (proc_read_own_maps(r->proc, r->arena, &ours, err) < 0)
 		return -err->code;
 	sort_used(r->arena, t->mm, &ours, vdso, &used);
 	at = find_gap(&used, LOWEST, size);

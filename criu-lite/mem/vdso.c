@@ -53,7 +53,7 @@ static int vdso_of_kernel(struct restore *r, struct vdso *ret, struct err *err)
 
 	if (!s->vdso) {
 		s->vdso = arena_new(r->arena, struct vdso);
-		if (proc_read_maps(r->proc, getpid(), r->arena, &list, err) < 0)
+		if (proc_read_own_maps(r->proc, r->arena, &list, err) < 0)
 			return -err->code;
 		vec_for_each(v, &list) {
 			if (strncmp(v->name, "[vvar", 5) == 0) {

@@ -194,7 +194,6 @@ static int add_rights(struct dump *d, struct look *l, SkPacketEntry *e, struct e
 static void add_sender(struct dump *d, const struct look *l, SkPacketEntry *e)
 {
 	const socklen_t skip = offsetof(struct sockaddr_un, sun_path);
-	const struct task *t;
 
 	if (l->type == SOCK_DGRAM && l->from_len > skip) {
 		e->has_addr = true;
@@ -203,11 +202,10 @@ static void add_sender(struct dump *d, const struct look *l, SkPacketEntry *e)
 	}
 	if (!l->has_creds)
 		return;
-	t = task_by_host_pid(d->tree, l->creds.pid);
 	e->has_pid = e->has_uid = e->has_gid = true;
-	e->pid = (uint32_t)(t ? t->pid : l->creds.pid);
-	e->uid = l->creds.uid;
-	e->gid = l->creds.gid;
+	e->pid = (uint32_t)ns_pid_inside(d, l->creds.pid);
+	e->uid = ns_uid_inside(d->ns, l->creds.uid);
+	e->gid = ns_gid_inside(d->ns, l->creds.gid);
 }
 
 static int put_packet(struct dump *d, struct unix_state *s, SkPacketEntry *e, const char *data,

@@ -143,7 +143,7 @@ static int read_knobs(struct restore *r, struct task *t, struct err *err)
 }
 
 /* Most fail on a machine that has nothing of the kind: then there is nothing to reset. */
-static int before_knobs(struct restore *r, struct err *err)
+static int prepare_knobs(struct restore *r, struct err *err)
 {
 	/* the timer slack of a parent becomes the default of its children */
 	prctl(PR_SET_TIMERSLACK, USUAL_SLACK);
@@ -199,6 +199,6 @@ const struct task_kind knobs_kind = {
 	.collect = collect_knobs,
 	.drain = drain_knobs,
 	.read = read_knobs,
-	.before = before_knobs,
+	.prepare = prepare_knobs,
 	.map = map_knobs,
 };

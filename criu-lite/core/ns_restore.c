@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * ns_restore - into namespaces like those of the tree
+ *
+ * The coordinator goes into them itself, so that all that it and the newborn
+ * tasks do is done inside.  One copy of it stays outside.  Pids and clocks are
+ * the exception: such a namespace begins with the next child, the root task.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "core/external.h"
+#include "core/kind.h"
+#include "core/ns.h"
+#include "core/ns_maps.h"
+#include "core/outside.h"
+#include "core/task.h"
+
+/* ---- read ---- */
+
+static struct ns *ns_add(struct restore *r, const struct task *t, enum ns_type type, uint32_t id)
+{
+	struct ns *ns = restore_shared_new(r, struct ns);
+
+	ns->id = id;
+	ns->type = type;
+	ns->is_root = t == r->tree->root;
+	ns->fd = -1;
+	*vec_add(r->arena, &r->ns->all) = ns;
+	if (ns->is_root)
+		r->ns->root[type] = ns;
+	return ns;
+}
+
+static int read_task(struct restore *r, const struct task *t, struct err *err)
+{
+	for (enum ns_type type = 0; type < NR_NS; type++) {
+		uint32_t id = ns_get_id(t->ids, type);
+
+		if (!id || id == ns_get_id(r->root_ids, type) || ns_by_id(r->ns, type, id))
+			continue;
+		if (t != r->tree->root && type != NS_NET && type != NS_MNT) {
+			err_set(err, EOPNOTSUPP,
+				"cannot restore task %d: it has another %s namespace than the root task",
+				t->pid, ns_name(type));
+			return err_hint(err, "this is not supported");
+		}
+		ns_add(r, t, type, id);
+	}
+	return 0;
+}
+
+static int add_needed(struct restore *r, struct err *err)
+{
+	const struct ns_kind *const *k;
+	bool needed;
+
+	for (k = kinds_index(r->kinds)->namespaces; *k; k++) {
+		if (!(*k)->is_needed || r->ns->root[(*k)->type])
+			continue;
+		if ((*k)->is_needed(r, &needed, err) < 0)
+			return -err->code;
+		if (needed)
+			ns_add(r, r->tree->root, (*k)->type, 0);
+	}
+	return 0;
+}
+
+int ns_read(struct restore *r, struct err *err)
+{
+	struct task *t;
+
+	r->ns = arena_new(r->arena, struct namespaces);
+	if (!r->root_ids)
+		return 0;
+	for_each_alive(t, r->tree) if (read_task(r, t, err) < 0) return -err->code;
+	if (add_needed(r, err) < 0 || (r->ns->root[NS_USER] && ns_maps_read(r, err) < 0))
+		return -err->code;
+	return ns_call(r, offsetof(struct ns_kind, read), "read", err);
+}
+
+int ns_plan(struct restore *r, struct err *err)
+{
+	if (ns_call(r, offsetof(struct ns_kind, plan), "plan", err) < 0)
+		return -err->code;
+	if (r->ns->root[NS_PID])
+		tree_forget_host_pids(r->tree);
+	return 0;
+}
+
+/* ---- enter ---- */
+
+/* In the one outside: somebody who made a user namespace may not write all maps himself. */
+static int write_maps(struct restore *r, void *args, int *fd, struct err *err)
+{
+	return ns_maps_write(r, *(pid_t *)args, err);
+}
+
+/* Its root, with all capabilities in it. */
+static int enter_user(struct restore *r, struct err *err)
+{
+	pid_t pid = getpid();
+
+	if (!r->ns->root[NS_USER])
+		return 0;
+	if (unshare(CLONE_NEWUSER) < 0)
+		return err_sys(err, "cannot make a user namespace");
+	if (outside_run(r, write_maps, &pid, sizeof(pid), NULL, err) < 0)
+		return -err->code;
+	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0 || setgroups(0, NULL) < 0)
+		return err_sys(err, "cannot become root of the user namespace");
+	/* tasks fetch descriptors of ours */
+	prctl(PR_SET_DUMPABLE, 1);
+	return 0;
+}
+
+static int enter_external(struct restore *r, struct ns *ns, struct err *err)
+{
+	int fd = external_inherited(r, ns->external);
+
+	if (fd < 0) {
+		err_set(err, ENOENT, "cannot restore into the %s namespace \"%s\"",
+			ns_name(ns->type), ns->external);
+		err_why(err, "it was left outside of the dump");
+		return err_hint(err, "give a descriptor for it: --inherit-fd fd[N]:%s",
+				ns->external);
+	}
+	if (setns(fd, ns_clone_flag(ns->type)) < 0)
+		return err_sys(err, "cannot enter the %s namespace \"%s\"", ns_name(ns->type),
+			       ns->external);
+	return 0;
+}
+
+/* What we do with mounts from now on is not seen where we came from. */
+static int keep_mounts_inside(struct err *err)
+{
+	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
+		return err_sys(err, "cannot make our mounts our own");
+	return 0;
+}
+
+static int enter_new(struct restore *r, uint64_t *clone_flags, struct err *err)
+{
+	static const enum ns_type here[] = { NS_MNT, NS_NET, NS_IPC, NS_UTS, NS_CGROUP };
+	int flags = 0;
+
+	for (size_t i = 0; i < sizeof(here) / sizeof(here[0]); i++) {
+		struct ns *ns = r->ns->root[here[i]];
+
+		if (ns && ns->external && enter_external(r, ns, err) < 0)
+			return -err->code;
+		if (ns && !ns->external)
+			flags |= ns_clone_flag(here[i]);
+	}
+	if (flags && unshare(flags) < 0)
+		return err_sys(err, "cannot make namespaces (%#x)", flags);
+	if (flags & CLONE_NEWNS && keep_mounts_inside(err) < 0)
+		return -err->code;
+
+	if (!r->ns->root[NS_PID])
+		return 0;
+	if (r->ns->root[NS_PID]->external)
+		return enter_external(r, r->ns->root[NS_PID], err);
+	*clone_flags |= CLONE_NEWPID;
+	return 0;
+}
+
+/* Those that the root task was born in. */
+static int open_roots(struct restore *r, struct err *err)
+{
+	for (enum ns_type type = 0; type < NR_NS; type++) {
+		struct ns *ns = r->ns->root[type];
+		char link[32];
+
+		if (!ns)
+			continue;
+		snprintf(link, sizeof(link), "%d/ns/%s", r->tree->root->host_pid, ns_name(type));
+		ns->fd = openat(r->proc, link, O_RDONLY | O_CLOEXEC);
+		if (ns->fd < 0)
+			return err_sys(err, "cannot open the new %s namespace", ns_name(type));
+	}
+	return 0;
+}
+
+int ns_enter_all(struct restore *r, uint64_t *clone_flags_ret, struct err *err)
+{
+	*clone_flags_ret = 0;
+	if (!r->ns->all.n)
+		return 0;
+	if (outside_begin(r, err) < 0 ||
+	    ns_call(r, offsetof(struct ns_kind, enter), "enter", err) < 0 ||
+	    enter_user(r, err) < 0 || enter_new(r, clone_flags_ret, err) < 0)
+		return -err->code;
+	return 0;
+}
+
+int ns_make(struct restore *r, struct err *err)
+{
+	if (open_roots(r, err) < 0)
+		return -err->code;
+	return ns_call(r, offsetof(struct ns_kind, make), "make", err);
+}
+
+int ns_finish(struct restore *r, struct err *err)
+{
+	return ns_call(r, offsetof(struct ns_kind, finish), "finish", err);
+}
+
+void ns_end(struct restore *r, bool ok)
+{
+	const struct ns_kind *const *k;
+	struct ns **ns;
+
+	if (!r->ns)
+		return;
+	for (k = kinds_index(r->kinds)->namespaces; *k; k++)
+		if ((*k)->restore_end)
+			(*k)->restore_end(r, ok);
+	vec_for_each(ns, &r->ns->all)
+		if ((*ns)->fd >= 0)
+			close(take_fd(&(*ns)->fd));
+}
+
+/* ---- in a newborn ---- */
+
+int ns_join(struct restore *r, const struct task *t, const struct task *father, struct err *err)
+{
+	static const enum ns_type nested[] = { NS_NET, NS_MNT };
+
+	for (size_t i = 0; i < 2; i++) {
+		const struct ns *ns = ns_of_task(r->ns, t, nested[i]);
+
+		if (!ns || ns == ns_of_task(r->ns, father, nested[i]))
+			continue;
+
+		scoped_fd fd = restore_borrow_fd(r, ns->fd, err);
+
+		if (fd < 0)
+			return fd;
+		if (setns(fd, ns_clone_flag(nested[i])) < 0)
+			return err_sys(err, "cannot enter %s namespace %u", ns_name(nested[i]),
+				       ns->id);
+	}
+	return 0;
+}
