@@ -240,7 +240,8 @@ static int write_all(struct dump *d, struct err *err)
 	    write_ends(d, err) < 0)
 		return -err->code;
 	for_each_alive(t, d->tree) if (fdtable_write(d, t, err) < 0) return -err->code;
-	if (files_write(d, err) < 0 || ns_write(d, err) < 0 || tree_write(d, err) < 0 || inventory_write(d, err) < 0)
+	if (files_write(d, err) < 0 || ns_write(d, err) < 0 || tree_write(d, err) < 0 ||
+	    inventory_write(d, err) < 0)
 		return -err->code;
 	return script_run(&d->opts->common, "post-dump", store_dirfd(d->store),
 			  d->tree->root->host_pid, err);

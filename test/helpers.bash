@@ -4,6 +4,7 @@
 # start, dump, restore, same: for .bats files (load ../helpers) and test/roundtrip.
 #
 #	start task/sleeper	a victim; afterwards $pid, and $place, where it runs
+#	inside=pu start ...	the same in namespaces of its own (test/inside.c); $pid is their init
 #	launch redis-server -	any program in the same circumstances; it is not waited for
 #	dump -R			criu-lite dump -t $pid -D $images ...; a new $images every time
 #	restore			criu-lite restore -d -D $images ...
@@ -52,6 +53,15 @@ launch()
 	launched="${launched:-} $pid"
 }
 
+# launch_inside LETTERS COMMAND...: $pid is the init of new namespaces
+launch_inside()
+{
+	launch "$B/test/inside" "$@"
+	wait_for 10 test -s "$place/init" || { cat "$place/log"; return 1; }
+	pid=$(cat "$place/init")
+	launched="$launched $pid"
+}
+
 # it has said that it is ready, or will never say so
 is_decided()
 {
@@ -64,7 +74,11 @@ start()
 	local victim=$1
 	shift
 
-	launch "$B/test/victims/$victim" . "$@"
+	if [ -n "${inside:-}" ]; then
+		launch_inside "$inside" "$B/test/victims/$victim" . "$@" || return
+	else
+		launch "$B/test/victims/$victim" . "$@"
+	fi
 	wait_for 10 is_decided
 	if [ ! -e "$place/ready" ]; then
 		echo "$victim does not get ready: $(cat "$place/verdict" 2>/dev/null)"
@@ -88,7 +102,13 @@ dump()
 
 restore()
 {
-	criu_lite restore -d -D "$images" -o restore.log -v4 "$@"
+	[ -z "${inside:-}" ] || set -- --pidfile "$images/pid" "$@"
+	criu_lite restore -d -D "$images" -o restore.log -v4 "$@" || return
+	if [ -n "${inside:-}" ]; then
+		pid=$(cat "$images/pid")
+		launched="$launched $pid"
+		rm -f "$images/pid"
+	fi
 }
 
 # verdict: what the victim finds when it looks again

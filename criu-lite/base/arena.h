@@ -18,7 +18,7 @@ struct arena {
 	size_t used;	  /* in the newest block */
 	size_t nr_blocks; /* without those of large pieces */
 	struct arena_piece *spare;
-	bool shared;	  /* with those whom we fork */
+	bool shared; /* with those whom we fork */
 };
 
 void arena_init(struct arena *a);
