@@ -310,6 +310,8 @@ int path_ref_collect(struct dump *d, const struct fd_probe *p, RegFileEntry *reg
 		reg->has_ext = reg->ext = true;
 		return 0;
 	}
+	if (path_is_queue(p))
+		return path_queue_collect(d, p, reg, err);
 	collect_looks(d, p, reg);
 	return collect_name(d, p, reg, err);
 }

@@ -224,6 +224,8 @@ int path_ref_plan(struct restore *r, const RegFileEntry *reg, struct err *err)
 	if (reg->name[0] != '/')
 		return err_set(err, EBADMSG, "cannot use the file name \"%s\": it is not absolute",
 			       reg->name);
+	if (reg->has_message_queue && reg->message_queue)
+		return path_queue_plan(reg, err);
 	if (!m)
 		return check_file(r, reg, err);
 	if (m->type == REMAP_TYPE__PROCFS)
@@ -282,6 +284,8 @@ int path_ref_open(struct restore *r, const RegFileEntry *reg, unsigned int flags
 
 	if (fd >= 0)
 		return restore_borrow_fd(r, fd, err);
+	if (reg->has_message_queue && reg->message_queue)
+		return path_queue_open(reg, flags, err);
 	flags = open_flags(reg, flags);
 	if (m && m->type != REMAP_TYPE__PROCFS)
 		return open_again(r, m->fd, flags, reg->name, err);

@@ -28,6 +28,9 @@
  */
 int path_ref_collect(struct dump *d, const struct fd_probe *p, RegFileEntry *reg, struct err *err);
 
+/* A POSIX message queue: a file, though no mount may lead to it. */
+bool path_is_queue(const struct fd_probe *p);
+
 /* Once, in stage drain: remap-fpath.img. */
 int path_ref_drain(struct dump *d, struct err *err);
 

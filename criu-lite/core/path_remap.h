@@ -7,6 +7,7 @@
 
 #include "base/vec.h"
 #include "core/context.h"
+#include "core/kind.h"
 #include "images/ghost-file.pb-c.h"
 #include "images/regfile.pb-c.h"
 #include "images/remap-file-path.pb-c.h"
@@ -45,6 +46,12 @@ int path_make_all(struct restore *r, struct err *err);
 pid_t path_dead_pid(const char *name);
 int path_dead_plan(struct restore *r, const struct path_remap *m, struct err *err);
 int path_dead_before(struct restore *r, struct path_refs *refs, struct err *err);
+
+/* POSIX message queues. */
+int path_queue_collect(struct dump *d, const struct fd_probe *p, RegFileEntry *reg,
+		       struct err *err);
+int path_queue_plan(const RegFileEntry *reg, struct err *err);
+int path_queue_open(const RegFileEntry *reg, unsigned int flags, struct err *err);
 
 /* The directory of @path becomes @path; false at the top. */
 bool path_cut_last(char *path);

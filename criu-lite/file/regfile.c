@@ -3,7 +3,8 @@
  * regfile - what is opened by a name: files, directories, symbolic links, and
  * anything as O_PATH
  *
- * Also the executable, the working directory and the root of a task, and the
+ * POSIX message queues are files too, with names of their own (core/path_queue.c).
+ * So are the executable, the working directory and the root of a task, and the
  * files it maps: these are no descriptors, so they have no flags and no offset.
  *
  * collect   name and looks are path_ref.c's business; flags and offset are here
@@ -45,6 +46,8 @@ static bool is_memory(const struct fd_probe *p)
 	if (strcmp(p->link, "/dev/zero") == 0)
 		return true;
 	if (strncmp(p->link, "/memfd:", 7) != 0 && strrchr(p->link, '/') != p->link)
+		return false;
+	if (path_is_queue(p))
 		return false;
 	/* a file that was deleted from / looks the same, but is where / is */
 	return stat("/", &root) < 0 || root.st_dev != p->st.st_dev;
