@@ -3,11 +3,12 @@
 """damage.py CRIU_LITE IMAGES COUNT [dry]: restore damaged copies of a set of images.
 
 Every image is missing once and cut off at every entry, and bytes are changed:
-COUNT of them, spread over all images alike ("all": every byte of images up to
-16 KiB).  What --dry-run accepts is restored for real, unless "dry" is given.
-Each time there must be success or one error of three parts, soon, with little
-memory, and with nobody left behind.  Run it inside test/nsinit: it ends all it
-finds there.  Further words of the environment variable RESTORE are options.
+COUNT of each image, spread evenly ("all": every byte of images up to 16 KiB).
+What --dry-run accepts is restored for real, and left stopped, unless "dry" is
+given.  Each time there must be success or one error of three parts, soon, with
+little memory, and with nobody left behind.  Run it inside test/nsinit, as it ends
+all it finds there, and test/cli/readonly, as damaged images may name any file.
+Further words of the environment variable RESTORE are options.
 """
 import os
 import random
@@ -21,7 +22,7 @@ import time
 program, images, count = sys.argv[1:4]
 dry = "dry" in sys.argv[4:]
 sanitized = "/san/" in program
-options = os.environ.get("RESTORE", "").split()
+options = os.environ.get("RESTORE", "").split() + ["--timeout", "5"]
 place = images + ".damaged"
 random.seed(int(os.environ.get("SEED", "5")))
 bad = tried = lived = 0
@@ -93,7 +94,7 @@ def restore_all(what):
     if not judge(what, *run("--dry-run")) or dry:
         return
     before = pids()
-    ok = judge(what, *run("-d"))
+    ok = judge(what, *run("-d", "-s"))
     new = pids() - before
     lived += ok
     if not ok and not gone(new):
@@ -135,7 +136,7 @@ contents = {n: open(os.path.join(images, n), "rb").read() for n in names}
 
 restore_all("nothing")
 if lived != 1 and not dry:
-    complain("nothing", "these images cannot be restored")
+    complain("nothing", "these images cannot be restored", open(place + ".err").read())
     sys.exit(1)
 
 for n in names:
@@ -149,10 +150,16 @@ for n in names:
             if at + more < len(contents[n]):
                 replaced(n, contents[n][:at + more], f"cut off at {at + more}")
 
-cases = [(n, at) for n in names if len(contents[n]) <= 16384 for at in range(len(contents[n]))]
-if count != "all":
-    cases = random.sample(cases, int(count))
-for n, at in cases:
+def offsets(n):
+    """Which bytes of image n are changed."""
+    size = len(contents[n])
+    if count == "all":
+        return range(size if size <= 16384 else 0)
+    return sorted({i * size // int(count) + random.randrange(max(1, size // int(count)))
+                   for i in range(int(count))} & set(range(size)))
+
+
+for n, at in ((n, at) for n in names for at in offsets(n)):
     flip = random.choice((0x01, 0x80, 0xff, 1 << random.randrange(8), random.randrange(1, 256)))
     changed = bytearray(contents[n])
     changed[at] ^= flip
