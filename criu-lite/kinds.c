@@ -30,6 +30,7 @@
 #define TASK_KINDS(X)  \
 	X(mm)          \
 	X(core)        \
+	X(cgroup)      \
 	X(signals)     \
 	X(timers)      \
 	X(creds)       \

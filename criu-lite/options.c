@@ -181,6 +181,34 @@ static int set_file_validation(struct options *o, struct arena *a, const char *v
 	return 0;
 }
 
+static int set_manage_cgroups(struct options *o, struct arena *a, const char *value,
+			      struct err *err)
+{
+	static const char *const modes[] = {
+		[CGROUPS_SOFT] = "soft", [CGROUPS_NONE] = "none",     [CGROUPS_PROPS] = "props",
+		[CGROUPS_FULL] = "full", [CGROUPS_STRICT] = "strict", [CGROUPS_IGNORE] = "ignore",
+	};
+
+	o->common.manage_cgroups = CGROUPS_SOFT;
+	for (size_t i = 0; value && i < sizeof(modes) / sizeof(modes[0]); i++)
+		if (strcmp(modes[i], value) == 0)
+			o->common.manage_cgroups = (enum cgroup_mode)i;
+	return 0;
+}
+
+static int add_cgroup_root(struct options *o, struct arena *a, const char *value, struct err *err)
+{
+	const char *path = strchr(value, ':');
+
+	path = *value == '/' || !path ? value : path + 1;
+	if (*path != '/' || strstr(path, "/..")) {
+		err_value(err, "cgroup-root", value, "it takes the path of a control group");
+		return err_hint(err, "give --cgroup-root /PATH, or CONTROLLER:/PATH");
+	}
+	*vec_add(a, &o->common.cgroup_roots) = value;
+	return 0;
+}
+
 /* ---- the table ---- */
 
 #define AT(member) offsetof(struct options, member)
@@ -253,7 +281,6 @@ static int set_file_validation(struct options *o, struct arena *a, const char *v
 	}
 
 static const char no_namespaces[] = "namespaces are not restored yet";
-static const char no_cgroups[] = "tasks are restored into our own cgroups";
 static const char no_remote[] = "there is no page server yet";
 static const char no_parent[] = "a dump is always complete";
 static const char no_tcp[] = "established TCP connections are not dumped yet";
@@ -274,6 +301,20 @@ const struct option_row option_rows[] = {
 	SWITCH("restore-sibling", 'S', restore.sibling, "restore: as our siblings (needs -d)"),
 	STRING("pidfile", 0, "FILE", restore.pidfile, "restore: write the pid of the root task"),
 	SWITCH("shell-job", 'j', common.shell_job, "the terminal and session are outside"),
+	{ .name = "manage-cgroups",
+	  .arg = "[MODE]",
+	  .store = STORE_CALL,
+	  .choices = "none props soft full strict ignore",
+	  .set = set_manage_cgroups,
+	  .help = "control groups: how to restore them" },
+	CALL("cgroup-root", 0, "[CTRL:]PATH", add_cgroup_root, "the group that all others are in"),
+	STRING("cgroup-props", 0, "YAML", dump.cgroup_props, "dump: properties of groups to keep"),
+	STRING("cgroup-props-file", 0, "FILE", dump.cgroup_props_file,
+	       "dump: the same from a file"),
+	LIST("cgroup-dump-controller", "NAME", dump.cgroup_controllers,
+	     "dump: only groups of this controller; repeatable"),
+	STRING("cgroup-yard", 0, "DIR", common.cgroup_yard, "where hierarchies are mounted"),
+	STRING("freeze-cgroup", 0, "PATH", dump.freeze_cgroup, "dump: freeze this group meanwhile"),
 	SWITCH("file-locks", 'l', common.file_locks, "keep file locks"),
 	CALL("ext-unix-sk", 'x', "[INODE,...]", set_ext_unix_sk,
 	     "allow unix sockets with a peer outside"),
@@ -315,11 +356,6 @@ const struct option_row option_rows[] = {
 	IDLE_BOOL("tcp-close", common.tcp_close, no_tcp),
 	IDLE_BOOL("skip-in-flight", dump.skip_in_flight, no_tcp),
 	IDLE_SWITCH("evasive-devices", "devices are told by number, not by path"),
-	{ .name = "freeze-cgroup",
-	  .arg = "PATH",
-	  .store = STORE_STRING,
-	  .at = AT(dump.freeze_cgroup),
-	  .why = "tasks are stopped one by one" },
 	IDLE_CALL("ext-mount-map", 'M', "KEY:VALUE", add_ext_mount, no_mounts),
 	IDLE_CALL("veth-pair", 0, "IN=OUT", add_veth_pair, no_namespaces),
 	IDLE("port", 0, "N", no_remote),
@@ -334,12 +370,6 @@ const struct option_row option_rows[] = {
 	IDLE_ONE_OF("pre-dump-mode", "splice|read", "splice read", no_parent),
 	IDLE("libdir", 'L', "DIR", "there are no plugins"),
 	IDLE("cpu-cap", 0, "[LIST]", "vector state is always compared with what the CPU has"),
-	IDLE_ONE_OF("manage-cgroups", "[MODE]", "none props soft full strict ignore", no_cgroups),
-	IDLE("cgroup-root", 0, "[CTRL:]PATH", no_cgroups),
-	IDLE("cgroup-props", 0, "YAML", no_cgroups),
-	IDLE("cgroup-props-file", 0, "FILE", no_cgroups),
-	IDLE("cgroup-dump-controller", 0, "NAME", no_cgroups),
-	IDLE("cgroup-yard", 0, "DIR", no_cgroups),
 	IDLE("skip-mnt", 0, "PATH", no_mounts),
 	IDLE("enable-fs", 0, "NAMES", no_mounts),
 	IDLE("enable-external-sharing", 0, NULL, no_mounts),

@@ -75,6 +75,18 @@ struct compel_task {
 int compel_seize(pid_t pid, unsigned int timeout_ms, struct compel_task **task_ret,
 		 struct err *err);
 
+/*
+ * The same in two steps, for many at once or for tasks that cannot stop yet
+ * because their cgroup is frozen: the first tells the threads to stop, the second
+ * waits until they have, and sees to those that are new.  Each of the other two
+ * takes @s, whatever comes of it; to abandon it the task must not be frozen.
+ */
+struct compel_seizing;
+int compel_seize_begin(pid_t pid, struct compel_seizing **ret, struct err *err);
+int compel_seize_end(struct compel_seizing *s, unsigned int timeout_ms,
+		     struct compel_task **task_ret, struct err *err);
+void compel_seize_abandon(struct compel_seizing *s);
+
 enum compel_end {
 	COMPEL_RUN,  /* go on as before; a task that was stopped stays stopped */
 	COMPEL_STOP, /* stopped by SIGSTOP */

@@ -34,7 +34,7 @@ enum {
 	ROUNDS_MAX = 100,
 };
 
-struct seizing {
+struct compel_seizing {
 	struct compel_task *task;
 	struct patience patience;
 	size_t max;	   /* room in task->threads */
@@ -43,7 +43,7 @@ struct seizing {
 	DIR *dir;
 };
 
-static struct compel_thread *thread_add(struct seizing *s, pid_t tid)
+static struct compel_thread *thread_add(struct compel_seizing *s, pid_t tid)
 {
 	struct compel_task *task = s->task;
 
@@ -61,7 +61,7 @@ static struct compel_thread *thread_add(struct seizing *s, pid_t tid)
 	return &task->threads[task->nr_threads++];
 }
 
-static bool seen_before(struct seizing *s, pid_t tid)
+static bool seen_before(struct compel_seizing *s, pid_t tid)
 {
 	uint64_t bit = 1ull << (tid % 64), *word = &s->seen[tid / 64];
 	bool seen = *word & bit;
@@ -138,7 +138,7 @@ static int attach(struct compel_task *task, pid_t tid)
 }
 
 /* A thread that ends while we look at it is no failure. */
-static int thread_seize(struct seizing *s, pid_t tid, struct err *err)
+static int thread_seize(struct compel_seizing *s, pid_t tid, struct err *err)
 {
 	struct compel_thread *t;
 	int ret = attach(s->task, tid);
@@ -164,7 +164,7 @@ static int thread_seize(struct seizing *s, pid_t tid, struct err *err)
 }
 
 /* Seize what has appeared in the list since the last time. */
-static int list_threads(struct seizing *s, struct err *err)
+static int list_threads(struct compel_seizing *s, struct err *err)
 {
 	struct dirent *entry;
 	int ret;
@@ -188,7 +188,7 @@ static int list_threads(struct seizing *s, struct err *err)
  * is more reliable than reading the list again, where a thread that ends can
  * make readdir() skip one that lives.
  */
-static bool all_stopped(const struct seizing *s)
+static bool all_stopped(const struct compel_seizing *s)
 {
 	struct stat st;
 
@@ -246,7 +246,7 @@ static int thread_read_state(struct compel_thread *t, int group_signal)
 	return 0;
 }
 
-static int thread_collect(struct seizing *s, struct compel_thread *t, struct err *err)
+static int thread_collect(struct compel_seizing *s, struct compel_thread *t, struct err *err)
 {
 	int status, sig, ret;
 
@@ -275,7 +275,7 @@ static int thread_collect(struct seizing *s, struct compel_thread *t, struct err
 }
 
 /* Drop the dead; only a leader stays, as long as others live. */
-static void drop_dead(struct seizing *s)
+static void drop_dead(struct compel_seizing *s)
 {
 	struct compel_task *task = s->task;
 	size_t i, n = 0;
@@ -365,7 +365,7 @@ static int err_undead(struct err *err, pid_t tid)
 	return err_in(err, "SIGKILL");
 }
 
-static int seize_all(struct seizing *s, struct err *err)
+static int seize_all(struct compel_seizing *s, struct err *err)
 {
 	struct compel_task *task = s->task;
 	unsigned int rounds = 0;
@@ -394,7 +394,7 @@ static int seize_all(struct seizing *s, struct err *err)
 }
 
 /* Those that we have not waited for need that, or they would stay stopped. */
-static void seize_undo(struct seizing *s)
+static void seize_undo(struct compel_seizing *s)
 {
 	struct compel_task *task = s->task;
 	struct err ignored;
@@ -408,13 +408,12 @@ static void seize_undo(struct seizing *s)
 	task_free(task);
 }
 
-static int seizing_init(struct seizing *s, pid_t pid, struct err *err)
+static int seizing_init(struct compel_seizing *s, pid_t pid, struct err *err)
 {
 	char path[64];
 
 	s->task = calloc(1, sizeof(*s->task));
-	s->seen = calloc(PID_MAX / 64, sizeof(*s->seen));
-	if (!s->task || !s->seen)
+	if (!s->task)
 		return err_set(err, ENOMEM, "cannot seize process %d", pid);
 	s->task->pid = pid;
 	s->task->mem = -1;
@@ -424,22 +423,83 @@ static int seizing_init(struct seizing *s, pid_t pid, struct err *err)
 	return s->dir ? 0 : err_no_task(err, pid);
 }
 
-int compel_seize(pid_t pid, unsigned int timeout_ms, struct compel_task **task_ret, struct err *err)
+/* Who has been seized already is not news. */
+static int seen_init(struct compel_seizing *s, struct err *err)
 {
-	struct seizing s = { .patience = patience_of(timeout_ms) };
-	int ret = seizing_init(&s, pid, err);
+	s->seen = calloc(PID_MAX / 64, sizeof(*s->seen));
+	if (!s->seen)
+		return err_set(err, ENOMEM, "cannot seize process %d", s->task->pid);
+	for (size_t i = 0; i < s->task->nr_threads; i++)
+		seen_before(s, s->task->threads[i].tid);
+	return 0;
+}
+
+static void seizing_fini(struct compel_seizing *s)
+{
+	free(s->seen);
+	s->seen = NULL;
+	if (s->dir)
+		closedir(s->dir);
+	s->dir = NULL;
+}
+
+static int seize_finish(struct compel_seizing *s, struct compel_task **task_ret, struct err *err)
+{
+	int ret = seen_init(s, err);
 
 	if (ret == 0)
-		ret = seize_all(&s, err);
+		ret = seize_all(s, err);
 	if (ret < 0)
-		seize_undo(&s);
+		seize_undo(s);
 	else
-		*task_ret = s.task;
-
-	free(s.seen);
-	if (s.dir)
-		closedir(s.dir);
+		*task_ret = s->task;
+	seizing_fini(s);
 	return ret;
+}
+
+int compel_seize(pid_t pid, unsigned int timeout_ms, struct compel_task **task_ret, struct err *err)
+{
+	struct compel_seizing s = { .patience = patience_of(timeout_ms) };
+
+	if (seizing_init(&s, pid, err) < 0) {
+		seize_undo(&s);
+		seizing_fini(&s);
+		return -err->code;
+	}
+	return seize_finish(&s, task_ret, err);
+}
+
+int compel_seize_begin(pid_t pid, struct compel_seizing **ret, struct err *err)
+{
+	struct compel_seizing *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return err_set(err, ENOMEM, "cannot seize process %d", pid);
+	if (seizing_init(s, pid, err) < 0 || seen_init(s, err) < 0 || list_threads(s, err) < 0) {
+		compel_seize_abandon(s);
+		return -err->code;
+	}
+	free(take_ptr(s->seen));
+	*ret = s;
+	return 0;
+}
+
+int compel_seize_end(struct compel_seizing *s, unsigned int timeout_ms,
+		     struct compel_task **task_ret, struct err *err)
+{
+	int ret;
+
+	s->patience = patience_of(timeout_ms);
+	ret = seize_finish(s, task_ret, err);
+	free(s);
+	return ret;
+}
+
+void compel_seize_abandon(struct compel_seizing *s)
+{
+	seize_undo(s);
+	seizing_fini(s);
+	free(s);
 }
 
 /* All die at once and none runs another instruction. */

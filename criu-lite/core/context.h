@@ -28,6 +28,7 @@ struct path_refs;
 struct refusals;
 struct namespaces;
 struct outside;
+struct freezer;
 
 /* Everything a run of dump knows. */
 struct dump {
@@ -45,6 +46,7 @@ struct dump {
 	bool images_begun;	 /* some have been written */
 	bool dry; /* only to find out whether it would work: nothing is kept, nothing changed */
 	struct refusals *refused;	 /* core/refuse.h */
+	struct freezer *freezer;	 /* core/freezer.h; NULL: no --freeze-cgroup */
 	struct wait_clocks *wait_clocks; /* see core/wait.h */
 	struct task *us;	   /* ourselves: the holder of files that are in nobody's table */
 	uint32_t last_pages_id;	   /* core/pagemap.h */

@@ -14,9 +14,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/inject.h"
 #include "base/log.h"
 #include "core/freeze.h"
+#include "core/freezer.h"
 #include "core/proc.h"
 #include "core/refuse.h"
 #include "core/task.h"
@@ -95,6 +97,13 @@ static int open_pidfd(struct task *t, struct err *err)
 				: -err->code;
 }
 
+static int seize(struct task *t, unsigned int timeout_ms, struct err *err)
+{
+	if (!t->seizing)
+		return compel_seize(t->host_pid, timeout_ms, &t->victim, err);
+	return compel_seize_end(take_ptr(t->seizing), timeout_ms, &t->victim, err);
+}
+
 static int freeze_task(struct dump *d, struct task *t, struct err *err)
 {
 	unsigned int timeout_ms = d->opts->common.timeout * 1000;
@@ -109,7 +118,7 @@ static int freeze_task(struct dump *d, struct task *t, struct err *err)
 		return 0;
 	}
 	waits_note(d, t);
-	if (compel_seize(t->host_pid, timeout_ms, &t->victim, err) < 0)
+	if (seize(t, timeout_ms, err) < 0)
 		return -err->code;
 	waits_stop(d, t);
 	if (inject_point(err, "freeze:task") < 0)
@@ -136,6 +145,20 @@ static bool has_died(struct dump *d, struct task *t, const struct err *err)
 	       t->stat.state == 'Z';
 }
 
+static int freeze_known_child(struct dump *d, struct task *t, struct err *err)
+{
+	if (freeze_task(d, t, err) == 0)
+		return 0;
+	if (!has_died(d, t, err)) {
+		err_in(err, "child of task %d", t->parent->host_pid);
+		if (!refuse_note(d, t, -1, err))
+			return -err->code;
+	}
+	memset(err, 0, sizeof(*err));
+	t->state = TASK_DEAD;
+	return 0;
+}
+
 static int freeze_child(struct dump *d, struct task *parent, pid_t pid, struct err *err)
 {
 	struct task *t;
@@ -145,16 +168,7 @@ static int freeze_child(struct dump *d, struct task *parent, pid_t pid, struct e
 
 	t = task_new(d->arena, d->tree, parent);
 	task_has_host_pid(d->arena, d->tree, t, pid);
-	if (freeze_task(d, t, err) < 0) {
-		if (!has_died(d, t, err)) {
-			err_in(err, "child of task %d", parent->host_pid);
-			if (!refuse_note(d, t, -1, err))
-				return -err->code;
-		}
-		memset(err, 0, sizeof(*err));
-		t->state = TASK_DEAD;
-	}
-	return 0;
+	return freeze_known_child(d, t, err);
 }
 
 static int freeze_children(struct dump *d, struct task *t, bool *new_ret, struct err *err)
@@ -177,6 +191,55 @@ static int freeze_children(struct dump *d, struct task *t, bool *new_ret, struct
 	return 0;
 }
 
+/* ---- with its control group standing still ---- */
+
+/* Tell it to stop, which it cannot yet; those who are not in the group do so at once. */
+static int tell_task(struct dump *d, struct task *t, struct err *err)
+{
+	pid_list pids = { 0 };
+	pid_t *pid;
+
+	if (proc_read_stat(d->proc, t->host_pid, t->host_pid, &t->stat, err) < 0)
+		return -err->code;
+	if (t->stat.state == 'Z' && t->stat.nr_threads <= 1)
+		return 0;
+	if (compel_seize_begin(t->host_pid, &t->seizing, err) < 0 ||
+	    proc_read_children(d->proc, t->host_pid, d->arena, &pids, err) < 0)
+		return -err->code;
+	vec_for_each(pid, &pids) {
+		if (task_by_host_pid(d->tree, *pid) || *pid == getpid())
+			continue;
+		task_has_host_pid(d->arena, d->tree, task_new(d->arena, d->tree, t), *pid);
+	}
+	return 0;
+}
+
+static int tell_tree(struct dump *d, struct err *err)
+{
+	struct task *t;
+
+	if (freezer_freeze(d, err) < 0)
+		return -err->code;
+	for_each_task(t, d->tree) /* grows at its end while we walk */
+		if (tell_task(d, t, err) < 0)
+			return -err->code;
+	return freezer_thaw(d, err);
+}
+
+/* All have been told, and now wait for each other no more. */
+static int freeze_told(struct dump *d, struct err *err)
+{
+	struct task *t;
+
+	for_each_task(t, d->tree) {
+		if (t == d->tree->root)
+			continue;
+		if (freeze_known_child(d, t, err) < 0)
+			return -err->code;
+	}
+	return 0;
+}
+
 int tree_freeze(struct dump *d, struct err *err)
 {
 	struct task *t;
@@ -187,6 +250,8 @@ int tree_freeze(struct dump *d, struct err *err)
 
 	t = task_new(d->arena, d->tree, NULL);
 	task_has_host_pid(d->arena, d->tree, t, d->opts->pid);
+	if (d->opts->freeze_cgroup && tell_tree(d, err) < 0)
+		return -err->code;
 	if (freeze_task(d, t, err) < 0) {
 		if (err->code == ESRCH || err->code == ENOENT)
 			err_hint(err, "give the pid of a running process with -t");
@@ -197,6 +262,8 @@ int tree_freeze(struct dump *d, struct err *err)
 		return err_hint(err, "give the pid of a running process with -t");
 	}
 
+	if (freeze_told(d, err) < 0)
+		return -err->code;
 	do {
 		found_new = false;
 		for_each_task(t, d->tree) /* grows at its end while we walk */
@@ -215,9 +282,12 @@ int tree_thaw(struct dump *d, enum compel_end end, struct err *err)
 	struct err first = { 0 }, e;
 	struct task *t;
 
+	freezer_thaw(d, &first);
 	/* children first: the init of a pid namespace does not die before they have */
 	list_for_each_back(t, &d->tree->tasks, link)
 	{
+		if (t->seizing)
+			compel_seize_abandon(take_ptr(t->seizing));
 		if (t->pidfd >= 0)
 			close(t->pidfd);
 		t->pidfd = -1;
@@ -229,6 +299,7 @@ int tree_thaw(struct dump *d, enum compel_end end, struct err *err)
 			first = e;
 		t->victim = NULL;
 	}
+	freezer_end(d);
 
 	if (first.code)
 		*err = first;

@@ -17,6 +17,16 @@ typedef vec(const char *) opt_strings;
 
 struct script_listener;
 
+/* --manage-cgroups, see task/cgroup_make.c */
+enum cgroup_mode {
+	CGROUPS_SOFT,
+	CGROUPS_NONE,
+	CGROUPS_PROPS,
+	CGROUPS_FULL,
+	CGROUPS_STRICT,
+	CGROUPS_IGNORE,
+};
+
 /* What dump and restore have in common. */
 struct common_opts {
 	const char *images_dir; /* -D, "."; for messages */
@@ -30,6 +40,9 @@ struct common_opts {
 	bool tcp_close;
 	bool file_locks;
 	bool leave_stopped; /* -s */
+	enum cgroup_mode manage_cgroups;
+	opt_strings cgroup_roots; /* [CTRL:]PATH */
+	const char *cgroup_yard;  /* where hierarchies are mounted, NULL: we see to that */
 	bool display_stats;
 	bool allow_ext_unix;			/* -x */
 	opt_strings ext_unix_peers;		/* -x=INODE,...: only these; empty: all */
@@ -51,7 +64,9 @@ struct dump_opts {
 	bool skip_in_flight;
 	uint64_t ghost_limit;	   /* allocated bytes of one deleted file, 1 MiB */
 	const char *freeze_cgroup; /* NULL: ptrace only */
-	const char *parent_dir;	   /* --prev-images-dir */
+	const char *cgroup_props, *cgroup_props_file;
+	opt_strings cgroup_controllers; /* only these; empty: all */
+	const char *parent_dir;		/* --prev-images-dir */
 	bool track_mem;
 	bool auto_dedup;
 	bool force_irmap;

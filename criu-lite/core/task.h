@@ -51,11 +51,12 @@ struct task {
 	struct fdtable *fdtable; /* NULL for zombies */
 
 	/* dump */
-	struct proc_stat stat;	      /* /proc/PID/stat */
-	struct compel_task *victim;   /* NULL for zombies */
-	struct waits *waits;	      /* see core/wait.h */
-	struct parasite_task *inside; /* from stage drain on: what it says of itself */
-	int pidfd;		      /* -1 for zombies */
+	struct proc_stat stat;		/* /proc/PID/stat */
+	struct compel_seizing *seizing; /* told to stop, not yet waited for */
+	struct compel_task *victim;	/* NULL for zombies */
+	struct waits *waits;		/* see core/wait.h */
+	struct parasite_task *inside;	/* from stage drain on: what it says of itself */
+	int pidfd;			/* -1 for zombies */
 	bool spoilt; /* a kind has refused it, so what is known of it is not complete */
 
 	/* restore */
