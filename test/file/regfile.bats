@@ -105,6 +105,28 @@ hold()
 	[ "$(wc -c <"/proc/$pid/fd/3")" -eq 3000000 ]
 }
 
+@test "of a deleted file with holes only the data count for the limit" {
+	truncate -s 1G "$work/sparse"
+	head -c 900000 /dev/urandom | dd of="$work/sparse" bs=1M seek=512 conv=notrunc status=none
+	hold "$work/sparse"
+	rm "$work/sparse"
+	dump -R
+	head -c 600000 /dev/urandom >>"/proc/$pid/fd/3"
+	run dump
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"cannot carry along the deleted file $work/sparse"*"do:  raise it: --ghost-limit 2M"* ]]
+	kill -0 "$pid"
+}
+
+@test "holes are found with and without the map of extents" {
+	for option in --ghost-fiemap --no-ghost-fiemap; do
+		start file/regfile_holes
+		dump --ghost-limit 8M "$option"
+		restore
+		same
+	done
+}
+
 @test "a file below a mount is refused by name" {
 	mkdir "$work/dir"
 	echo 12345 >"$work/dir/data"
