@@ -8,7 +8,8 @@
  * restore   tty_restore.c
  *
  * A slave whose master is outside of the tree is the terminal of the shell that
- * the program was started from (--shell-job).  Or it is left out by --external.
+ * the program was started from (--shell-job), or whoever restores will hold it
+ * (orphan_pts_master).  Or it is left out by --external.
  *
  * not kept  a status of packet mode that has not been read; input written to a
  *           slave that nobody has opened yet; the column of the cursor
@@ -307,7 +308,7 @@ static int check_orphans(struct dump *d, const struct tty_state *s, struct err *
 	for (t = s->ttys; t; t = t->next) {
 		if (!tty_is_slave(t->info) || t->hung_up || other_end(s, t))
 			continue;
-		if (!d->opts->common.shell_job)
+		if (!d->opts->common.shell_job && !d->opts->common.orphan_pts_master)
 			refuse_orphan(t, "its master is outside of the tree", err);
 		else if (first)
 			refuse_orphan(t, "only one terminal may be outside of the tree", err);

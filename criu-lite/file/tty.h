@@ -119,14 +119,21 @@ struct pty {
 	uint32_t index;
 	struct tty *master, *slave;
 	struct pty_data data;
+	bool may_be_given; /* a client takes the master, if nobody in the tree has it */
 	int master_fd,
 		slave_fd; /* in the coordinator, from stage fork to the end of open; else -1 */
 };
 
-/* A slave without a master is either an outside terminal (--shell-job), or its master has gone. */
-static inline bool pty_is_outside(const struct pty *p)
+/* A slave without a master, which had one outside of the tree; else its master had gone. */
+static inline bool pty_is_orphan(const struct pty *p)
 {
 	return !p->master && p->slave && p->slave->info->termios;
+}
+
+/* It becomes the terminal that we are started from (--shell-job). */
+static inline bool pty_is_outside(const struct pty *p)
+{
+	return pty_is_orphan(p) && !p->may_be_given;
 }
 
 /* Somebody has it, and it is not outside. */
@@ -141,7 +148,7 @@ int pty_plan(struct restore *r, const struct pty *p, struct err *err);
 /* In the coordinator: make all that are ours, with settings and data. */
 int pty_make_all(struct restore *r, struct pty *ptys, struct err *err);
 
-/* When tasks have opened theirs: locks, hangups, and our descriptors go. */
-int pty_finish(struct pty *p, struct err *err);
+/* When tasks have opened theirs: locks, hangups, and our descriptors go; a client gets the master. */
+int pty_finish(struct restore *r, struct pty *p, struct err *err);
 
 #endif

@@ -20,6 +20,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "core/script.h"
 #include "file/tty.h"
 
 enum { MOST_PTYS = 1000 };
@@ -205,7 +206,15 @@ static void close_end(int *fd)
 	*fd = -1;
 }
 
-int pty_finish(struct pty *p, struct err *err)
+/* As a terminal emulator expects it: reading waits. */
+static int give_master(struct restore *r, const struct pty *p, struct err *err)
+{
+	if (fcntl(p->master_fd, F_SETFL, O_RDWR) < 0)
+		return err_sys(err, "cannot let readers of terminal %u wait", p->index);
+	return script_tell(&r->opts->common, "orphan-pts-master", p->master_fd, err);
+}
+
+int pty_finish(struct restore *r, struct pty *p, struct err *err)
 {
 	int locked = 1;
 
@@ -216,6 +225,9 @@ int pty_finish(struct pty *p, struct err *err)
 		return -err->code;
 	if (p->master && p->master->info->locked && ioctl(p->master_fd, TIOCSPTLCK, &locked) < 0)
 		return err_sys(err, "cannot lock terminal %u", p->index);
+
+	if (pty_is_orphan(p) && give_master(r, p, err) < 0)
+		return -err->code;
 
 	/* if nobody has the master, this is the hangup */
 	close_end(&p->master_fd);

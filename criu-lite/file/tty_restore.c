@@ -10,7 +10,8 @@
  * open      masters are borrowed, all others are opened anew by their names
  *
  * The terminal that a program was started from (--shell-job) becomes the one
- * that criu-lite is started from, its standard input.
+ * that criu-lite is started from, its standard input; or a client gets the master
+ * of a new pair (orphan_pts_master).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -75,6 +76,7 @@ static struct pty *pty_of_index(struct restore *r, uint32_t index)
 	p = restore_shared_new(r, struct pty);
 	p->index = index;
 	p->master_fd = p->slave_fd = -1;
+	p->may_be_given = r->opts->common.orphan_pts_master && r->opts->common.listener;
 	p->next = s->ptys;
 	s->ptys = p;
 	return p;
@@ -389,7 +391,7 @@ int after_tty(struct restore *r, struct err *err)
 	for (p = s->ptys; p; p = p->next) {
 		if (pty_is_outside(p) && set_outside(p->slave, err) < 0)
 			return -err->code;
-		if (pty_finish(p, err) < 0)
+		if (pty_finish(r, p, err) < 0)
 			return -err->code;
 	}
 	return 0;

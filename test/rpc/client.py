@@ -15,6 +15,7 @@ and at the end "exit STATUS" of the server or "closed".
   -g ACTION      go away when told of this action
   -w ACTION      run $WHEN, by sh, at this action
   -e EXTERNAL    answer query-ext-files with it
+  -m TEXT        type TEXT into the terminal that comes along, and print what is there
   -q             do not wait for the server to end
 """
 import array
@@ -77,6 +78,7 @@ class Client:
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
                 for fd in array.array("i", fds):
                     print("fd", os.readlink("/proc/self/fd/%d" % fd), flush=True)
+                    self.terminal = fd
         if not data:
             return None
         resp = self.rpc.criu_resp()
@@ -116,7 +118,16 @@ class Client:
             self.tell("notify", resp.notify)
             self.answer_notify(resp.notify.script)
 
+    def use_terminal(self):
+        os.write(self.terminal, self.get("-m")[0].encode() + b"\n")
+        seen = ""
+        while seen.count("\n") < 2:
+            seen += os.read(self.terminal, 1000).decode()
+        print(seen)
+
     def end(self):
+        if self.get("-m"):
+            self.use_terminal()
         if self.child and not self.get("-q"):
             print("exit", self.child.wait())
         sys.stdout.flush()
@@ -124,7 +135,7 @@ class Client:
 
 
 def main():
-    options, requests = getopt.getopt(sys.argv[1:], "b:a:s:k:r:g:w:e:q")
+    options, requests = getopt.getopt(sys.argv[1:], "b:a:s:k:r:g:w:e:m:q")
     client = Client(options)
     for text in requests:
         client.ask(text)

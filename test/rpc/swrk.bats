@@ -260,6 +260,40 @@ notified()	# notified SCRIPT...: of these, in this order, and of nothing else
 	wait_for 5 grep -qx hello "$place/heard"
 }
 
+in_a_terminal()
+{
+	launch /usr/bin/python3 "$BATS_TEST_DIRNAME/outside.py" terminal
+	wait_for 10 test -e "$place/peer" || { cat "$place/log"; false; }
+	pid=$(cat "$place/peer")
+	launched+=" $pid"
+}
+
+@test "the client holds the terminal of what it restores: orphan-pts-master" {
+	in_a_terminal
+	run ask "type: DUMP $(opts "pid: $pid")"
+	[[ "$output" == *"success: false"*"its master is outside of the tree"* ]]
+	ask "type: DUMP $(opts "pid: $pid orphan_pts_master: true")"
+	wait_for 5 is_gone "$pid"
+
+	export WHEN="touch $place/look"
+	run ask -w post-resume -m Miller \
+		"type: RESTORE $(opts "orphan_pts_master: true notify_scripts: true rst_sibling: true")"
+	[[ "$output" == *"post-setup-namespaces"*"fd "*"ptmx"*"orphan-pts-master"*"post-restore"* ]]
+	[[ "$output" == *"what is your name?"*"same, Miller"* ]]
+}
+
+@test "a client that does not want the terminal ends the restore" {
+	in_a_terminal
+	ask "type: DUMP $(opts "pid: $pid orphan_pts_master: true")"
+	wait_for 5 is_gone "$pid"
+	run ask -r orphan-pts-master "type: RESTORE $(opts "orphan_pts_master: true notify_scripts: true")"
+	[[ "$output" == *"success: false"*"cannot pass action orphan-pts-master"* ]]
+	is_gone "$pid"
+	# nobody to ask
+	run ask "type: RESTORE $(opts "orphan_pts_master: true")"
+	[[ "$output" == *"success: false"*"its master was outside of the tree"* ]]
+}
+
 # ---- configuration ----
 
 # config NAME LINE...
