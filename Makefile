@@ -16,7 +16,10 @@
 ARCH    ?= $(shell uname -m)
 PREFIX  ?= /usr/local
 SBINDIR ?= $(PREFIX)/sbin
+LIBDIR  ?= $(PREFIX)/lib
+INCDIR  ?= $(PREFIX)/include
 MANDIR  ?= $(PREFIX)/share/man
+COMPDIR ?= $(PREFIX)/share/bash-completion/completions
 
 CC        = gcc
 CLANG     = clang
@@ -88,10 +91,10 @@ pie_restorer = $(if $(wildcard criu-lite/pie/restorer.c),$(wildcard criu-lite/ar
 	criu-lite/arch/$(1)/pie_*.c compel/pie/string*.c) \
 	$(filter-out criu-lite/pie/parasite%,$(wildcard criu-lite/pie/*.c)))
 
-.PHONY: all deps demo check bench house stage fuzz aarch64 install uninstall clean \
+.PHONY: all library deps demo check bench house stage fuzz aarch64 install uninstall clean \
 	blobs objects programs tests fuzzers man format
 
-all: $(B)/criu-lite
+all: $(B)/criu-lite library
 
 deps:
 	@.ci/deps all
@@ -123,6 +126,44 @@ $(B)/obj/gen/%.o: $(B)/gen/%.c
 $(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h: %.proto
 	@mkdir -p $(B)/gen
 	$(Q)$(PROTOC_C) -I . --c_out=$(B)/gen $<
+
+# -- the library: what programs are linked with that want to checkpoint --------
+# Its headers are used as they will be installed, as <criu/...>.
+
+LIB      := $(B)/lib/libcriu-lite.so.2.0
+LIB_SRC  := $(wildcard criu-lite/lib/*.c)
+LIB_OBJ  := $(LIB_SRC:criu-lite/lib/%.c=$(B)/lib/%.o) $(B)/lib/rpc.pb-c.o
+LIB_H    := $(addprefix $(B)/lib/include/criu/,criu.h version.h rpc.pb-c.h)
+LIB_LINKS  = libcriu-lite.so.2 libcriu-lite.so
+CRIU_LINKS = libcriu.so.2 libcriu.so
+
+library: $(LIB) $(B)/lib/libcriu-lite.a
+
+$(B)/lib/include/criu/%.h: criu-lite/lib/%.h
+	@install -D -m 644 $< $@
+
+$(B)/lib/include/criu/rpc.pb-c.h: $(B)/gen/images/rpc.pb-c.h
+	@install -D -m 644 $< $@
+
+$(LIB_OBJ): | $(LIB_H)
+
+$(B)/lib/%.o: criu-lite/lib/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CSTD) $(OPT) $(WARN) $(SAN) -fPIC -I$(B)/lib/include $(DEP) $(CFLAGS) -c -o $@ $<
+
+$(B)/lib/rpc.pb-c.o: $(B)/gen/images/rpc.pb-c.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CSTD) $(OPT) $(SAN) -fPIC -w -I$(B)/gen -c -o $@ $<
+
+$(LIB): $(LIB_OBJ)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LINK) -shared -Wl,-soname,libcriu-lite.so.2 -o $@ $(LIB_OBJ) -lprotobuf-c
+	@ln -sf $(@F) $(@D)/libcriu-lite.so.2 && ln -sf $(@F) $(@D)/libcriu-lite.so
+
+$(B)/lib/libcriu-lite.a: $(LIB_OBJ)
+	@rm -f $@
+	@ar rcs $@ $^
 
 # -- the blobs ---------------------------------------------------------------
 # $(call blob-rules,NAME,CPU,FOLDER,COMPILER,LINKER)
@@ -227,7 +268,7 @@ $(UNITS): $(B)/test/unit/%: test/unit/%.c $$(call parts_of,$$*)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(HOST) -Itest $(DEP) -MF $@.d $(LINK) -o $@ $< $(filter %.a,$^) $(LIBS)
 
-programs: $(if $(wildcard criu-lite/main.c),$(B)/criu-lite $(B)/test/criu-lite) blobs $(TOOLS)
+programs: library $(if $(wildcard criu-lite/main.c),$(B)/criu-lite $(B)/test/criu-lite) blobs $(TOOLS)
 tests: programs $(VICTIMS) $(UNITS)
 
 check: deps
@@ -282,17 +323,35 @@ PAGES := $(patsubst Documentation/%.md,$(B)/%,$(wildcard Documentation/*.8.md))
 
 man: $(PAGES)
 
-install: $(B)/criu-lite $(if $(shell command -v pandoc),man)
+# CRIU=1: also under CRIU's names, for programs and engines that know only these.
+# Completions and the manual are those of criu-lite.
+install: $(B)/criu-lite library $(if $(shell command -v pandoc),man)
 	@install -D -m 755 $(B)/criu-lite $(DESTDIR)$(SBINDIR)/criu-lite
 	@for m in $(wildcard $(PAGES)) $(if $(shell command -v pandoc),$(PAGES)); do \
 		install -D -m 644 $$m $(DESTDIR)$(MANDIR)/man8/$${m##*/}; done
+	@install -D -m 755 $(LIB) $(DESTDIR)$(LIBDIR)/$(notdir $(LIB))
+	@install -D -m 644 $(B)/lib/libcriu-lite.a $(DESTDIR)$(LIBDIR)/libcriu-lite.a
+	@install -d $(DESTDIR)$(INCDIR)/criu $(DESTDIR)$(LIBDIR)/pkgconfig
+	@install -m 644 $(LIB_H) $(DESTDIR)$(INCDIR)/criu
+	@for l in $(LIB_LINKS) $(if $(CRIU),$(CRIU_LINKS)); do ln -sf $(notdir $(LIB)) $(DESTDIR)$(LIBDIR)/$$l; done
+	@for m in criu-lite $(if $(CRIU),criu); do sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCDIR@|$(INCDIR)|' \
+		-e "s|@LIB@|$$m|" criu-lite/lib/criu-lite.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/$$m.pc; done
+	@install -D -m 644 criu-lite/completion.bash $(DESTDIR)$(COMPDIR)/criu-lite
+	$(if $(CRIU),@ln -sf criu-lite $(DESTDIR)$(SBINDIR)/criu)
 
 uninstall:
+	@rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,$(notdir $(LIB)) libcriu-lite.a $(LIB_LINKS) pkgconfig/criu-lite.pc)
+	@rm -f $(DESTDIR)$(COMPDIR)/criu-lite
+	@rm -f $(addprefix $(DESTDIR)$(INCDIR)/criu/,$(notdir $(LIB_H)))
+	@rmdir $(DESTDIR)$(INCDIR)/criu 2>/dev/null || :
+	@for l in $(addprefix $(DESTDIR)$(LIBDIR)/,$(CRIU_LINKS)) $(DESTDIR)$(SBINDIR)/criu; do \
+		case $$(readlink $$l) in criu-lite|$(notdir $(LIB))) rm -f $$l ;; esac; done
+	@grep -qs criu-lite $(DESTDIR)$(LIBDIR)/pkgconfig/criu.pc && rm -f $(DESTDIR)$(LIBDIR)/pkgconfig/criu.pc || :
 	@rm -f $(DESTDIR)$(SBINDIR)/criu-lite
 	@rm -f $(PAGES:$(B)/%=$(DESTDIR)$(MANDIR)/man8/%)
 
 clean:
 	rm -rf build
 
--include $(OBJ:.o=.d) $(TEST_OBJ:.o=.d) $(UNITS:=.d) $(FUZZERS:=.d) $(A_SRC:%.c=$(A)/obj/%.d)
+-include $(LIB_OBJ:.o=.d) $(OBJ:.o=.d) $(TEST_OBJ:.o=.d) $(UNITS:=.d) $(FUZZERS:=.d) $(A_SRC:%.c=$(A)/obj/%.d)
 -include $(wildcard $(B)/pie/*/*/*.d $(B)/pie/*/*/*/*.d $(A)/pie/*/*/*.d $(A)/pie/*/*/*/*.d)

@@ -23,6 +23,20 @@ in_project()
 	[ -z "$(find "$work/root" -type f)" ]
 }
 
+@test "bash completes commands, options and their values" {
+	# shellcheck disable=SC2016
+	run env PATH="$B:$PATH" bash -c '. '"$BATS_TEST_DIRNAME"'/../../criu-lite/completion.bash
+		complete_it() { COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=(); _criu_lite; echo "${COMPREPLY[*]}"; }
+		complete_it criu-lite re
+		complete_it criu-lite dump --leave-
+		complete_it criu-lite check --feature uf
+		cd "$1" && mkdir -p below && complete_it criu-lite dump -D be' -- "$work"
+	[ "$output" = "restore
+--leave-running --leave-stopped
+uffd uffd-noncoop
+below" ]
+}
+
 @test "every option of --help is in the manual, and the other way round" {
 	"$CRIU_LITE" --help | grep -oE -- '(^|[ ,])--[a-z][a-z-]+' | tr -d ' ,' | sort -u >"$work/help"
 	sed '/^## Not there yet/,/^# /d' "$BATS_TEST_DIRNAME/../../Documentation/criu-lite.8.md" |
