@@ -2,55 +2,29 @@
 /*
  * nsfd - a namespace as a descriptor (/proc/PID/ns/NAME)
  *
- * collect   which namespace it is: one that the tree lives in, and that it has in
- *           common with criu-lite
- * open      the owner opens its own
+ * collect   which namespace it is: one that the tree lives in, its own or one that
+ *           it has in common with criu-lite
+ * open      the owner opens its own; that of another task is the coordinator's to give
  *
- * not done  namespaces of others are refused, also those that have a name
- *           (bind mounts of them)
+ * not done  namespaces that nobody in the tree lives in are refused, also those that
+ *           have a name (bind mounts of them)
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <sched.h>
-#include <stddef.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "core/kind.h"
+#include "core/ns.h"
 #include "images/ns.pb-c.h"
 
-#ifndef CLONE_NEWTIME
-#define CLONE_NEWTIME 0x80
-#endif
 #ifndef NSFS_MAGIC
 #define NSFS_MAGIC 0x6e736673
 #endif
-
-static const struct ns_sort {
-	const char *name;
-	uint32_t flag;
-	size_t id; /* in TaskKobjIdsEntry */
-} sorts[] = {
-#define SORT(name, NAME)                                                         \
-	{                                                                        \
-#name, CLONE_NEW##NAME, offsetof(TaskKobjIdsEntry, name##_ns_id) \
-	}
-	SORT(pid, PID), SORT(net, NET),	  SORT(ipc, IPC),	SORT(uts, UTS),
-	SORT(mnt, NS),	SORT(user, USER), SORT(cgroup, CGROUP), SORT(time, TIME),
-};
-
-enum { NR_SORTS = sizeof(sorts) / sizeof(sorts[0]) };
-
-static uint32_t id_of(const TaskKobjIdsEntry *ids, const struct ns_sort *s)
-{
-	return *(const uint32_t *)((const char *)ids + s->id);
-}
 
 /* ---- dump ---- */
 
@@ -63,32 +37,45 @@ static bool match_nsfd(const struct fd_probe *p)
 	       !(p->link[0] == '/' && (p->flags & O_PATH));
 }
 
-/* The one of ours that it is, or NULL. */
-static const struct ns_sort *find_ours(const struct dump *d, ino_t ino)
+static bool is_ours(const struct dump *d, enum ns_type type, ino_t ino)
 {
 	struct stat st;
 	char path[32];
 
-	for (size_t i = 0; i < NR_SORTS; i++) {
-		snprintf(path, sizeof(path), "self/ns/%s", sorts[i].name);
-		if (fstatat(d->proc, path, &st, 0) == 0 && st.st_ino == ino)
-			return &sorts[i];
-	}
-	return NULL;
+	snprintf(path, sizeof(path), "self/ns/%s", ns_name(type));
+	return fstatat(d->proc, path, &st, 0) == 0 && st.st_ino == ino;
+}
+
+/* 0: it is neither one of the tree nor one of ours. */
+static uint32_t find_ns(const struct dump *d, ino_t ino, enum ns_type *type_ret)
+{
+	struct ns *const *ns;
+
+	vec_for_each(ns, &d->ns->all)
+		if ((*ns)->ino == ino) {
+			*type_ret = (*ns)->type;
+			return (*ns)->id;
+		}
+	for (enum ns_type type = 0; type < NR_NS; type++)
+		if (is_ours(d, type, ino)) {
+			*type_ret = type;
+			return ns_get_id(d->our_ids, type);
+		}
+	return 0;
 }
 
 static int collect_nsfd(struct dump *d, const struct fd_probe *p, FileEntry *fe, struct err *err)
 {
 	NsFileEntry *e = record_new(d, ns_file_entry);
-	const struct ns_sort *s = find_ours(d, p->st.st_ino);
+	enum ns_type type;
 
-	if (!s) {
+	e->ns_id = find_ns(d, p->st.st_ino, &type);
+	if (!e->ns_id) {
 		err_set(err, EOPNOTSUPP, "cannot dump %s: it is a namespace of somebody else",
 			p->link);
 		return err_hint(err, "have the program close it before the dump");
 	}
-	e->ns_id = id_of(d->our_ids, s);
-	e->ns_cflag = s->flag;
+	e->ns_cflag = (uint32_t)ns_clone_flag(type);
 	e->flags = p->flags;
 	fe->nsf = e;
 	return 0;
@@ -96,37 +83,68 @@ static int collect_nsfd(struct dump *d, const struct fd_probe *p, FileEntry *fe,
 
 /* ---- restore ---- */
 
-static const struct ns_sort *sort_of(const NsFileEntry *e)
+static bool find_type(const NsFileEntry *e, enum ns_type *type_ret)
 {
-	for (size_t i = 0; i < NR_SORTS; i++)
-		if (sorts[i].flag == e->ns_cflag)
-			return &sorts[i];
-	return NULL;
+	for (enum ns_type type = 0; type < NR_NS; type++)
+		if ((uint32_t)ns_clone_flag(type) == e->ns_cflag) {
+			*type_ret = type;
+			return true;
+		}
+	return false;
+}
+
+static bool is_of_task(const struct task *t, enum ns_type type, uint32_t id)
+{
+	return t->ids && ns_get_id(t->ids, type) == id;
 }
 
 static int plan_nsfd(struct restore *r, struct file *f, struct err *err)
 {
 	const NsFileEntry *e = f->image->nsf;
-	const TaskKobjIdsEntry *ids = r->tree->root->ids;
-	const struct ns_sort *s = sort_of(e);
+	enum ns_type type;
 
-	if (s && ids && id_of(ids, s) == e->ns_id)
+	if (find_type(e, &type) &&
+	    (ns_by_id(r->ns, type, e->ns_id) || is_of_task(r->tree->root, type, e->ns_id)))
 		return 0;
 	err_set(err, EOPNOTSUPP, "cannot restore a descriptor of namespace %u (type %#x)", e->ns_id,
 		e->ns_cflag);
-	err_why(err, "it is not the one that the tree lives in");
+	err_why(err, "nobody in the tree lives in it");
 	return err_hint(err, "have the program close it before the dump");
+}
+
+/* One that is not ours: the coordinator has it, or the root task. */
+static int open_other(struct restore *r, const NsFileEntry *e, enum ns_type type, char path[64],
+		      struct err *err)
+{
+	const struct ns *ns = ns_by_id(r->ns, type, e->ns_id);
+	scoped_fd own = ns && ns->fd >= 0 ? restore_borrow_fd(r, ns->fd, err) : -1;
+
+	if (own < 0 && ns && ns->fd >= 0)
+		return own;
+	if (own >= 0)
+		snprintf(path, 64, "self/fd/%d", own);
+	else
+		snprintf(path, 64, "%d/ns/%s", r->tree->root->pid, ns_name(type));
+	return openat(r->proc, path, (int)e->flags | O_CLOEXEC);
 }
 
 static int open_nsfd(struct restore *r, struct file *f, struct err *err)
 {
 	const NsFileEntry *e = f->image->nsf;
-	char path[32];
+	enum ns_type type = NR_NS;
+	char path[64];
 	int fd;
 
-	snprintf(path, sizeof(path), "self/ns/%s", sort_of(e)->name);
-	fd = openat(r->proc, path, (int)e->flags | O_CLOEXEC);
-	return fd < 0 ? err_sys(err, "cannot open /proc/%s", path) : fd;
+	if (!find_type(e, &type)) /* plan has looked */
+		return err_set(err, EBADMSG, "cannot open a namespace");
+	snprintf(path, sizeof(path), "self/ns/%s", ns_name(type));
+	if (is_of_task(r->self, type, e->ns_id))
+		fd = openat(r->proc, path, (int)e->flags | O_CLOEXEC);
+	else
+		fd = open_other(r, e, type, path, err);
+	if (fd < 0 && !err->code)
+		return err_sys(err, "cannot open /proc/%s", path);
+	return fd;
 }
 
 const struct file_kind nsfd_kind = {
