@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +18,8 @@
 struct dir_store {
 	struct store store;
 	int fd;
+	store_opener *opener; /* NULL: we ourselves */
+	void *opener_arg;
 };
 
 static struct dir_store *dir_of(struct store *s)
@@ -34,12 +37,22 @@ static int dir_create(struct store *s, const char *name, struct err *err)
 	return fd;
 }
 
+static int open_below(const struct dir_store *d, const char *name, int flags)
+{
+	char path[4096];
+
+	if (!d->opener)
+		return openat(d->fd, name, flags);
+	snprintf(path, sizeof(path), "%s%s", d->store.label, name);
+	return d->opener(d->opener_arg, path, flags);
+}
+
 /* A fifo would make us wait for a writer, so nothing is waited for before we know. */
 static int dir_open(struct store *s, const char *name, int *fd_ret, struct err *err)
 {
 	struct stat st;
 
-	scoped_fd fd = openat(dir_of(s)->fd, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	scoped_fd fd = open_below(dir_of(s), name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0 && errno != ENOENT)
 		return err_sys(err, "cannot open %s%s", s->label, name);
 	if (fd >= 0 && fstat(fd, &st) < 0)
@@ -132,16 +145,27 @@ int store_open_parent(struct arena *a, struct store *child, struct store **store
 	int dirfd = store_dirfd(child);
 	struct store *parent = NULL;
 
-	scoped_fd fd = dirfd < 0 ? -1 : openat(dirfd, "parent", O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+	scoped_fd fd =
+		dirfd < 0 ? -1
+			  : open_below(dir_of(child), "parent", O_DIRECTORY | O_RDONLY | O_CLOEXEC);
 	if (dirfd >= 0 && fd < 0 && errno != ENOENT)
 		return err_sys(err, "cannot open the parent images %sparent", child->label);
 	if (fd >= 0) {
 		parent = dir_new(a, take_fd(&fd), arena_printf(a, "%sparent/", child->label));
 		parent->version = child->version;
+		store_set_opener(parent, dir_of(child)->opener, dir_of(child)->opener_arg);
 	}
 
 	*store_ret = parent;
 	return 0;
+}
+
+void store_set_opener(struct store *s, store_opener *open, void *arg)
+{
+	if (s->ops != &dir_ops)
+		return;
+	dir_of(s)->opener = open;
+	dir_of(s)->opener_arg = arg;
 }
 
 int store_dirfd(const struct store *s)

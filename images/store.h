@@ -54,6 +54,14 @@ struct store *store_open_null(struct arena *a);
 int store_open_parent(struct arena *a, struct store *child, struct store **store_ret,
 		      struct err *err);
 
+/*
+ * From now on files below directory store @s, and in stores opened from it, are
+ * opened by @open, which has permissions that we have not: it returns a
+ * descriptor of @path, relative to the directory, or -1 with errno.
+ */
+typedef int store_opener(void *arg, const char *path, int flags);
+void store_set_opener(struct store *s, store_opener *open, void *arg);
+
 /* The descriptor of a directory store (borrowed); -1 for other stores. */
 int store_dirfd(const struct store *s);
 

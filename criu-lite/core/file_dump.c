@@ -111,6 +111,16 @@ static int find_kind(struct dump *d, const struct fd_probe *p, const struct file
 	return 0;
 }
 
+/* As seen from inside the tree's user namespace. */
+static int probe_stat(struct dump *d, struct fd_probe *p)
+{
+	if (fstat(p->own, &p->st) < 0)
+		return -1;
+	p->st.st_uid = ns_uid_inside(d->ns, p->st.st_uid);
+	p->st.st_gid = ns_gid_inside(d->ns, p->st.st_gid);
+	return 0;
+}
+
 /* ---- who gets signals of it ---- */
 
 int file_fown(struct dump *d, const struct fd_probe *p, FownEntry **fown_ret, struct err *err)
@@ -276,7 +286,7 @@ int file_of_link(struct dump *d, struct task *t, const char *name, struct file *
 	if (own < 0)
 		return err_sys(err, "cannot open /proc/%s", ref);
 	p.own = own;
-	if (fstat(own, &p.st) < 0)
+	if (probe_stat(d, &p) < 0)
 		return err_sys(err, "cannot stat /proc/%s", ref);
 	p.mnt_id = mount_of(own);
 
@@ -303,7 +313,7 @@ static int probe_fd(struct dump *d, struct fd_probe *p, pid_t of, int fd, struct
 {
 	struct proc_fdinfo info;
 
-	if (fstat(p->own, &p->st) < 0)
+	if (probe_stat(d, p) < 0)
 		return err_sys(err, "cannot stat /proc/%s", p->proc_ref);
 	if (proc_read_fdinfo(d->proc, of, fd, d->arena, &info, err) < 0)
 		return -err->code;

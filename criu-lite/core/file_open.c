@@ -20,6 +20,8 @@
 #include "base/inject.h"
 #include "base/log.h"
 #include "core/files.h"
+#include "core/ns.h"
+#include "core/outside.h"
 #include "core/record.h"
 #include "core/shared.h"
 
@@ -118,6 +120,7 @@ static int use_store(struct restore *r, int dir, struct err *err)
 	if (store_open_dirfd(r->arena, dir, &r->store, err) < 0)
 		return -err->code;
 	r->store->version = version;
+	ns_use_store(r);
 	return 0;
 }
 
@@ -126,15 +129,17 @@ int files_prepare(struct restore *r, struct err *err)
 	const struct fdtable *t = r->self->fdtable;
 	int32_t *told = r->shared->tasks[r->self->index].fds;
 	int log = log_fd(), dir = store_dirfd(r->store);
-	int *ours[NR_KEPT] = { &r->coordinator, &r->proc, &dir, &log };
+	int *ours[NR_KEPT] = { &r->coordinator, &r->proc, &dir, outside_socket(r), &log };
 	int keep[NR_KEPT];
-	size_t i, n = log >= 0 ? NR_KEPT : NR_KEPT - 1;
+	size_t i, n = 0;
 
-	told[NR_KEPT - 1] = -1;
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < NR_KEPT; i++) {
+		told[i] = -1;
+		if (!ours[i] || *ours[i] < 0)
+			continue;
 		if (put_away(t, ours[i], err) < 0)
 			return -err->code;
-		keep[i] = told[i] = *ours[i];
+		keep[n++] = told[i] = *ours[i];
 	}
 	log_set_fd(log);
 	qsort(keep, n, sizeof(keep[0]), compare_fds);
@@ -150,7 +155,9 @@ int files_follow(struct restore *r, const struct task *holder, struct err *err)
 
 	r->coordinator = keep[0];
 	r->proc = keep[1];
-	log_set_fd(keep[3]);
+	if (outside_socket(r))
+		*outside_socket(r) = keep[3];
+	log_set_fd(keep[4]);
 	return use_store(r, keep[2], err);
 }
 

@@ -251,7 +251,7 @@ int fork_root(struct restore *r, uint64_t flags, struct err *err)
 	pid = fork_root_pid(r, flags, ends);
 	if (pid < 0)
 		return fork_failed(root, err);
-	root->host_pid = pid;
+	root->host_pid = r->shared->root_host_pid = pid;
 
 	if (barrier_adopt(r, r->barrier, pid, err) < 0) {
 		kill(pid, SIGKILL);

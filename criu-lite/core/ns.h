@@ -110,6 +110,16 @@ int ns_make(struct restore *r, struct err *err);
 int ns_finish(struct restore *r, struct err *err);
 void ns_end(struct restore *r, bool ok);
 
+/* r->store is new: in a user namespace, its files are opened by the one who is outside. */
+void ns_use_store(struct restore *r);
+
+/*
+ * In a newborn: what we may not open in the tree's user namespace was open
+ * before it was made; the one who is outside opens it.  A descriptor, or -1
+ * with errno as it is.
+ */
+int ns_open_outside(struct restore *r, const char *path, int flags);
+
 /* The hook at offset @member of struct ns_kind, of all kinds for all namespaces; for ns_restore.c. */
 int ns_call(struct restore *r, size_t member, const char *stage, struct err *err);
 

@@ -9,11 +9,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/openat2.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -23,7 +25,9 @@
 #include "core/ns.h"
 #include "core/ns_maps.h"
 #include "core/outside.h"
+#include "core/shared.h"
 #include "core/task.h"
+#include "images/store.h"
 
 /* ---- read ---- */
 
@@ -105,6 +109,64 @@ static int write_maps(struct restore *r, void *args, int *fd, struct err *err)
 	return ns_maps_write(r, *(pid_t *)args, err);
 }
 
+struct open_request {
+	int flags;
+	pid_t root; /* 0: the path is one of the store, else of this task's root */
+	char path[4096];
+};
+
+static int open_in_root(struct restore *r, const struct open_request *req)
+{
+	struct open_how how = { .flags = (uint64_t)req->flags, .resolve = RESOLVE_IN_ROOT };
+	char link[32];
+
+	snprintf(link, sizeof(link), "%d/root", req->root);
+
+	scoped_fd root = openat(r->proc, link, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	return root < 0 ? -1 : (int)syscall(SYS_openat2, root, req->path, &how, sizeof(how));
+}
+
+static int open_here(struct restore *r, void *args, int *fd, struct err *err)
+{
+	const struct open_request *req = args;
+
+	*fd = req->root ? open_in_root(r, req)
+			: openat(store_dirfd(r->store), req->path, req->flags);
+	return *fd < 0 ? err_sys(err, "cannot open %s", req->path) : 0;
+}
+
+static int ask_to_open(struct restore *r, pid_t root, const char *path, int flags)
+{
+	struct open_request req = { .flags = flags, .root = root };
+	struct err err = { 0 };
+	int fd = -1;
+
+	snprintf(req.path, sizeof(req.path), "%s", path);
+	if (outside_run(r, open_here, &req, sizeof(req), &fd, &err) == 0)
+		return fd;
+	errno = err.code;
+	return -1;
+}
+
+static int open_image(void *run, const char *path, int flags)
+{
+	return ask_to_open(run, 0, path, flags);
+}
+
+int ns_open_outside(struct restore *r, const char *path, int flags)
+{
+	if (!r->ns->root[NS_USER] || (errno != EACCES && errno != EPERM))
+		return -1;
+	return ask_to_open(r, r->shared->root_host_pid, path, flags);
+}
+
+void ns_use_store(struct restore *r)
+{
+	if (r->ns->root[NS_USER])
+		store_set_opener(r->store, open_image, r);
+}
+
 /* Its root, with all capabilities in it. */
 static int enter_user(struct restore *r, struct err *err)
 {
@@ -120,6 +182,7 @@ static int enter_user(struct restore *r, struct err *err)
 		return err_sys(err, "cannot become root of the user namespace");
 	/* tasks fetch descriptors of ours */
 	prctl(PR_SET_DUMPABLE, 1);
+	ns_use_store(r);
 	return 0;
 }
 

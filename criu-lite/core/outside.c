@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -20,6 +21,7 @@
 
 struct outside {
 	int pidfd, socket;
+	pthread_mutex_t *one; /* who talks to it; whoever dies meanwhile has ended the restore */
 };
 
 struct message {
@@ -115,6 +117,23 @@ static int fork_orphan(struct restore *r, int socket, int other_end)
 	return status ? -WEXITSTATUS(status) : 0;
 }
 
+static pthread_mutex_t *new_mutex(struct restore *r)
+{
+	pthread_mutex_t *m = restore_shared_new(r, pthread_mutex_t);
+	pthread_mutexattr_t attr;
+
+	pthread_mutexattr_init(&attr);
+	pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+	pthread_mutex_init(m, &attr);
+	pthread_mutexattr_destroy(&attr);
+	return m;
+}
+
+int *outside_socket(struct restore *r)
+{
+	return r->outside ? &r->outside->socket : NULL;
+}
+
 int outside_begin(struct restore *r, struct err *err)
 {
 	struct outside *o = arena_new(r->arena, struct outside);
@@ -133,6 +152,7 @@ int outside_begin(struct restore *r, struct err *err)
 			       "cannot leave a process outside of the namespaces");
 	}
 	o->socket = ends[0];
+	o->one = new_mutex(r);
 	r->outside = o;
 	return 0;
 }
@@ -149,9 +169,11 @@ int outside_run(struct restore *r, outside_fn *fn, void *args, size_t len, int *
 
 	m = (struct message){ .fn = fn, .len = len };
 	memcpy(m.args, args, len);
+	pthread_mutex_lock(r->outside->one);
 	ret = send_message(r->outside->socket, &m, *fd);
 	if (ret == 0)
 		ret = receive_message(r->outside->socket, &m, fd);
+	pthread_mutex_unlock(r->outside->one);
 	if (ret < 0)
 		return err_set(err, -ret, "cannot talk to the process outside of the namespaces");
 	memcpy(args, m.args, len);

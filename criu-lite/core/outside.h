@@ -14,9 +14,10 @@
  *	waits for it.  *@fd: a descriptor handed over (-1: none; stays the
  *	caller's), and one that came back (-1: none; the caller owns it).
  *	@fn returns 0 or a negative errno with @err filled; so does outside_run.
- *	Only the coordinator may call it.  Without outside_begin() it is a plain
- *	call.
+ *	Newborn tasks may call it too, one at a time.  Without outside_begin()
+ *	it is a plain call.
  * outside_end: it ends.
+ * outside_socket: our descriptor of the connection, to be kept; NULL: none.
  */
 typedef int outside_fn(struct restore *r, void *args, int *fd, struct err *err);
 
@@ -26,5 +27,6 @@ int outside_begin(struct restore *r, struct err *err);
 int outside_run(struct restore *r, outside_fn *fn, void *args, size_t len, int *fd,
 		struct err *err);
 void outside_end(struct restore *r);
+int *outside_socket(struct restore *r);
 
 #endif

@@ -23,6 +23,7 @@
 #include "core/external.h"
 #include "core/file.h"
 #include "core/ghost.h"
+#include "core/ns.h"
 #include "core/path_ref.h"
 #include "core/path_remap.h"
 
@@ -291,6 +292,8 @@ int path_ref_open(struct restore *r, const RegFileEntry *reg, unsigned int flags
 		return open_again(r, m->fd, flags, reg->name, err);
 
 	fd = open(reg->name, (int)flags);
+	if (fd < 0)
+		fd = ns_open_outside(r, reg->name, (int)flags);
 	if (fd < 0)
 		return err_sys(err, "cannot open %s", reg->name);
 	return fd;

@@ -14,7 +14,7 @@
  * resume: the first error, where each task has put the files it opened, and
  * where its region lies.  Its first page goes on into the restorers.
  */
-enum { NR_KEPT = 4 }; /* coordinator, proc, store, log */
+enum { NR_KEPT = 5 }; /* coordinator, proc, store, outside, log */
 
 struct shared_task {
 	uint64_t region, region_size;
@@ -28,6 +28,7 @@ struct shared {
 	_Alignas(4096) struct err err; /* the first failure of any task, outside of restorers */
 	uint32_t has_err;
 	uint32_t nr_tasks;
+	int32_t root_host_pid;	   /* of the root task, as we see it outside */
 	int32_t last_pid;	   /* the last that was tried for a helper with any pid */
 	int32_t *file_fd;	   /* by file->slot: number in its owner, -1: not open */
 	struct shared_task *tasks; /* by task->index; those of helpers come last */

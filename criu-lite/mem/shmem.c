@@ -120,10 +120,10 @@ static int describe(struct dump *d, struct segment *s, struct err *err)
 		return -err->code;
 	desc->id = (uint32_t)s->id;
 	desc->key = (uint32_t)ds.shm_perm.__key;
-	desc->uid = ds.shm_perm.uid;
-	desc->gid = ds.shm_perm.gid;
-	desc->cuid = ds.shm_perm.cuid;
-	desc->cgid = ds.shm_perm.cgid;
+	desc->uid = ns_uid_inside(d->ns, ds.shm_perm.uid);
+	desc->gid = ns_gid_inside(d->ns, ds.shm_perm.gid);
+	desc->cuid = ns_uid_inside(d->ns, ds.shm_perm.cuid);
+	desc->cgid = ns_gid_inside(d->ns, ds.shm_perm.cgid);
 	desc->mode = ds.shm_perm.mode & MODE_KNOWN;
 	s->e = record_new(d, ipc_shm_entry);
 	s->e->desc = desc;

@@ -187,8 +187,8 @@ static int collect_file(struct dump *d, const struct fd_probe *p, UnixSkEntry *e
 
 	e->file_perms = record_new(d, file_perms_entry);
 	e->file_perms->mode = st.st_mode;
-	e->file_perms->uid = st.st_uid;
-	e->file_perms->gid = st.st_gid;
+	e->file_perms->uid = ns_uid_inside(d->ns, st.st_uid);
+	e->file_perms->gid = ns_gid_inside(d->ns, st.st_gid);
 	e->has_deleted = e->deleted = st.st_nlink == 0;
 	if (e->deleted)
 		return 0;

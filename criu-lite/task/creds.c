@@ -57,16 +57,18 @@ static CredsEntry *creds_record(struct dump *d, const struct proc_status *s)
 {
 	CredsEntry *e = record_new(d, creds_entry);
 
-	e->uid = s->uid[REAL];
-	e->euid = s->uid[EFFECTIVE];
-	e->suid = s->uid[SAVED];
-	e->fsuid = s->uid[FS];
-	e->gid = s->gid[REAL];
-	e->egid = s->gid[EFFECTIVE];
-	e->sgid = s->gid[SAVED];
-	e->fsgid = s->gid[FS];
-	e->groups = s->groups;
+	e->uid = ns_uid_inside(d->ns, s->uid[REAL]);
+	e->euid = ns_uid_inside(d->ns, s->uid[EFFECTIVE]);
+	e->suid = ns_uid_inside(d->ns, s->uid[SAVED]);
+	e->fsuid = ns_uid_inside(d->ns, s->uid[FS]);
+	e->gid = ns_gid_inside(d->ns, s->gid[REAL]);
+	e->egid = ns_gid_inside(d->ns, s->gid[EFFECTIVE]);
+	e->sgid = ns_gid_inside(d->ns, s->gid[SAVED]);
+	e->fsgid = ns_gid_inside(d->ns, s->gid[FS]);
 	e->n_groups = s->nr_groups;
+	e->groups = arena_array(d->arena, uint32_t, s->nr_groups + 1);
+	for (size_t i = 0; i < s->nr_groups; i++)
+		e->groups[i] = ns_gid_inside(d->ns, s->groups[i]);
 	put_caps(d, s, e);
 	e->has_no_new_privs = true;
 	e->no_new_privs = (uint32_t)s->no_new_privs;
@@ -248,7 +250,8 @@ static int plan_creds(struct restore *r, struct task *t, struct err *err)
 {
 	struct own_caps own = { 0 };
 
-	if (t->state == TASK_DEAD)
+	/* in a user namespace of its own we shall have them all */
+	if (t->state == TASK_DEAD || r->ns->root[NS_USER])
 		return 0;
 	if (get_own_caps(&own, err) < 0)
 		return -err->code;
