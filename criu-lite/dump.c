@@ -28,6 +28,7 @@
 #include "core/ids.h"
 #include "core/inventory.h"
 #include "core/ns.h"
+#include "core/path_ref.h"
 #include "core/refuse.h"
 #include "core/script.h"
 #include "core/stage.h"
@@ -103,6 +104,8 @@ static int collect(struct dump *d, struct err *err)
 	if (births_check(d, err) < 0 && !refuse_note(d, NULL, -1, err))
 		return -err->code;
 	if (for_tasks(d, "settle", offsetof(struct task_kind, settle), err) < 0)
+		return -err->code;
+	if (path_guard_collect(d, err) < 0)
 		return -err->code;
 	for_each_alive(t, d->tree) if (fdtable_collect(d, t, err) < 0) return -err->code;
 	if (for_tasks(d, "collect", offsetof(struct task_kind, collect), err) < 0)

@@ -186,6 +186,12 @@ static int open_content(struct dump *d, const struct fd_probe *p, struct err *er
 		err_why(err, "reading it would break the lease");
 		return err_hint(err, "have the program give up the lease before the dump");
 	}
+	if (path_is_guarded(d, &p->st)) {
+		err_set(err, EOPNOTSUPP,
+			"cannot carry along the deleted file %s: the program itself permits to read it (fanotify)",
+			p->link);
+		return err_hint(err, "have the program remove that mark before the dump");
+	}
 	snprintf(path, sizeof(path), "self/fd/%d", p->own);
 	fd = path_open_quietly(d->proc, path);
 	if (fd < 0)

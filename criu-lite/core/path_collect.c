@@ -66,13 +66,14 @@ static void collect_looks(struct dump *d, const struct fd_probe *p, RegFileEntry
 		reg->has_size = true;
 		reg->size = (uint64_t)p->st.st_size;
 	}
-	if (d->opts->validate_build_id && p->st.st_size > 0 && !is_leased(p))
+	if (d->opts->validate_build_id && p->st.st_size > 0 && !is_leased(p) &&
+	    !path_is_guarded(d, &p->st))
 		collect_build_id(d, p, reg);
 }
 
 /* ---- the name ---- */
 
-static struct path_refs *refs_of(struct dump *d)
+struct path_refs *path_refs_of(struct dump *d)
 {
 	if (!d->paths)
 		d->paths = arena_new(d->arena, struct path_refs);
@@ -110,7 +111,7 @@ static int check_thread(const struct dump *d, const char *name, struct err *err)
 static void add_remap(struct dump *d, const RegFileEntry *reg, RemapType type,
 		      const struct path_inode *to)
 {
-	struct path_remap *m = vec_add(d->arena, &refs_of(d)->remaps);
+	struct path_remap *m = vec_add(d->arena, &path_refs_of(d)->remaps);
 
 	m->reg = reg;
 	m->type = type;
@@ -165,7 +166,7 @@ static struct path_inode *add_inode(struct dump *d, struct path_refs *refs, cons
 static int collect_ghost(struct dump *d, const struct fd_probe *p, RegFileEntry *reg,
 			 struct err *err)
 {
-	struct path_refs *refs = refs_of(d);
+	struct path_refs *refs = path_refs_of(d);
 	struct path_inode *i = find_inode(refs, &p->st);
 
 	if (!i) {
@@ -243,7 +244,7 @@ static int make_link(struct dump *d, const struct fd_probe *p, struct path_inode
 static int collect_link(struct dump *d, const struct fd_probe *p, RegFileEntry *reg,
 			struct err *err)
 {
-	struct path_refs *refs = refs_of(d);
+	struct path_refs *refs = path_refs_of(d);
 	struct path_inode *i = find_inode(refs, &p->st);
 	struct path_inode new = { 0 };
 

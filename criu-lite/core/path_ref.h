@@ -22,6 +22,12 @@
 /* ---- dump ---- */
 
 /*
+ * Once, before anything of the tree is opened for reading: which files the tasks
+ * are asked for permission for (fanotify).  Refuses what would leave us none.
+ */
+int path_guard_collect(struct dump *d, struct err *err);
+
+/*
  * Collect: fill name, mode, size and build_id of @reg, and do what @p needs
  * beyond them.  The rest of @reg is the caller's; its id is read only later, so
  * @reg must live as long as the run and become part of files.img.

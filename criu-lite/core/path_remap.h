@@ -32,9 +32,16 @@ struct path_inode {
 	const RegFileEntry *link; /* NULL: a ghost */
 };
 
+/* Dump: an inode that cannot be opened now, see path_guard.c. */
+struct path_guard {
+	uint64_t ino;
+	uint32_t dev; /* as the kernel writes it */
+};
+
 struct path_refs {
 	vec(struct path_remap) remaps; /* restore: by reg->id */
 	vec(struct path_inode) inodes;
+	vec(struct path_guard) guards;
 	vec(pid_t) stand_ins; /* restore: processes that path_dead.c has made */
 	uint32_t last_ghost;
 };
@@ -52,6 +59,12 @@ int path_queue_collect(struct dump *d, const struct fd_probe *p, RegFileEntry *r
 		       struct err *err);
 int path_queue_plan(const RegFileEntry *reg, struct err *err);
 int path_queue_open(const RegFileEntry *reg, unsigned int flags, struct err *err);
+
+/* Dump: those of this run. */
+struct path_refs *path_refs_of(struct dump *d);
+
+/* Dump: who opened it would wait until the tree goes on. */
+bool path_is_guarded(const struct dump *d, const struct stat *st);
 
 /* The directory of @path becomes @path; false at the top. */
 bool path_cut_last(char *path);

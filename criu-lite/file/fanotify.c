@@ -15,8 +15,8 @@
  *           permission that somebody waits for while the dumped program ends is
  *           granted by the kernel
  *
- * Whoever asks to be asked (permission events) on a whole mount or file system is
- * refused: nobody could answer while it is stopped, and a restore opens files too.
+ * Who is asked for permission on a whole mount or file system is refused: nobody could
+ * answer while it is stopped, and a restore opens files too (core/path_guard.c).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -37,8 +37,6 @@
 #include "images/fsnotify.pb-c.h"
 
 enum {
-	PRE_ACCESS = 0x00100000, /* FAN_PRE_ACCESS, Linux 6.14 */
-	PERMISSION = FAN_OPEN_PERM | FAN_ACCESS_PERM | FAN_OPEN_EXEC_PERM | PRE_ACCESS,
 	USER_FLAGS = FAN_CLOEXEC | FAN_NONBLOCK | FAN_REPORT_FID | FAN_REPORT_DIR_FID |
 		     FAN_REPORT_NAME | FAN_REPORT_TARGET_FID,
 	MARK_FLAGS = FAN_MARK_IGNORED_SURV_MODIFY | FAN_MARK_EVICTABLE | FAN_MARK_IGNORE,
@@ -103,15 +101,6 @@ static bool parse_mark(struct arena *a, struct text line, FanotifyMarkEntry *m)
 	return parse_inode_mark(a, &t, m) || (m->ie = NULL, parse_mount_mark(a, &line, m));
 }
 
-static int refuse_permission(const struct fd_probe *p, struct err *err)
-{
-	err_set(err, EOPNOTSUPP,
-		"cannot dump fanotify %d: it is asked for permission on a whole mount or file system",
-		p->fd);
-	err_why(err, "nobody could open a file there as long as the program is stopped");
-	return err_hint(err, "mark single files, or remove that mark before the dump");
-}
-
 static int collect_mark(struct dump *d, const struct fd_probe *p, struct text line,
 			FanotifyMarkEntry *m, struct err *err)
 {
@@ -120,8 +109,6 @@ static int collect_mark(struct dump *d, const struct fd_probe *p, struct text li
 			p->fd, (int)(line.end - line.p), line.p);
 		return err_hint(err, "have the program remove that mark before the dump");
 	}
-	if (m->me && ((m->mask | m->ignored_mask) & PERMISSION))
-		return refuse_permission(p, err);
 	return 0;
 }
 
