@@ -8,10 +8,14 @@
  *	     there is none
  * plan      --cgroup-root is applied; what the mode of --manage-cgroups forbids
  *	     is refused
- * before    groups are made
+ * prepare   groups are made. A cgroup namespace has as its roots the groups in
+ *	     which who makes it is, so the coordinator enters these
  * fork      each task enters its own before it has children, who inherit that
  * after     properties are set
  * resume    threads that are elsewhere go there
+ *
+ * In a user namespace nobody may open the files of groups, so the doors to them
+ * are opened before.
  *
  * Nothing of this is done with --manage-cgroups=ignore.
  *
@@ -29,7 +33,15 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "core/kind.h"
+#include "core/ns.h"
+#include "core/outside.h"
 #include "task/cgroup.h"
+
+/* cgroup.procs, open for writing. */
+struct door {
+	const char *hierarchy, *path;
+	int fd;
+};
 
 /* The groups of a thread: one in each hierarchy. */
 struct set {
@@ -44,8 +56,9 @@ struct state {
 	/* restore */
 	const CgroupEntry *image;
 	struct cgroup_making making;
-	bool planned;
-	const CgSetEntry *in; /* the one we are in, NULL: where the coordinator is */
+	bool planned, moved;
+	const CgSetEntry *in; /* the one we are in, NULL: where the coordinator was */
+	vec(struct door) doors;
 };
 
 extern const struct task_kind cgroup_kind;
@@ -213,6 +226,53 @@ static int find_tops(struct dump *d, struct state *s, size_t ctl, path_list *top
 	return 0;
 }
 
+/* @text: what /proc/PID/cgroup of the root task is when it is read in the namespace. */
+static int note_prefix(struct dump *d, const struct state *s, CgMemberEntry *m, size_t ctl,
+		       const char *text, struct err *err)
+{
+	const char *whole = s->sets.items[0].entry->ctls[ctl]->path;
+	const char *inside = cgroup_path_of(d->arena, text, m->name);
+	size_t rest = inside && *inside ? strlen(inside) + 1 : 0;
+
+	if (!inside || rest > strlen(whole) || strncmp(inside, "..", 2) == 0)
+		return err_set(err, EPROTO, "cannot find the root of the cgroup namespace in %s",
+			       whole);
+	m->cgns_prefix = (uint32_t)(strlen(whole) - rest);
+	/* others of the tree may be outside of it */
+	if (m->cgns_prefix > strlen(m->path))
+		m->cgns_prefix = 1;
+	m->has_cgns_prefix = m->cgns_prefix > 1;
+	return 0;
+}
+
+/*
+ * The roots of the cgroup namespace: what a path has in front when it is seen
+ * from here, and not from inside.
+ */
+static int note_prefixes(struct dump *d, struct state *s, struct err *err)
+{
+	const struct ns *ns = d->ns->root[NS_CGROUP];
+	struct ns_visit visit;
+	char path[32], *text;
+	struct set *set;
+	int ret;
+
+	if (!ns || ns->external)
+		return 0;
+	snprintf(path, sizeof(path), "%d/cgroup", d->tree->root->host_alive);
+	if (ns_enter_dump(d, ns, &visit, err) < 0)
+		return -err->code;
+	ret = proc_slurp(d->proc, path, d->arena, &text, NULL, err);
+	if (ns_leave(&visit, err) < 0 || ret < 0)
+		return -err->code;
+
+	vec_for_each(set, &s->sets)
+		for (size_t i = 0; i < set->entry->n_ctls; i++)
+			if (note_prefix(d, s, set->entry->ctls[i], i, text, err) < 0)
+				return -err->code;
+	return 0;
+}
+
 static int dump_controllers(struct dump *d, struct state *s, CgroupEntry *image, struct err *err)
 {
 	const CgSetEntry *first = s->sets.items[0].entry;
@@ -256,7 +316,8 @@ static int write_image(struct dump *d, struct state *s, struct err *err)
 	CgroupEntry *image = record_new(d, cgroup_entry);
 	struct set *set;
 
-	if (check_sets(s, err) < 0 || dump_controllers(d, s, image, err) < 0)
+	if (check_sets(s, err) < 0 || note_prefixes(d, s, err) < 0 ||
+	    dump_controllers(d, s, image, err) < 0)
 		return -err->code;
 	image->sets = arena_array(d->arena, CgSetEntry *, s->sets.n);
 	vec_for_each(set, &s->sets)
@@ -274,7 +335,7 @@ static int write_end_cgroup(struct dump *d, struct err *err)
 		return 0;
 	if (proc_slurp(d->proc, "self/cgroup", d->arena, &ours, NULL, err) < 0)
 		return -err->code;
-	if (s->sets.n == 1 && strcmp(s->sets.items[0].text, ours) == 0)
+	if (s->sets.n == 1 && strcmp(s->sets.items[0].text, ours) == 0 && !d->ns->root[NS_CGROUP])
 		return 0;
 	s->roots.arena = d->arena;
 	s->roots.yard = d->opts->common.cgroup_yard;
@@ -289,7 +350,8 @@ static int check_image(const CgroupEntry *e, struct err *err)
 {
 	for (size_t i = 0; i < e->n_sets; i++)
 		for (size_t k = 0; k < e->sets[i]->n_ctls; k++)
-			if (e->sets[i]->ctls[k]->path[0] != '/') {
+			if (e->sets[i]->ctls[k]->path[0] != '/' ||
+			    e->sets[i]->ctls[k]->cgns_prefix > strlen(e->sets[i]->ctls[k]->path)) {
 				err_set(err, EBADMSG,
 					"cannot use control group \"%s\" in cgroup.img",
 					e->sets[i]->ctls[k]->path);
@@ -347,6 +409,14 @@ static void move_members(struct restore *r, const CgroupEntry *image, const CgCo
 			if (strcmp(m->name, name) != 0 || !cgroup_is_below(m->path + 1, old))
 				continue;
 			rest += strspn(rest, "/");
+			/* the root of a namespace is inside of what is moved, or becomes it */
+			if (m->has_cgns_prefix) {
+				size_t below = m->cgns_prefix > strlen(old) + 1
+						       ? m->cgns_prefix - strlen(old) - 1
+						       : 0;
+
+				m->cgns_prefix = (uint32_t)(strlen(wanted) + 1 + below);
+			}
 			m->path =
 				arena_printf(r->arena, "/%s", cgroup_join(r->arena, wanted, rest));
 		}
@@ -386,13 +456,6 @@ static int plan_cgroup(struct restore *r, struct task *t, struct err *err)
 	return 0;
 }
 
-static int before_cgroup(struct restore *r, struct err *err)
-{
-	struct state *s = kind_state(r->kinds, &cgroup_kind);
-
-	return s->image ? cgroup_make_before(&s->making, err) : 0;
-}
-
 /* Where a thread of ours is in one hierarchy. */
 static const char *path_in(struct arena *a, const struct state *s, const CgSetEntry *in,
 			   const char *name)
@@ -403,24 +466,48 @@ static const char *path_in(struct arena *a, const struct state *s, const CgSetEn
 	return cgroup_path_of(a, s->making.own, name);
 }
 
-static int enter_group(struct state *s, const CgMemberEntry *m, const char *file, pid_t tid,
-		       struct err *err)
+static int open_door(struct state *s, const char *hierarchy, const char *path, const char *file,
+		     struct err *err)
 {
-	char number[16];
-	int root, ret;
+	int root, fd;
 
-	if (cgroup_root_open(&s->roots, m->name, &root, err) < 0)
+	if (cgroup_root_open(&s->roots, hierarchy, &root, err) < 0)
 		return -err->code;
-	snprintf(number, sizeof(number), "%d", tid);
 
-	scoped_fd group = cgroup_open(root, m->path + 1, err);
+	scoped_fd group = cgroup_open(root, path, err);
 	if (group < 0)
 		return err_hint(err, "make it, or %s", too_far);
-	ret = cgroup_write(group, file, number);
-	if (ret == 0)
-		return 0;
-	err_set(err, -ret, "cannot enter control group %s:%s", m->name, m->path);
+	fd = openat(group, file, O_WRONLY | O_CLOEXEC);
+	if (fd >= 0)
+		return fd;
+	err_sys(err, "cannot enter control group %s:/%s", hierarchy, path);
 	return err_hint(err, "%s", too_far);
+}
+
+static int enter_door(int door, const char *hierarchy, const char *path, pid_t tid, struct err *err)
+{
+	char number[16];
+	int n = snprintf(number, sizeof(number), "%d", tid);
+
+	if (write(door, number, (size_t)n) == n)
+		return 0;
+	err_sys(err, "cannot enter control group %s:/%s", hierarchy, path);
+	return err_hint(err, "%s", too_far);
+}
+
+/* We ourselves (@tid 0: all threads of us), by the door that was opened for it, or a thread. */
+static int enter_group(struct state *s, const char *hierarchy, const char *path, const char *file,
+		       pid_t tid, struct err *err)
+{
+	const struct door *d;
+
+	if (!tid)
+		vec_for_each(d, &s->doors)
+			if (strcmp(d->hierarchy, hierarchy) == 0 && strcmp(d->path, path) == 0)
+				return enter_door(d->fd, hierarchy, path, 0, err);
+
+	scoped_fd door = open_door(s, hierarchy, path, file, err);
+	return door < 0 ? door : enter_door(door, hierarchy, path, tid, err);
 }
 
 /* A thread (0: ourselves, all threads of us) that is in @from comes to @to. */
@@ -436,7 +523,7 @@ static int enter_set(struct restore *r, struct state *s, const CgSetEntry *from,
 
 		if ((now && strcmp(now, m->path + 1) == 0) || (!now && !m->path[1]))
 			continue;
-		if (enter_group(s, m, file, tid, err) < 0)
+		if (enter_group(s, m->name, m->path + 1, file, tid, err) < 0)
 			return -err->code;
 	}
 	return 0;
@@ -456,11 +543,110 @@ static int fork_cgroup(struct restore *r, struct task *t, struct err *err)
 	return 0;
 }
 
-static int after_cgroup(struct restore *r, struct err *err)
+/* ---- the coordinator ---- */
+
+static int need_door(struct restore *r, struct state *s, const char *hierarchy, const char *path,
+		     struct err *err)
+{
+	struct door *d;
+	int fd;
+
+	vec_for_each(d, &s->doors)
+		if (strcmp(d->hierarchy, hierarchy) == 0 && strcmp(d->path, path) == 0)
+			return 0;
+	fd = open_door(s, hierarchy, path, "cgroup.procs", err);
+	if (fd < 0)
+		return fd;
+	*vec_add(r->arena, &s->doors) = (struct door){ hierarchy, path, fd };
+	return 0;
+}
+
+/* For all who will be in a user namespace then, and for our way back. */
+static int open_doors(struct restore *r, struct state *s, struct err *err)
+{
+	for (size_t i = 0; i < s->image->n_sets; i++)
+		for (size_t k = 0; k < s->image->sets[i]->n_ctls; k++) {
+			const CgMemberEntry *m = s->image->sets[i]->ctls[k];
+			const char *own = cgroup_path_of(r->arena, s->making.own, m->name);
+
+			if (!own && !m->path[1])
+				continue;
+			if (own && need_door(r, s, m->name, own, err) < 0)
+				return -err->code;
+			if (need_door(r, s, m->name, m->path + 1, err) < 0)
+				return -err->code;
+		}
+	return 0;
+}
+
+/* Into the groups that are to be the roots of the cgroup namespace. */
+static int enter_roots(struct restore *r, struct state *s, struct err *err)
+{
+	CgSetEntry *roots = record_new(r, cg_set_entry);
+	const CgSetEntry *set;
+
+	if (!r->tree->root->core->tc->has_cg_set)
+		return 0;
+	set = set_by_id(s, r->tree->root->core->tc->cg_set);
+	roots->ctls = arena_array(r->arena, CgMemberEntry *, set->n_ctls);
+	for (; roots->n_ctls < set->n_ctls; roots->n_ctls++) {
+		const CgMemberEntry *m = set->ctls[roots->n_ctls];
+		CgMemberEntry *root = record_new(r, cg_member_entry);
+
+		root->name = m->name;
+		root->path = m->cgns_prefix
+				     ? arena_printf(r->arena, "%.*s", (int)m->cgns_prefix, m->path)
+				     : arena_strdup(r->arena, "/");
+		roots->ctls[roots->n_ctls] = root;
+	}
+	s->moved = true;
+	if (enter_set(r, s, NULL, roots, 0, err) < 0)
+		return -err->code;
+	s->in = roots; /* so are those who are born of us */
+	return 0;
+}
+
+static int prepare_cgroup(struct restore *r, struct err *err)
+{
+	struct state *s = kind_state(r->kinds, &cgroup_kind);
+	const struct ns *ns = r->ns->root[NS_CGROUP];
+
+	if (!s->image)
+		return 0;
+	if (cgroup_make_before(&s->making, err) < 0)
+		return -err->code;
+	if ((r->ns->root[NS_USER] || ns) && open_doors(r, s, err) < 0)
+		return -err->code;
+	return ns && !ns->external ? enter_roots(r, s, err) : 0;
+}
+
+static int after_outside(struct restore *r, void *args, int *fd, struct err *err)
 {
 	struct state *s = kind_state(r->kinds, &cgroup_kind);
 
-	return s->image ? cgroup_make_after(&s->making, err) : 0;
+	return cgroup_make_after(&s->making, err);
+}
+
+static int after_cgroup(struct restore *r, struct err *err)
+{
+	const struct state *s = kind_state(r->kinds, &cgroup_kind);
+	char none = 0;
+
+	return s->image ? outside_run(r, after_outside, &none, sizeof(none), NULL, err) : 0;
+}
+
+/* A thread that is elsewhere than its task. */
+struct move {
+	uint32_t from, to;
+	pid_t tid;
+};
+
+static int move_outside(struct restore *r, void *args, int *fd, struct err *err)
+{
+	struct state *s = kind_state(r->kinds, &cgroup_kind);
+	const struct move *m = args;
+
+	return enter_set(r, s, set_by_id(s, m->from), set_by_id(s, m->to), m->tid, err);
 }
 
 static int resume_cgroup(struct restore *r, struct task *t, struct err *err)
@@ -472,21 +658,61 @@ static int resume_cgroup(struct restore *r, struct task *t, struct err *err)
 	for (size_t i = 0; i < t->nr_threads; i++) {
 		const struct thread *th = &t->threads[i];
 		const ThreadCoreEntry *e = th->core->thread_core;
+		struct move m = { t->core->tc->cg_set, e->cg_set, th->host_tid };
 
-		if (e->has_cg_set && e->cg_set != t->core->tc->cg_set &&
-		    enter_set(r, s, set_by_id(s, t->core->tc->cg_set), set_by_id(s, e->cg_set),
-			      th->host_tid, err) < 0)
+		if (e->has_cg_set && m.from != m.to &&
+		    outside_run(r, move_outside, &m, sizeof(m), NULL, err) < 0)
 			return err_in(err, "thread %d", th->tid);
 	}
 	return 0;
 }
 
-static void restore_end_cgroup(struct restore *r, bool ok)
+static int end_outside(struct restore *r, void *args, int *fd, struct err *err)
 {
 	struct state *s = kind_state(r->kinds, &cgroup_kind);
 
-	if (s->planned)
-		cgroup_make_end(&s->making, ok);
+	if (*(bool *)args)
+		cgroup_make_end(&s->making);
+	else
+		cgroup_make_remove(&s->making);
+	return 0;
+}
+
+/* Our way back; the one outside was born of us when we were away. */
+static int go_back(struct restore *r, struct state *s, struct err *err)
+{
+	const CgSetEntry *away = s->in;
+
+	for (size_t i = 0; i < away->n_ctls; i++) {
+		const char *name = away->ctls[i]->name;
+		const char *own = cgroup_path_of(r->arena, s->making.own, name);
+
+		if (own && strcmp(own, away->ctls[i]->path + 1) != 0 &&
+		    enter_group(s, name, own, "cgroup.procs", 0, err) < 0)
+			return -err->code;
+	}
+	return 0;
+}
+
+static int go_back_outside(struct restore *r, void *args, int *fd, struct err *err)
+{
+	return go_back(r, kind_state(r->kinds, &cgroup_kind), err);
+}
+
+static void restore_end_cgroup(struct restore *r, bool ok)
+{
+	struct state *s = kind_state(r->kinds, &cgroup_kind);
+	struct err err = { 0 };
+	struct door *d;
+
+	if (s->moved && s->in &&
+	    (go_back(r, s, &err) < 0 ||
+	     outside_run(r, go_back_outside, &ok, sizeof(ok), NULL, &err) < 0))
+		log_warn("%s: %s", err.what, err.why);
+	if (s->planned && outside_run(r, end_outside, &ok, sizeof(ok), NULL, &err) < 0)
+		log_warn("%s: %s", err.what, err.why);
+	vec_for_each(d, &s->doors)
+		close(d->fd);
 	cgroup_roots_fini(&s->roots);
 }
 
@@ -497,7 +723,7 @@ const struct task_kind cgroup_kind = {
 	.write_end = write_end_cgroup,
 	.read_begin = read_begin_cgroup,
 	.plan = plan_cgroup,
-	.before = before_cgroup,
+	.prepare = prepare_cgroup,
 	.fork = fork_cgroup,
 	.after = after_cgroup,
 	.resume = resume_cgroup,

@@ -87,11 +87,18 @@ struct cgroup_made {
 	bool created;
 };
 
+/* A group that is not there at plan, and so is made by us. */
+struct cgroup_missing {
+	struct cgroup_making *m;
+	const char *hierarchy, *path;
+};
+
 struct cgroup_making {
 	struct restore *r;
 	struct cgroup_roots *roots;
 	const char *own; /* /proc/self/cgroup */
 	vec(struct cgroup_made) groups;
+	vec(const struct cgroup_missing *) missing;
 };
 
 /* The name of the hierarchy of a record: its controllers, joined by commas. */
@@ -103,7 +110,9 @@ int cgroup_make_plan(struct cgroup_making *m, const CgroupEntry *image, struct e
 int cgroup_make_before(struct cgroup_making *m, struct err *err);
 /* The other properties, owners and modes. */
 int cgroup_make_after(struct cgroup_making *m, struct err *err);
-/* In any case: freeze what was frozen, or (not @ok) remove what was created. */
-void cgroup_make_end(struct cgroup_making *m, bool ok);
+/* The tasks run: freeze what was frozen. */
+void cgroup_make_end(struct cgroup_making *m);
+/* They do not: remove what was not there before. */
+void cgroup_make_remove(struct cgroup_making *m);
 
 #endif

@@ -23,6 +23,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "core/opts.h"
+#include "core/undo.h"
 #include "task/cgroup.h"
 
 static enum cgroup_mode mode_of(const struct cgroup_making *m)
@@ -156,6 +157,61 @@ static int check_group(struct cgroup_making *m, const struct cgroup_made *g, str
 	return 0;
 }
 
+/* ---- what goes again if the restore fails ---- */
+
+/* Tasks that have just been killed are in their group until they are gone. */
+static void remove_group(const void *what, pid_t maker)
+{
+	const struct timespec a_little = { .tv_nsec = 2000000 };
+	const struct cgroup_missing *g = what;
+	struct err err = { 0 };
+	int root;
+
+	if (cgroup_root_open(g->m->roots, g->hierarchy, &root, &err) < 0)
+		return;
+	for (int i = 0; i < 500; i++) {
+		if (unlinkat(root, g->path, AT_REMOVEDIR) == 0 || errno != EBUSY)
+			return;
+		nanosleep(&a_little, NULL);
+	}
+	log_warn("cannot remove control group %s:/%s", g->hierarchy, g->path);
+}
+
+void cgroup_make_remove(struct cgroup_making *m)
+{
+	for (size_t i = m->missing.n; i > 0; i--)
+		remove_group(m->missing.items[i - 1], 0);
+}
+
+static void note_missing(struct cgroup_making *m, int root, const char *hierarchy, const char *path)
+{
+	struct cgroup_missing *g;
+
+	if (!*path || is_there(root, path))
+		return;
+	g = arena_new(m->r->arena, struct cgroup_missing);
+	*g = (struct cgroup_missing){ m, hierarchy, path };
+	*vec_add(m->r->arena, &m->missing) = g;
+	undo_add(m->r, remove_group, g);
+}
+
+/* It and its ancestors, these first. */
+static int plan_removal(struct cgroup_making *m, const struct cgroup_made *g, struct err *err)
+{
+	struct arena *a = m->r->arena;
+	int root;
+
+	if (!*g->path || mode_of(m) == CGROUPS_NONE || mode_of(m) == CGROUPS_PROPS)
+		return 0;
+	if (cgroup_root_open(m->roots, g->hierarchy, &root, err) < 0)
+		return -err->code;
+	for (const char *p = strchr(g->path, '/'); p; p = strchr(p + 1, '/'))
+		note_missing(m, root, g->hierarchy,
+			     arena_printf(a, "%.*s", (int)(p - g->path), g->path));
+	note_missing(m, root, g->hierarchy, g->path);
+	return 0;
+}
+
 int cgroup_make_plan(struct cgroup_making *m, const CgroupEntry *image, struct err *err)
 {
 	struct cgroup_made *g;
@@ -164,7 +220,7 @@ int cgroup_make_plan(struct cgroup_making *m, const CgroupEntry *image, struct e
 		if (list_controller(m, image->controllers[i], err) < 0)
 			return -err->code;
 	vec_for_each(g, &m->groups)
-		if (check_group(m, g, err) < 0)
+		if (check_group(m, g, err) < 0 || plan_removal(m, g, err) < 0)
 			return -err->code;
 	return 0;
 }
@@ -416,30 +472,11 @@ int cgroup_make_after(struct cgroup_making *m, struct err *err)
 	return 0;
 }
 
-/* Tasks that have just been killed are in their group until they are gone. */
-static void remove_group(int root, const char *path)
-{
-	const struct timespec a_little = { .tv_nsec = 2000000 };
-
-	for (int i = 0; i < 100; i++) {
-		if (unlinkat(root, path, AT_REMOVEDIR) == 0 || errno != EBUSY)
-			return;
-		nanosleep(&a_little, NULL);
-	}
-	log_warn("cannot remove control group /%s", path);
-}
-
-void cgroup_make_end(struct cgroup_making *m, bool ok)
+void cgroup_make_end(struct cgroup_making *m)
 {
 	struct err err = { 0 };
-	int root;
 
-	for (size_t i = m->groups.n; i > 0; i--) {
-		const struct cgroup_made *g = &m->groups.items[i - 1];
-
-		if (ok && set_group(m, g, LAST, &err) < 0)
+	for (size_t i = m->groups.n; i > 0; i--)
+		if (set_group(m, &m->groups.items[i - 1], LAST, &err) < 0)
 			log_warn("%s: %s", err.what, err.why);
-		if (!ok && g->created && cgroup_root_open(m->roots, g->hierarchy, &root, &err) == 0)
-			remove_group(root, g->path);
-	}
 }

@@ -21,6 +21,7 @@
 
 #include "base/cleanup.h"
 #include "core/kind.h"
+#include "core/ns.h"
 #include "core/region.h"
 
 enum {
@@ -159,12 +160,17 @@ struct own_caps {
 	uint64_t permitted, bounding;
 };
 
-static int get_own_caps(struct own_caps *ret, struct err *err)
+static int get_own_caps(const struct restore *r, struct own_caps *ret, struct err *err)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[CAP_WORDS];
 	int has;
 
+	/* who makes a user namespace has all of them in it */
+	if (r->ns->root[NS_USER]) {
+		ret->permitted = ret->bounding = ~0ull;
+		return 0;
+	}
 	if (syscall(SYS_capget, &head, data) < 0)
 		return err_sys(err, "cannot ask for our own capabilities");
 
@@ -253,7 +259,7 @@ static int plan_creds(struct restore *r, struct task *t, struct err *err)
 	/* in a user namespace of its own we shall have them all */
 	if (t->state == TASK_DEAD || r->ns->root[NS_USER])
 		return 0;
-	if (get_own_caps(&own, err) < 0)
+	if (get_own_caps(r, &own, err) < 0)
 		return -err->code;
 
 	for (size_t i = 0; i < t->nr_threads; i++) {

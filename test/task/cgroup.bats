@@ -284,7 +284,7 @@ has_properties()
 	same
 }
 
-@test "a restore that fails removes the groups it has made" {
+@test "a restore that fails, or is killed, removes the groups it has made" {
 	need_v1 pids
 	start task/sleeper
 	group pids/a/b
@@ -294,7 +294,10 @@ has_properties()
 	CRIU_LITE_INJECT=fail:after:cgroup run restore
 	echo "$output"
 	[ "$status" -ne 0 ]
-	[ ! -d "$fs/pids/$ours/a" ]
+	[ ! -d "$fs/pids/$ours" ]
+	CRIU_LITE_INJECT=kill:after:cgroup run restore
+	[ "$status" -ne 0 ]
+	wait_for 5 test ! -d "$fs/pids/$ours"
 	restore
 	same
 }
@@ -385,6 +388,46 @@ has_properties()
 	[ "$(cat "$v2/$ours/t/b/cgroup.threads")" = "${tids[2]}" ]
 	[ "$(cat "$v2/$ours/cgroup.subtree_control")" = "$subtree" ]
 	[ "$(cat "$v2/$ours/cgroup.max.descendants")" = 17 ]
+	same
+}
+
+# in a group, in namespaces that begin there
+start_inside()	# start_inside GROUP LETTERS
+{
+	echo "$BASHPID" >"$fs/pids/$ours/$1/cgroup.procs"
+	inside=$2
+	start task/sleeper || return
+	echo "$BASHPID" >"$fs/pids/cgroup.procs"
+}
+
+seen_inside()	# seen_inside PATH
+{
+	local seen
+
+	seen=$(nsenter --cgroup --target "$pid" cat "/proc/$pid/cgroup" | sed -n 's/^[0-9]*:pids://p')
+	[ "$seen" = "$1" ] || { echo "seen inside: $seen, not $1"; return 1; }
+}
+
+@test "a cgroup namespace: its root, and who is below it" {
+	need_v1 pids
+	[ -e /proc/self/ns/cgroup ] || skip "this kernel has no cgroup namespaces"
+	group pids/a/root/leaf
+	start_inside a/root pc
+	seen_inside /
+	enter pids/a/root/leaf "$pid"
+	seen_inside /leaf
+	dump --cgroup-root "pids:/$ours/a"
+	begin_anew
+	restore
+	is_in "$pid" pids "/$ours/a/root/leaf"
+	is_in "$(pgrep -P "$pid")" pids "/$ours/a/root"
+	seen_inside /leaf
+	is_in "$$" pids /
+	dump --cgroup-root "pids:/$ours/a"
+	begin_anew
+	restore --cgroup-root "pids:/$ours/b/new"
+	is_in "$pid" pids "/$ours/b/new/root/leaf"
+	seen_inside /leaf
 	same
 }
 
