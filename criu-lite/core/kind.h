@@ -100,6 +100,8 @@ struct task_kind {
 		struct restore *r,
 		struct err *
 			err); /* once, in the coordinator; the root waits, see restore_shared_new() */
+	int (*newborn)(struct restore *r, struct task *t,
+		       struct err *err); /* before anything, and before its children are born */
 	int (*fork)(struct restore *r, struct task *t,
 		    struct err *err); /* in its session; before children are born into it */
 	int (*born)(struct restore *r, struct task *t,

@@ -50,15 +50,18 @@ static int put_entry(struct pagemap_out *o, struct err *err)
 	e.nr_pages = (o->end - o->start) / PAGE_BYTES;
 	e.has_flags = true;
 	e.flags = PE_PRESENT;
+	e.has_inherited = e.inherited = o->inherited;
 	return image_put(o->pagemap, &e.base, err);
 }
 
-int pagemap_out_add(struct pagemap_out *o, uint64_t start, uint64_t len, struct err *err)
+int pagemap_out_add(struct pagemap_out *o, uint64_t start, uint64_t len, bool inherited,
+		    struct err *err)
 {
-	if (start != o->end || o->start == o->end) {
+	if (start != o->end || o->start == o->end || inherited != o->inherited) {
 		if (put_entry(o, err) < 0)
 			return -err->code;
 		o->start = start;
+		o->inherited = inherited;
 	}
 	o->end = start + len;
 	o->nr_pages += len / PAGE_BYTES;
@@ -125,6 +128,7 @@ static int add_entry(struct restore *r, const struct pagemap_in *in, const Pagem
 		.off = *off,
 		.pages_id = in_parent ? IN_PARENT : pages_id,
 		.depth = in->depth,
+		.inherited = e->has_inherited && e->inherited,
 	};
 
 	if (check_entry(in, e, &run, last, err) < 0)
@@ -209,6 +213,7 @@ static int resolve_run(struct restore *r, const struct pagemap_run *want,
 		*run = *p;
 		run->off += addr - p->addr;
 		run->addr = addr;
+		run->inherited = want->inherited;
 		run->len = (end < p->addr + p->len ? end : p->addr + p->len) - addr;
 		addr += run->len;
 		if (addr == p->addr + p->len)

@@ -73,6 +73,13 @@ static int begin(struct restore *r, struct err *err)
 	return run_kinds(r, "fork", offsetof(struct task_kind, fork), err);
 }
 
+static int begin_life(struct restore *r, struct err *err)
+{
+	if (r->self->birth->is_helper || r->self->state == TASK_DEAD)
+		return 0;
+	return run_kinds(r, "newborn", offsetof(struct task_kind, newborn), err);
+}
+
 static int do_act(struct restore *r, const struct birth_act *act, struct err *err)
 {
 	switch (act->type) {
@@ -322,7 +329,7 @@ void worker_main(struct restore *r, struct task *t)
 	sigprocmask(SIG_SETMASK, &all, NULL);
 
 	if ((t->birth->father && ns_join(r, t, t->birth->father->task, &err) < 0) ||
-	    do_acts(r, &err) < 0)
+	    begin_life(r, &err) < 0 || do_acts(r, &err) < 0)
 		worker_fail(r, &err);
 	barrier_arrive(&r->shared->page);
 	if (t->birth->is_helper)

@@ -114,12 +114,12 @@ static void pack_run(struct packer *p, const struct task *t, const struct mem_ta
 }
 
 static int packer_init(struct packer *p, struct region *g, const MmEntry *mm,
-		       const pagemap_runs *pages, struct err *err)
+		       const struct mem_task *m, struct err *err)
 {
-	size_t most = pages->n + mm->n_vmas;
+	size_t most = m->pages.n + m->present.n + mm->n_vmas;
 	const struct pagemap_run *run;
 
-	vec_for_each(run, pages)
+	vec_for_each(run, &m->pages)
 		most += run->len / IO_BYTES + 1;
 	p->ios = region_alloc(g, most * sizeof(*p->ios), err);
 	p->iovs = p->ios ? region_alloc(g, most * sizeof(*p->iovs), err) : NULL;
@@ -145,9 +145,14 @@ int fill_map(struct restore *r, struct task *t, const struct mem_task *m, struct
 	size_t vma = 0;
 	int fd = -1;
 
-	if (packer_init(&p, r->region, t->mm, &m->pages, err) < 0)
+	if (packer_init(&p, r->region, t->mm, m, err) < 0)
 		return -err->code;
 	vec_for_each(run, &m->pages) {
+		struct vma_range whole = { run->addr, run->addr + run->len };
+		const vma_ranges all = { .items = &whole, .n = 1 };
+		vma_ranges missing = ranges_without(r->arena, &all, &m->present);
+		const struct vma_range *x;
+
 		/* left open: the restorer closes it */
 		if (!opened || opened->pages_id != run->pages_id || opened->depth != run->depth) {
 			fd = pagemap_open_pages(r, run, err);
@@ -155,7 +160,14 @@ int fill_map(struct restore *r, struct task *t, const struct mem_task *m, struct
 				return fd;
 			opened = run;
 		}
-		pack_run(&p, t, m, &vma, run, fd);
+		vec_for_each(x, &missing) {
+			struct pagemap_run part = *run;
+
+			part.addr = x->start;
+			part.len = x->end - x->start;
+			part.off += x->start - run->addr;
+			pack_run(&p, t, m, &vma, &part, fd);
+		}
 	}
 	out->ios = (uintptr_t)p.ios;
 	out->nr_ios = p.nr_ios;

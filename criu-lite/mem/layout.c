@@ -93,7 +93,7 @@ static size_t estimate_size(const struct task *t, const struct mem_task *m, size
 	vec_for_each(run, &m->pages)
 		bytes += run->len;
 	size += t->mm->n_vmas * (sizeof(struct restorer_vma) + 2 * sizeof(struct restorer_io));
-	size += (m->pages.n * 2 + bytes / PAGE_BYTES / 64) *
+	size += ((m->pages.n + m->present.n) * 2 + bytes / PAGE_BYTES / 64) *
 		(sizeof(struct restorer_io) + sizeof(struct restorer_iov));
 	return (size + GAP - 1) & ~(uint64_t)(GAP - 1);
 }

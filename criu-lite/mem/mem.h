@@ -37,24 +37,44 @@ enum {
 
 enum { VMA_MAP_DROPPABLE = 0x08 };
 
+struct vma_range {
+	uint64_t start, end;
+};
+typedef vec(struct vma_range) vma_ranges;
+
 /* What restore keeps with a task, by task->index. */
 struct mem_task {
 	struct file_need **files; /* of each vma, NULL: none */
 	struct file_need *exe;
 	pagemap_runs pages;
+	vma_ranges present; /* in the task: those that are there already, see cow.c */
 
 	uint64_t vdso, vdso_size; /* where that of this kernel goes, 0: nowhere */
 	bool vdso_moved; /* not where that in the image is, which stays as ordinary memory */
 	vec(struct restorer_patch) patches;
 };
 
+/* Memory that lies where the task will have it; flags are those of mmap(). */
+struct cow_area {
+	uint64_t start, end;
+	uint32_t flags;
+};
+typedef vec(struct cow_area) cow_areas;
+
 struct mem_state {
 	struct mem_task *tasks;
 	char *buffer;	   /* dump: of pages.c */
 	struct vdso *vdso; /* restore: that of this kernel */
+	cow_areas held;	   /* restore: what this very process has */
 };
 
 extern const struct task_kind mm_kind;
+
+/* ---- mm.c ---- */
+
+/* Restore: what belongs to @t; and to the process that we are. */
+struct mem_task *mem_of(struct restore *r, const struct task *t);
+cow_areas *mem_held(struct restore *r);
 
 /* ---- vma.c ---- */
 
@@ -62,10 +82,6 @@ extern const struct task_kind mm_kind;
 int vma_collect(struct dump *d, struct task *t, struct err *err);
 
 /* Dump: append lightweight guard ranges; these stand behind all areas. */
-struct vma_range {
-	uint64_t start, end;
-};
-typedef vec(struct vma_range) vma_ranges;
 void vma_add_guards(struct dump *d, struct task *t, const vma_ranges *guards);
 
 /* Pages of it may be in the image. */
@@ -83,6 +99,31 @@ int aio_drain(struct dump *d, struct task *t, struct err *err);
 /* Restore: every ring has its area; and how many requests the one in @e is for, 0: it has none. */
 int aio_check(const struct task *t, struct err *err);
 uint32_t aio_requests(const MmEntry *mm, const VmaEntry *e);
+
+/* ---- cow.c ---- */
+
+/* Dump: which pages a task has from its parent; the fds are -1 if it has none. */
+enum { COW_WINDOW = 512 };
+struct cow {
+	int own, parent;     /* /proc/PID/pagemap */
+	uint64_t start, end; /* of what is known: */
+	bool shared[COW_WINDOW];
+};
+void cow_begin(struct dump *d, const struct task *t, struct cow *c);
+void cow_end(struct cow *c);
+
+/* The end of the first piece of @start to @end, in @e, that is all inherited or all not. */
+uint64_t cow_piece(struct cow *c, const VmaEntry *e, uint64_t start, uint64_t end,
+		   bool *inherited_ret);
+
+/* Restore, in the task: it has what it shares with its father, and its children will have it. */
+int cow_newborn(struct restore *r, struct task *t, struct err *err);
+
+/* Restore, map: @e is mapped already. */
+bool cow_is_held(struct restore *r, const VmaEntry *e);
+
+/* What of @x is not in @y; both, as all of them, are sorted. */
+vma_ranges ranges_without(struct arena *a, const vma_ranges *x, const vma_ranges *y);
 
 /* ---- policy.c ---- */
 

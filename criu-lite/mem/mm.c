@@ -7,9 +7,6 @@
  * drain     private pages (scan.c, pages.c), and what only the task can ask for
  * map       a region for the restorer (layout.c), the areas, where their pages
  *           are (fill.c), and the limits, which are set by PR_SET_MM_MAP
- *
- * not kept  pages that a task and its child still share since fork are apart
- *           after restore
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -109,13 +106,18 @@ static int write_mm(struct dump *d, struct task *t, struct err *err)
 
 /* ---- restore ---- */
 
-static struct mem_task *mem_of(struct restore *r, const struct task *t)
+struct mem_task *mem_of(struct restore *r, const struct task *t)
 {
 	struct mem_state *s = kind_state(r->kinds, &mm_kind);
 
 	if (!s->tasks)
 		s->tasks = arena_array(r->arena, struct mem_task, r->tree->nr_tasks);
 	return &s->tasks[t->index];
+}
+
+cow_areas *mem_held(struct restore *r)
+{
+	return &((struct mem_state *)kind_state(r->kinds, &mm_kind))->held;
 }
 
 static int is_missing(const struct task *t, enum image_type type, struct err *err)
@@ -227,5 +229,6 @@ const struct task_kind mm_kind = {
 	.write = write_mm,
 	.read = read_mm,
 	.plan = plan_mm,
+	.newborn = cow_newborn,
 	.map = map_mm,
 };

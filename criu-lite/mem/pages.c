@@ -41,6 +41,7 @@ struct drain {
 	char *buffer;
 	size_t vma; /* where the scan is in t->mm->vmas */
 	vma_ranges guards;
+	struct cow cow;
 
 	/* what the victim writes with the next command */
 	struct parasite_write *w;
@@ -144,12 +145,27 @@ static int batch_add(struct drain *dr, uint64_t start, uint64_t len, uint64_t of
 	return 0;
 }
 
+static int note_pages(struct drain *dr, const VmaEntry *e, uint64_t start, uint64_t end,
+		      struct err *err)
+{
+	bool inherited;
+
+	while (start < end) {
+		uint64_t stop = cow_piece(&dr->cow, e, start, end, &inherited);
+
+		if (pagemap_out_add(&dr->out, start, stop - start, inherited, err) < 0)
+			return -err->code;
+		start = stop;
+	}
+	return 0;
+}
+
 static int save_pages(struct drain *dr, const VmaEntry *e, uint64_t start, uint64_t end,
 		      struct err *err)
 {
 	uint64_t off = dr->out.nr_pages * PAGE_BYTES;
 
-	if (pagemap_out_add(&dr->out, start, end - start, err) < 0)
+	if (note_pages(dr, e, start, end, err) < 0)
 		return -err->code;
 	if (dr->outside || !(e->prot & PROT_READ))
 		return copy_outside(dr, start, end - start, off, err);
@@ -308,7 +324,9 @@ int pages_drain(struct dump *d, struct task *t, struct err *err)
 	if (pagemap_out_open(d, IMAGE_PAGEMAP, (unsigned long)t->pid, &dr.out, err) < 0)
 		return -err->code;
 	dr.outside = has_file_limit(&dr) || is_charged_to_it(&dr);
+	cow_begin(d, t, &dr.cow);
 	ret = drain_pages(&dr, err);
+	cow_end(&dr.cow);
 	pagemap_out_abandon(&dr.out);
 	return ret;
 }

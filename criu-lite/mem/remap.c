@@ -275,6 +275,7 @@ int vma_map(struct restore *r, struct task *t, const struct mem_task *m, struct 
 			.prot = e->prot,
 			.flags = e->status & VMA_AIORING ? ring_flags(e) : e->flags,
 			.aio = aio_requests(mm, e),
+			.kept = cow_is_held(r, e),
 			.fd = m->files[i] ? m->files[i]->fd : -1,
 			.fill = is_filled(e, &m->pages, &at),
 			.shm = -1,

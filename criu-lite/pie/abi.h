@@ -208,8 +208,10 @@ struct restorer_vma {
 	uint64_t shm_len;    /* of the segment, whole pages */
 	uint32_t lock_flags; /* of mlock2() */
 	uint32_t aio;	     /* it becomes an AIO ring, for so many requests; 0: it does not */
-	uint64_t name;	     /* text for PR_SET_VMA_ANON_NAME; 0: none */
-	uint64_t policy;     /* struct restorer_policy, 0: none */
+	uint32_t kept;	     /* it is there, readable and writable */
+	uint32_t pad;
+	uint64_t name;	 /* text for PR_SET_VMA_ANON_NAME; 0: none */
+	uint64_t policy; /* struct restorer_policy, 0: none */
 };
 
 /* For mbind(). */

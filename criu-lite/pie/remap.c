@@ -56,7 +56,34 @@ static long reserve_vma(const struct restorer_vma *v)
 		    MAP_PRIVATE_ | MAP_ANONYMOUS_ | MAP_NORESERVE_ | MAP_FIXED_NOREPLACE_, -1, 0);
 }
 
-static void map_vma(struct restorer_args *args, const struct restorer_vma *v)
+/* The region lies in between, or not. */
+static void unmap_gap(struct restorer_args *args, uint64_t start, uint64_t end)
+{
+	uint64_t region_end = args->region + args->region_size;
+
+	if (args->region >= end || region_end <= start) {
+		unmap_range(args, start, end);
+		return;
+	}
+	unmap_range(args, start, args->region);
+	unmap_range(args, region_end, end);
+}
+
+static void unmap_others(struct restorer_args *args)
+{
+	const struct restorer_vma *vmas = (const struct restorer_vma *)args->mm.vmas;
+	uint64_t i, at = 0;
+
+	for (i = 0; i < args->mm.nr_vmas; i++) {
+		if (!vmas[i].kept)
+			continue;
+		unmap_gap(args, at, vmas[i].start);
+		at = vmas[i].start + vmas[i].len;
+	}
+	unmap_gap(args, at, args->mm.task_size);
+}
+
+static void map_new(struct restorer_args *args, const struct restorer_vma *v)
 {
 	uint32_t prot = v->fill ? v->prot | PROT_WRITE_ : v->prot;
 	uint32_t flags = (v->flags & ~(uint32_t)MAP_LOCKED_) | MAP_FIXED_NOREPLACE_;
@@ -67,6 +94,12 @@ static void map_vma(struct restorer_args *args, const struct restorer_vma *v)
 	restorer_check(args, ret, RST_MMAP, v->start);
 	if ((uint64_t)ret != v->start)
 		restorer_fail(args, RST_MMAP, -EINVAL_, v->start);
+}
+
+static void map_vma(struct restorer_args *args, const struct restorer_vma *v)
+{
+	if (!v->kept)
+		map_new(args, v);
 }
 
 /*
@@ -219,7 +252,9 @@ static void apply_patches(const struct restorer_mm *mm)
 
 static void protect_vma(struct restorer_args *args, const struct restorer_vma *v)
 {
-	if (v->fill && !(v->prot & PROT_WRITE_))
+	uint32_t now = v->kept ? PROT_READ_ | PROT_WRITE_ : v->prot | PROT_WRITE_;
+
+	if ((v->fill || v->kept) && v->prot != now)
 		restorer_check(args, sys3(__NR_mprotect, (long)v->start, (long)v->len, v->prot),
 			       RST_PROTECT, v->start);
 }
@@ -284,8 +319,7 @@ int restore_memory(struct restorer_args *args)
 	const struct restorer_vma *vmas = (const struct restorer_vma *)mm->vmas;
 	uint64_t i;
 
-	unmap_range(args, 0, args->region);
-	unmap_range(args, args->region + args->region_size, mm->task_size);
+	unmap_others(args);
 	if (mm->vdso)
 		restorer_check(args, restorer_map_vdso(mm->vdso), RST_VDSO, mm->vdso);
 	for (i = 0; i < mm->nr_vmas; i++)
