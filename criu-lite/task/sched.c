@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * sched - what the scheduler is told: policy, priority and niceness of each
- * thread, its time slice and utilization clamps; niceness of the autogroup
+ * thread, its time slice and utilization clamps, what SCHED_DEADLINE has
+ * promised it; niceness of the autogroup
  *
  * collect   by sched_getattr() from outside
  * map       the restorer sets policy, priority and niceness
  * resume    the rest, for which the fields are ours, is set from outside
  *
- * refused   SCHED_DEADLINE: images have no place for it
+ * not kept  where a thread with SCHED_DEADLINE was in its period: a new one begins
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,6 +23,12 @@
 #include "core/region.h"
 
 enum { NICE_MIN = -20, NICE_MAX = 19, PRIO_MAX_RT = 99, CLAMP_MAX = 1024 };
+enum { DEADLINE_FLAGS = SCHED_FLAG_RESET_ON_FORK | SCHED_FLAG_RECLAIM | SCHED_FLAG_DL_OVERRUN };
+
+static bool is_deadline(uint32_t policy)
+{
+	return (policy & ~(uint32_t)SCHED_RESET_ON_FORK) == SCHED_DEADLINE;
+}
 
 static bool has_priority(uint32_t policy)
 {
@@ -43,7 +50,8 @@ static void collect_slice(const struct sched_attr *attr, ThreadCoreEntry *e)
 {
 	struct sched_attr own;
 
-	if (has_priority(attr->sched_policy) || attr->sched_runtime == 0 || get_attr(0, &own) < 0)
+	if (has_priority(attr->sched_policy) || is_deadline(attr->sched_policy) ||
+	    attr->sched_runtime == 0 || get_attr(0, &own) < 0)
 		return;
 	e->has_slice = !has_priority(own.sched_policy) && attr->sched_runtime != own.sched_runtime;
 	e->slice = e->has_slice ? attr->sched_runtime : 0;
@@ -62,20 +70,26 @@ static void collect_clamps(const struct sched_attr *attr, ThreadCoreEntry *e)
 	e->clamp_max = max;
 }
 
-static int collect_thread(const struct thread *th, struct err *err)
+static DeadlineEntry *deadline_new(struct dump *d, const struct sched_attr *attr)
+{
+	DeadlineEntry *e = record_new(d, deadline_entry);
+
+	e->runtime = attr->sched_runtime;
+	e->deadline = attr->sched_deadline;
+	e->period = attr->sched_period;
+	e->flags = attr->sched_flags & DEADLINE_FLAGS;
+	return e;
+}
+
+static int collect_thread(struct dump *d, const struct thread *th, struct err *err)
 {
 	ThreadCoreEntry *e = th->core->thread_core;
 	struct sched_attr attr;
 
 	if (get_attr(th->host_tid, &attr) < 0)
 		return err_sys(err, "cannot ask for the scheduling of thread %d", th->host_tid);
-	if (attr.sched_policy == SCHED_DEADLINE) {
-		err_set(err, EOPNOTSUPP, "cannot dump thread %d, which has SCHED_DEADLINE",
-			th->host_tid);
-		return err_hint(
-			err,
-			"images have no place for deadlines; give it another policy, see chrt(1)");
-	}
+	if (is_deadline(attr.sched_policy))
+		e->deadline = deadline_new(d, &attr);
 
 	e->has_sched_policy = true;
 	e->sched_policy = attr.sched_policy;
@@ -113,7 +127,7 @@ static int collect_sched(struct dump *d, struct task *t, struct err *err)
 	if (t->state == TASK_DEAD)
 		return 0;
 	for (size_t i = 0; i < t->nr_threads; i++)
-		if (collect_thread(&t->threads[i], err) < 0)
+		if (collect_thread(d, &t->threads[i], err) < 0)
 			return -err->code;
 	collect_autogroup(d, t);
 	return 0;
@@ -123,7 +137,10 @@ static bool is_valid(const ThreadCoreEntry *e)
 {
 	uint32_t policy = e->sched_policy & ~(uint32_t)SCHED_RESET_ON_FORK;
 
-	if (e->sched_nice < NICE_MIN || e->sched_nice > NICE_MAX || policy == SCHED_DEADLINE)
+	if (e->sched_nice < NICE_MIN || e->sched_nice > NICE_MAX ||
+	    (policy == SCHED_DEADLINE) != (e->deadline != NULL))
+		return false;
+	if (e->deadline && e->deadline->flags & ~(uint64_t)DEADLINE_FLAGS)
 		return false;
 	if (e->clamp_min > e->clamp_max || e->clamp_max > CLAMP_MAX)
 		return false;
@@ -147,11 +164,31 @@ static int map_sched(struct restore *r, struct task *t, struct err *err)
 		const ThreadCoreEntry *e = t->threads[i].core->thread_core;
 		struct restorer_thread *out = &r->region->threads[i];
 
-		out->sched_policy = (int32_t)e->sched_policy;
+		/* a deadline comes last: it leaves less time for all the rest */
+		out->sched_policy = e->deadline ? SCHED_NORMAL : (int32_t)e->sched_policy;
 		out->sched_priority = has_priority(e->sched_policy) ? (int32_t)e->sched_prio : 0;
 		out->sched_nice = e->sched_nice;
 	}
 	return 0;
+}
+
+static int resume_deadline(const struct thread *th, struct err *err)
+{
+	const DeadlineEntry *e = th->core->thread_core->deadline;
+	struct sched_attr attr = {
+		.size = sizeof(attr),
+		.sched_policy = SCHED_DEADLINE,
+		.sched_flags = e->flags,
+		.sched_runtime = e->runtime,
+		.sched_deadline = e->deadline,
+		.sched_period = e->period,
+	};
+
+	if (syscall(SYS_sched_setattr, th->host_tid, &attr, 0) == 0)
+		return 0;
+	err_sys(err, "cannot give thread %d its SCHED_DEADLINE", th->tid);
+	return err_hint(err,
+			"others may have been promised that time, or it may not run on all CPUs");
 }
 
 /* Policy and niceness are set once more: they are not to be changed, but there is no way to say so. */
@@ -160,6 +197,8 @@ static int resume_thread(const struct thread *th, struct err *err)
 	const ThreadCoreEntry *e = th->core->thread_core;
 	struct sched_attr attr;
 
+	if (e->deadline)
+		return resume_deadline(th, err);
 	if (!e->has_slice && !e->has_clamp_max)
 		return 0;
 	if (get_attr(th->host_tid, &attr) < 0)

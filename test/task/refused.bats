@@ -71,12 +71,6 @@ dump_is_refused()	# dump_is_refused WORDS, of a task that lives on
 	same
 }
 
-@test "a deadline" {
-	launch chrt -d --sched-runtime 100000 --sched-deadline 1000000 --sched-period 1000000 0 sleep 100
-	wait_for 5 grep -q sleep "/proc/$pid/comm" || skip "SCHED_DEADLINE is not allowed here"
-	dump_is_refused "SCHED_DEADLINE"
-}
-
 @test "a timer for the CPU time of one of several threads" {
 	start cli/odd_task cpu_timer
 	dump_is_refused "counts the CPU time of a thread"
