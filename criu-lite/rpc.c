@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -130,10 +131,27 @@ static int prepare(struct call *c, enum command command, const char *name, struc
 	return 0;
 }
 
+static bool is_self_dump(const struct call *c)
+{
+	return c->o.command == COMMAND_DUMP && c->o.dump.pid == c->peer->cred.pid;
+}
+
+/* A program that waits for its own dump is stopped, and cannot answer. */
 static void listen_to(const struct call *c, struct script_listener *l)
 {
-	if (c->req->opts->has_notify_scripts && c->req->opts->notify_scripts)
+	if (!is_self_dump(c) && c->req->opts->has_notify_scripts && c->req->opts->notify_scripts)
 		*l = (struct script_listener){ .self = (void *)c, .tell = tell_client };
+}
+
+/* Our end of the connection is known by its inode to the client's end of it. */
+static int note_client(struct call *c, struct err *err)
+{
+	struct stat st;
+
+	if (fstat(c->peer->sock, &st) < 0)
+		return err_sys(err, "cannot look at the socket of the client");
+	c->o.common.client_ino = (uint32_t)st.st_ino;
+	return 0;
 }
 
 /* ---- requests ---- */
@@ -151,6 +169,8 @@ static int serve_dump(struct call *c, struct err *err)
 		return -err->code;
 	listen_to(c, &listener);
 	c->o.common.listener = listener.tell ? &listener : NULL;
+	if (is_self_dump(c) && note_client(c, err) < 0)
+		return -err->code;
 	ret = run_dump(&c->o, &refused, err);
 	vec_for_each(r, &refused.list)
 		if (r != refused.list.items)
@@ -347,6 +367,9 @@ static int serve(struct call *c, const struct handler *h, bool *stay_ret, bool *
 	int ret = h->serve(c, &failure);
 
 	c->resp.type = h->answer;
+	/* it has ended, and will be answered when it is restored */
+	if (ret == 0 && is_self_dump(c) && !c->o.dump.leave_running)
+		return 0;
 	if (ret < 0)
 		run_log_error(&c->o.common, &failure);
 	if (answer(c, ret < 0 ? &failure : NULL, err) < 0)

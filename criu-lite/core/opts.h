@@ -50,6 +50,7 @@ struct common_opts {
 	opt_strings action_scripts;		/* last given runs first */
 	int status_fd;				/* -1: none */
 	const struct script_listener *listener; /* RPC: who is told of actions, or NULL */
+	uint32_t client_ino; /* RPC: the socket of the client that dumps itself ends here; 0: none */
 	bool orphan_pts_master; /* RPC: the master of a terminal from outside goes to the listener */
 	/* seconds for freezing, and for a newborn task that does nothing; 0: no limit, default 10 */
 	unsigned int timeout;

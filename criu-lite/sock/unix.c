@@ -222,10 +222,25 @@ static bool is_listed(const struct dump *d, uint32_t ino)
 	return false;
 }
 
+/* The connection over which this dump was asked for. */
+static bool take_service(struct dump *d, struct unix_sk *sk)
+{
+	uint32_t ours = d->opts->common.client_ino;
+
+	if (!ours || sk->e->peer != ours)
+		return false;
+	sk->e->uflags = UNIX_SERVICE;
+	sk->e->state = UNIX_CLOSED;
+	sk->e->peer = 0;
+	return true;
+}
+
 static int take_outside(struct dump *d, struct unix_state *s, struct unix_sk *sk, struct err *err)
 {
 	UnixSkEntry *peer;
 
+	if (take_service(d, sk))
+		return 0;
 	if (unix_diag_outside(d, s, sk->e->peer, &peer, err) < 0)
 		return -err->code;
 	if (sk->e->type == SOCK_DGRAM && peer->name.len && external_unix(d, peer->ino)) {
@@ -309,11 +324,9 @@ static int read_unix(struct restore *r, struct file *f, struct err *err)
 		return err_set(err, EBADMSG,
 			       "cannot restore a unix socket of type %u, name of %zu bytes",
 			       e->type, e->name.len);
-	if (e->uflags & ~(uint32_t)UNIX_EXTERN) {
+	if (e->uflags & ~(uint32_t)(UNIX_EXTERN | UNIX_SERVICE)) {
 		err_set(err, EOPNOTSUPP, "cannot restore a unix socket with flags %#x", e->uflags);
-		return err_hint(
-			err,
-			"it was made by a plugin or by the caller of CRIU, restore it with CRIU");
+		return err_hint(err, "it was made by a plugin of CRIU, restore it with CRIU");
 	}
 	sk->e = f->image->usk;
 	sk->f = f;

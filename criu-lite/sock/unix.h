@@ -18,7 +18,10 @@
 
 /* As in unix_sk_entry. */
 enum { UNIX_ESTABLISHED = 1, UNIX_CLOSED = 7, UNIX_LISTEN = 10 };
-enum { UNIX_EXTERN = 1 };
+enum {
+	UNIX_EXTERN = 1,
+	UNIX_SERVICE = 2, /* it asked for the dump: the restored one is told that it is */
+};
 
 /* How it comes back. */
 enum unix_role {

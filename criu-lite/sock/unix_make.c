@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "core/external.h"
 #include "core/sockopt.h"
+#include "images/rpc.pb-c.h"
 #include "sock/unix.h"
 
 enum {
@@ -321,6 +322,24 @@ static int link_connection(struct restore *r, struct unix_sk *a, int a_fd, struc
 	return unix_finish(a, a_fd, err) < 0 || unix_finish(b, b_fd, err) < 0 ? -err->code : 0;
 }
 
+/* The answer that a program waits for which has asked for its own dump. */
+static int answer_service(int other, struct err *err)
+{
+	CriuResp resp = CRIU_RESP__INIT;
+	CriuDumpResp dump = CRIU_DUMP_RESP__INIT;
+	uint8_t buf[32];
+	size_t len;
+
+	dump.has_restored = dump.restored = true;
+	resp.type = CRIU_REQ_TYPE__DUMP;
+	resp.success = true;
+	resp.dump = &dump;
+	len = criu_resp__pack(&resp, buf);
+	if (send(other, buf, len, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)len)
+		return err_sys(err, "cannot tell the program that it has been restored");
+	return 0;
+}
+
 static int link_alone(struct restore *r, struct unix_sk *sk, int fd, struct err *err)
 {
 	scoped_fd other = take_fd(&sk->other);
@@ -329,6 +348,8 @@ static int link_alone(struct restore *r, struct unix_sk *sk, int fd, struct err 
 		return -err->code;
 	if (sk->e->peer_reset && send(fd, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT) != 1)
 		return err_sys(err, "cannot leave a byte unread");
+	if (sk->e->uflags & UNIX_SERVICE && answer_service(other, err) < 0)
+		return -err->code;
 	close(take_fd(&other));
 	return unix_finish(sk, fd, err);
 }

@@ -131,6 +131,10 @@ static int plan_stream(struct restore *r, const sk_list *listeners, struct unix_
 {
 	struct unix_sk *listener;
 
+	if (sk->e->uflags & UNIX_SERVICE) {
+		sk->role = UNIX_ALONE;
+		return 0;
+	}
 	if (sk->e->state != UNIX_ESTABLISHED)
 		return 0;
 	if (sk->peer && sk->peer->e->state == UNIX_LISTEN) {

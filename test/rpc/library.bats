@@ -121,6 +121,41 @@ restore: 77" ]]
 	is_gone "$pid"
 }
 
+# said LINE: the program has printed it
+said()
+{
+	wait_for 10 grep -qx "$1" "$place/log" || { cat "$place/log" "$images/library.log"; return 1; }
+}
+
+@test "a program dumps itself, ends, and is told when it has been restored" {
+	build criu-lite
+	launch "$work/library" self "$images"
+	wait_for 10 test -s "$images/stats-dump" || { cat "$place/log" "$images"/*.log; false; }
+	wait_for 5 is_gone "$pid"
+	[ "$(cat "$place/log")" = "" ]
+	cp -r "$images" "$work/copy"
+
+	criu_lite restore -d -D "$images" -o restore.log -v4
+	said "dump: 1"
+	# it goes on, and may ask again, as its own pid
+	said "once more: 0"
+	kill "$pid"
+	wait_for 5 is_gone "$pid"
+
+	: >"$place/log"
+	run library restore "$work/copy"
+	[[ "$output" == *"restore: $pid" ]]
+	said "dump: 1"
+}
+
+@test "a program dumps itself and goes on" {
+	build criu-lite
+	launch "$work/library" self "$images" running
+	said "dump: 0"
+	said "once more: 0"
+	kill -0 "$pid"
+}
+
 @test "failures have a number" {
 	build criu-lite
 	start task/sleeper

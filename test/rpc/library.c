@@ -162,6 +162,14 @@ int main(int argc, char **argv)
 		say("without a pid", criu_dump_iters(more));
 		criu_set_pid(atoi(argv[2]));
 		say("iterate", criu_dump_iters(more));
+	} else if (argc > 2 && strcmp(command, "self") == 0) {
+		use_directory(argv[2]);
+		criu_set_leave_running(argc > 3);
+		say("dump", criu_dump());
+		criu_set_pid(getpid());
+		criu_set_leave_running(true);
+		say("once more", criu_dump());
+		pause();
 	} else if (argc > 2 && strcmp(command, "restore") == 0) {
 		use_directory(argv[2]);
 		criu_set_notify_cb(hear);
