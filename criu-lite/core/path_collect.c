@@ -208,7 +208,7 @@ static int link_beside(struct dump *d, const struct fd_probe *p, RegFileEntry *l
 	char *dir = arena_strdup(d->arena, p->link);
 	int code = ENOENT;
 
-	while (code == ENOENT && path_cut_last(dir))
+	while ((code == ENOENT || code == ENOTDIR) && path_cut_last(dir))
 		code = link_in(d, p, dir[1] ? dir : "", link);
 	if (!code)
 		return 0;

@@ -9,7 +9,8 @@
  * killed (core/steady.h).
  *
  * A name that somebody has taken is left to him; the file then is called
- * NAME.cr.ID.ghost or NAME.cr_link, as with CRIU.
+ * NAME.cr.ID.ghost or NAME.cr_link, as with CRIU; beside its directory, if that is
+ * what has been replaced by something else.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -91,11 +92,24 @@ static int make_parents(struct maker *mk, const char *path, struct err *err)
 	return 0;
 }
 
+/* What has taken its name: something of that name, or a file in the place of one of its directories. */
+static const char *taken_name(struct maker *mk, const struct path_remap *m)
+{
+	char *name = arena_strdup(mk->r->arena, m->reg->name);
+	struct stat st;
+
+	while (lstat(name, &st) < 0 && path_cut_last(name))
+		;
+	return S_ISDIR(st.st_mode) ? m->reg->name : name;
+}
+
 static const char *other_name(struct maker *mk, const struct path_remap *m)
 {
+	const char *name = taken_name(mk, m);
+
 	if (m->type == REMAP_TYPE__GHOST)
-		return arena_printf(mk->r->arena, "%s.cr.%x.ghost", m->reg->name, m->id);
-	return arena_printf(mk->r->arena, "%s.cr_link", m->reg->name);
+		return arena_printf(mk->r->arena, "%s.cr.%x.ghost", name, m->id);
+	return arena_printf(mk->r->arena, "%s.cr_link", name);
 }
 
 /* Make the file under @path: from its image, or as one more link to @from. */
@@ -123,9 +137,10 @@ static int make_name(struct maker *mk, struct path_remap *m, const char *from, s
 	const char *path = m->reg->name;
 
 	if (make_parents(mk, path, err) < 0)
-		return -err->code;
-	m->fd = make_at(mk, m, from, path, err);
-	if (m->fd == -EEXIST) {
+		m->fd = -err->code;
+	else
+		m->fd = make_at(mk, m, from, path, err);
+	if (m->fd == -EEXIST || m->fd == -ENOTDIR) {
 		path = other_name(mk, m);
 		memset(err, 0, sizeof(*err));
 		m->fd = make_at(mk, m, from, path, err);
