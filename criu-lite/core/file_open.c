@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -210,6 +211,8 @@ static int set_signal_owner(int fd, const FownEntry *fown, unsigned int flags, s
 	}
 	if (setresuid(0, 0, 0) < 0)
 		return err_sys(err, "cannot become root again");
+	/* others of us may still look into us */
+	prctl(PR_SET_DUMPABLE, 1);
 	if ((flags & O_ASYNC) && fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_ASYNC) < 0)
 		return err_sys(err, "cannot ask for signals of a file");
 	return 0;

@@ -27,6 +27,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "core/proc.h"
+#include "core/privileged.h"
 #include "core/sockopt.h"
 
 #ifndef SO_BUF_LOCK
@@ -277,12 +278,12 @@ static int collect_buffers(int fd, SkOptsEntry *e, struct err *err)
 }
 
 /* The kernel doubles what it is given, so half of what it gave goes in; setting a size also locks it. */
-static int apply_buffers(int fd, const SkOptsEntry *e, struct err *err)
+static int apply_buffers(struct restore *r, int fd, const SkOptsEntry *e, struct err *err)
 {
 	int snd = (int)(e->so_sndbuf / 2), rcv = (int)(e->so_rcvbuf / 2);
 
-	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &snd, sizeof(snd)) < 0 ||
-	    setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &rcv, sizeof(rcv)) < 0)
+	if (privileged_setsockopt(r, fd, SOL_SOCKET, SO_SNDBUFFORCE, &snd, sizeof(snd)) < 0 ||
+	    privileged_setsockopt(r, fd, SOL_SOCKET, SO_RCVBUFFORCE, &rcv, sizeof(rcv)) < 0)
 		return err_sys(err, "cannot set the sizes of buffers of a socket");
 	if (e->has_so_buf_lock &&
 	    sockopt_set_int(fd, SOL_SOCKET, SO_BUF_LOCK, (int)e->so_buf_lock) < 0)
@@ -309,7 +310,7 @@ int sockopt_collect(struct dump *d, int fd, SkOptsEntry **opts_ret, struct err *
 	return 0;
 }
 
-int sockopt_begin(int fd, const SkOptsEntry *e, struct err *err)
+int sockopt_begin(struct restore *r, int fd, const SkOptsEntry *e, struct err *err)
 {
 	if (e->so_bound_dev && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, e->so_bound_dev,
 					  (socklen_t)strlen(e->so_bound_dev) + 1) < 0) {
@@ -318,16 +319,16 @@ int sockopt_begin(int fd, const SkOptsEntry *e, struct err *err)
 	}
 	if (apply_fields(fd, e, err) < 0 || apply_linger(fd, e, err) < 0)
 		return -err->code;
-	return sockopt_extra_apply(fd, e, false, err);
+	return sockopt_extra_apply(r, fd, e, false, err);
 }
 
-int sockopt_end(int fd, const SkOptsEntry *e, struct err *err)
+int sockopt_end(struct restore *r, int fd, const SkOptsEntry *e, struct err *err)
 {
-	if (apply_buffers(fd, e, err) < 0 || apply_filter(fd, e, err) < 0 ||
+	if (apply_buffers(r, fd, e, err) < 0 || apply_filter(fd, e, err) < 0 ||
 	    apply_timeout(fd, SO_SNDTIMEO, e->so_snd_tmo_sec, e->so_snd_tmo_usec, err) < 0 ||
 	    apply_timeout(fd, SO_RCVTIMEO, e->so_rcv_tmo_sec, e->so_rcv_tmo_usec, err) < 0)
 		return -err->code;
-	return sockopt_extra_apply(fd, e, true, err);
+	return sockopt_extra_apply(r, fd, e, true, err);
 }
 
 /* ---- where, who ---- */

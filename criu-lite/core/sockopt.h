@@ -24,15 +24,16 @@ int sockopt_check(const SkOptsEntry *opts, struct err *err);
  * hurt then.  Link: the rest - the sizes of its buffers, filters, timeouts -
  * when its queue is full again.
  */
-int sockopt_begin(int fd, const SkOptsEntry *opts, struct err *err);
-int sockopt_end(int fd, const SkOptsEntry *opts, struct err *err);
+int sockopt_begin(struct restore *r, int fd, const SkOptsEntry *opts, struct err *err);
+int sockopt_end(struct restore *r, int fd, const SkOptsEntry *opts, struct err *err);
 
 /* Those without a field; _add is for kinds that know more, the others for sockopt.c. */
 int sockopt_extra_collect(struct dump *d, int fd, int domain, int proto, SkOptsEntry *e,
 			  struct err *err);
 void sockopt_extra_add(struct dump *d, SkOptsEntry *opts, int level, int name, const void *value,
 		       size_t len);
-int sockopt_extra_apply(int fd, const SkOptsEntry *e, bool late, struct err *err);
+int sockopt_extra_apply(struct restore *r, int fd, const SkOptsEntry *e, bool late,
+			struct err *err);
 
 /*
  * A new socket of that sort: socket(), also where only members of some groups may have one

@@ -21,6 +21,7 @@
 #include <sys/socket.h>
 
 #include "base/cleanup.h"
+#include "core/privileged.h"
 #include "core/sockopt.h"
 
 enum when {
@@ -290,7 +291,7 @@ static int join_group(int fd, const struct extra *x, const ProtobufCBinaryData *
 	return setsockopt(fd, x->level, x->name, value->data, (socklen_t)value->len);
 }
 
-int sockopt_extra_apply(int fd, const SkOptsEntry *e, bool late, struct err *err)
+int sockopt_extra_apply(struct restore *r, int fd, const SkOptsEntry *e, bool late, struct err *err)
 {
 	size_t i;
 
@@ -304,8 +305,8 @@ int sockopt_extra_apply(int fd, const SkOptsEntry *e, bool late, struct err *err
 		if (known->when == GROUP)
 			ret = join_group(fd, known, &x->value);
 		else
-			ret = setsockopt(fd, known->level, known->name, x->value.data,
-					 (socklen_t)x->value.len);
+			ret = privileged_setsockopt(r, fd, known->level, known->name, x->value.data,
+						    (socklen_t)x->value.len);
 		if (ret < 0)
 			return err_sys(err, "cannot set option %u of level %u of a socket", x->name,
 				       x->level);

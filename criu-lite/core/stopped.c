@@ -133,7 +133,7 @@ static bool sigchld_is_pending(const TaskCoreEntry *tc)
 	return false;
 }
 
-/* The region's end is nobody's by now, and takes the arguments. */
+/* The shared page takes the arguments. */
 static int take_sigchld(struct restore *r, const struct task *t, struct err *err)
 {
 	const struct shared_task *st = &r->shared->tasks[t->index];
@@ -141,14 +141,11 @@ static int take_sigchld(struct restore *r, const struct task *t, struct err *err
 		uint64_t set;
 		int64_t sec, nsec;
 	} args = { .set = 1ull << (SIGCHLD - 1) };
-	uint64_t at = st->region + st->region_size - sizeof(args);
-	struct iovec local = { &args, sizeof(args) },
-		     remote = { (void *)(uintptr_t)at, sizeof(args) };
+	uint64_t at = st->page + offsetof(struct shared_page, scratch);
 	unsigned long call[6] = { at, 0, at + sizeof(args.set), sizeof(args.set) };
 	long ignored;
 
-	if (process_vm_writev(t->host_alive, &local, 1, &remote, 1, 0) != sizeof(args))
-		return err_sys(err, "cannot write to task %d", t->pid);
+	memcpy(r->shared->page.scratch, &args, sizeof(args));
 	return compel_raw_syscall(t->host_alive, st->insn, SYS_rt_sigtimedwait, call, &ignored,
 				  err);
 }

@@ -176,23 +176,19 @@ long wait_restarted(const struct task *t, const struct thread *th)
 
 /* ---- restore ---- */
 
-/* Put @ns where the call will look: into the region, which nobody needs any more. */
-static int place_timeout(struct restore *r, const struct task *t, const struct wait_place *place,
-			 uint64_t ns, struct wait_call *c, struct err *err)
+/* Put @ns where the call will look: into the shared page, until it has begun. */
+static void place_timeout(struct restore *r, const struct task *t, const struct wait_place *place,
+			  uint64_t ns, struct wait_call *c)
 {
 	const struct shared_task *st = &r->shared->tasks[t->index];
 	struct timespec ts = { (time_t)(ns / NSEC_PER_SEC), (long)(ns % NSEC_PER_SEC) };
-	uint64_t at = st->region + st->region_size - sizeof(ts);
-	struct iovec local = { &ts, sizeof(ts) }, remote = { (void *)(uintptr_t)at, sizeof(ts) };
 
 	if (place->msec >= 0) {
 		c->args[place->msec] = (ns + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC;
-		return 0;
+		return;
 	}
-	if (process_vm_writev(t->host_alive, &local, 1, &remote, 1, 0) != sizeof(ts))
-		return err_sys(err, "cannot tell task %d how long to wait", t->pid);
-	c->args[place->timespec] = at;
-	return 0;
+	memcpy(r->shared->page.scratch, &ts, sizeof(ts));
+	c->args[place->timespec] = st->page + offsetof(struct shared_page, scratch);
 }
 
 static int enter(struct restore *r, const struct task *t, struct thread *th, struct err *err)
@@ -203,8 +199,8 @@ static int enter(struct restore *r, const struct task *t, struct thread *th, str
 
 	if (!in || !in->has_remaining || !call_of(th, &c, &place))
 		return 0;
-	if (place_timeout(r, t, &place, in->remaining, &c, err) < 0 ||
-	    compel_interrupt_syscall(th->host_tid, r->shared->tasks[t->index].insn, c.nr, c.args,
+	place_timeout(r, t, &place, in->remaining, &c);
+	if (compel_interrupt_syscall(th->host_tid, r->shared->tasks[t->index].insn, c.nr, c.args,
 				     &th->entered_result, err) < 0)
 		return -err->code;
 	th->entered = true;

@@ -312,6 +312,7 @@ static int stage_map(struct restore *r, struct err *err)
 
 	st->region = r->region->args->region;
 	st->region_size = r->region->args->region_size;
+	st->page = r->region->args->shared;
 	st->insn = (uintptr_t)arch_find_syscall(r->region->start, r->region->size);
 	return 0;
 }

@@ -90,7 +90,7 @@ int tty_collect_state(struct dump *d, int own, TtyInfoEntry *info, bool *hung_up
 		      struct err *err);
 
 /* Termios (also what is locked) and, if @size, the window size. */
-int tty_set_state(int fd, const TtyInfoEntry *info, bool size, struct err *err);
+int tty_set_state(struct restore *r, int fd, const TtyInfoEntry *info, bool size, struct err *err);
 
 /* Its image may come from anywhere. */
 int tty_check_state(const TtyInfoEntry *info, struct err *err);

@@ -54,16 +54,19 @@ struct settings {
 	int fd;
 	struct termios2 now;
 	struct termios locked; /* those that nobody may change, not even we */
+	bool is_locked;
 };
 
 static int settings_begin(struct settings *s, int fd, struct err *err)
 {
-	struct termios none = { 0 };
+	const struct termios none = { 0 };
 
 	s->fd = fd;
-	if (ioctl(fd, TCGETS2, &s->now) < 0 || ioctl(fd, TIOCGLCKTRMIOS, &s->locked) < 0 ||
-	    ioctl(fd, TIOCSLCKTRMIOS, &none) < 0)
+	if (ioctl(fd, TCGETS2, &s->now) < 0 || ioctl(fd, TIOCGLCKTRMIOS, &s->locked) < 0)
 		return failed(err, "read the settings of");
+	s->is_locked = memcmp(&s->locked, &none, sizeof(none)) != 0;
+	if (s->is_locked && ioctl(fd, TIOCSLCKTRMIOS, &none) < 0)
+		return failed(err, "unlock the settings of");
 	return 0;
 }
 
@@ -76,8 +79,9 @@ static int settings_end(const struct settings *s, struct err *err)
 {
 	if (settings_set(s, &s->now, err) < 0)
 		return -err->code;
-	return ioctl(s->fd, TIOCSLCKTRMIOS, &s->locked) < 0 ? failed(err, "lock the settings of")
-							    : 0;
+	if (s->is_locked && ioctl(s->fd, TIOCSLCKTRMIOS, &s->locked) < 0)
+		return failed(err, "lock the settings of");
+	return 0;
 }
 
 static bool has_lines(const struct termios2 *t)

@@ -154,7 +154,7 @@ static int set_up(struct restore *r, struct pty *p, struct err *err)
 								       : p->slave->info;
 	int packet = p->master && p->master->info->packet_mode;
 
-	if (tty_set_state(p->master_fd, info, true, err) < 0)
+	if (tty_set_state(r, p->master_fd, info, true, err) < 0)
 		return -err->code;
 	if (pty_put_data(r, p->master_fd, p->slave_fd, &p->data, err) < 0)
 		return -err->code;

@@ -350,7 +350,7 @@ static int open_line(struct restore *r, const struct tty_name *n, unsigned int f
 	if (fd < 0)
 		return fd;
 	if (info->type != TTY_TYPE__CTTY && info->sid && task_by_pid(r->tree, (pid_t)info->sid) &&
-	    tty_set_state(fd, info, false, err) < 0)
+	    tty_set_state(r, fd, info, false, err) < 0)
 		return -err->code;
 	return take_fd(&fd);
 }
@@ -370,7 +370,7 @@ int open_tty(struct restore *r, struct file *f, struct err *err)
 }
 
 /* Its settings are the program's, its size is its own. */
-static int set_outside(const struct tty *t, struct err *err)
+static int set_outside(struct restore *r, const struct tty *t, struct err *err)
 {
 	sigset_t ttou, old;
 	int ret;
@@ -378,7 +378,7 @@ static int set_outside(const struct tty *t, struct err *err)
 	sigemptyset(&ttou);
 	sigaddset(&ttou, SIGTTOU);
 	sigprocmask(SIG_BLOCK, &ttou, &old);
-	ret = tty_set_state(OUTSIDE_FD, t->info, false, err);
+	ret = tty_set_state(r, OUTSIDE_FD, t->info, false, err);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	return ret;
 }
@@ -389,7 +389,7 @@ int after_tty(struct restore *r, struct err *err)
 	struct pty *p;
 
 	for (p = s->ptys; p; p = p->next) {
-		if (pty_is_outside(p) && set_outside(p->slave, err) < 0)
+		if (pty_is_outside(p) && set_outside(r, p->slave, err) < 0)
 			return -err->code;
 		if (pty_finish(r, p, err) < 0)
 			return -err->code;

@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 
 #include "core/kind.h"
+#include "core/privileged.h"
 #include "file/tty.h"
 
 enum {
@@ -144,23 +145,25 @@ static int set_termios(int fd, const TermiosEntry *e)
 	return ioctl(fd, TCSETS, &old);
 }
 
-static int set_locked(int fd, const TermiosEntry *e)
+static int set_locked(struct restore *r, int fd, const TermiosEntry *e)
 {
 	struct termios2 t = { 0 };
-	struct termios old;
+	struct termios old, now;
 
 	termios_from(&t, e);
 	memcpy(&old, &t, sizeof(old));
-	return ioctl(fd, TIOCSLCKTRMIOS, &old);
+	if (ioctl(fd, TIOCGLCKTRMIOS, &now) == 0 && memcmp(&old, &now, sizeof(now)) == 0)
+		return 0;
+	return privileged_ioctl(r, fd, TIOCSLCKTRMIOS, &old, sizeof(old));
 }
 
-int tty_set_state(int fd, const TtyInfoEntry *info, bool size, struct err *err)
+int tty_set_state(struct restore *r, int fd, const TtyInfoEntry *info, bool size, struct err *err)
 {
 	const WinsizeEntry *e = info->winsize;
 
 	if (info->termios && set_termios(fd, info->termios) < 0)
 		return err_sys(err, "cannot set up a terminal");
-	if (info->termios_locked && set_locked(fd, info->termios_locked) < 0)
+	if (info->termios_locked && set_locked(r, fd, info->termios_locked) < 0)
 		return err_sys(err, "cannot lock the settings of a terminal");
 	if (e && size) {
 		struct winsize w = { (unsigned short)e->ws_row, (unsigned short)e->ws_col,

@@ -360,7 +360,7 @@ static int open_inet(struct restore *r, struct file *f, struct err *err)
 	const InetSkEntry *e = f->image->isk;
 	scoped_fd fd = new_inet(r, e, err);
 
-	if (fd < 0 || sockopt_begin(fd, e->opts, err) < 0 || apply_ip(fd, e, err) < 0)
+	if (fd < 0 || sockopt_begin(r, fd, e->opts, err) < 0 || apply_ip(fd, e, err) < 0)
 		return -err->code;
 	if (inet_is_tcp(e) && set_or_say(fd, SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR", err) < 0)
 		return -err->code;
@@ -382,7 +382,7 @@ static int link_inet(struct restore *r, struct file *f, int fd, struct err *err)
 		return -err->code;
 	if (inet_queue_link(r, fd, e, err) < 0)
 		return -err->code;
-	return sockopt_end(fd, e->opts, err);
+	return sockopt_end(r, fd, e->opts, err);
 }
 
 static const enum kernel_feature inet_needs[] = { KERNEL_SOCK_DIAG_INET, KERNEL_NONE };

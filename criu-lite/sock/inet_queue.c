@@ -26,6 +26,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "core/privileged.h"
 #include "core/sockopt.h"
 #include "sock/inet.h"
 
@@ -279,7 +280,7 @@ int inet_queue_link(struct restore *r, int fd, const InetSkEntry *e, struct err 
 	if (!e->n_queue)
 		return 0;
 	/* sockopt_end() sets what it was */
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) < 0)
+	if (privileged_setsockopt(r, fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) < 0)
 		return err_sys(err, "cannot make room for the queue of a socket");
 	for (i = 0; i < e->n_queue; i++) {
 		int ret = is_fit(e, e->queue[i]) ? send_packet(e, e->queue[i]) : -EOPNOTSUPP;

@@ -153,7 +153,7 @@ static int open_netlink(struct restore *r, struct file *f, struct err *err)
 		err_sys(err, "cannot create a netlink socket of protocol %u", e->protocol);
 		return err_hint(err, "this kernel must know that protocol");
 	}
-	if (sockopt_begin(fd, e->opts, err) < 0 || bind_netlink(fd, e, err) < 0 ||
+	if (sockopt_begin(r, fd, e->opts, err) < 0 || bind_netlink(fd, e, err) < 0 ||
 	    join_groups(fd, e, err) < 0)
 		return -err->code;
 	return take_fd(&fd);
@@ -161,7 +161,7 @@ static int open_netlink(struct restore *r, struct file *f, struct err *err)
 
 static int link_netlink(struct restore *r, struct file *f, int fd, struct err *err)
 {
-	return sockopt_end(fd, f->image->nlsk->opts, err);
+	return sockopt_end(r, fd, f->image->nlsk->opts, err);
 }
 
 const struct file_kind netlink_kind = {

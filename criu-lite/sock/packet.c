@@ -173,7 +173,7 @@ static int open_packet(struct restore *r, struct file *f, struct err *err)
 
 	if (fd < 0)
 		return err_sys(err, "cannot create a packet socket");
-	if (sockopt_begin(fd, e->opts, err) < 0 || set_options(fd, e, err) < 0)
+	if (sockopt_begin(r, fd, e->opts, err) < 0 || set_options(fd, e, err) < 0)
 		return -err->code;
 	for (i = 0; i < e->n_mclist; i++)
 		if (join(fd, e->mclist[i], err) < 0)
@@ -215,7 +215,7 @@ static int link_packet(struct restore *r, struct file *f, int fd, struct err *er
 	const PacketSockEntry *e = f->image->psk;
 	int fanout = (int)e->fanout;
 
-	if (packet_ring_link(fd, e, err) < 0 || sockopt_end(fd, e->opts, err) < 0 ||
+	if (packet_ring_link(fd, e, err) < 0 || sockopt_end(r, fd, e->opts, err) < 0 ||
 	    bind_packet(fd, e, err) < 0)
 		return -err->code;
 	if (!e->has_fanout || e->fanout == NO_FANOUT)

@@ -151,7 +151,7 @@ int unix_queue_read(struct restore *r, struct unix_state *s, struct err *err);
 int unix_queue_plan(struct restore *r, struct unix_state *s, struct err *err);
 
 /* Until sockopt_end() sets it right, @fd can send everything that @sk had in its queue. */
-int unix_queue_room(const struct unix_sk *sk, int fd, struct err *err);
+int unix_queue_room(struct restore *r, const struct unix_sk *sk, int fd, struct err *err);
 
 /* Send packets [@from, @to) of @sk through @fd, which is connected to it, or to @addr. */
 int unix_queue_send(struct restore *r, const struct unix_sk *sk, size_t from, size_t to, int fd,
@@ -168,7 +168,7 @@ int unix_link(struct restore *r, struct file *f, int fd, struct err *err);
 /* file_borrow() of its file; refuses one that no task has. */
 int unix_borrow(struct restore *r, struct unix_sk *sk, bool *lent_ret, struct err *err);
 /* What comes last: shut directions, sizes of buffers. */
-int unix_finish(const struct unix_sk *sk, int fd, struct err *err);
+int unix_finish(struct restore *r, const struct unix_sk *sk, int fd, struct err *err);
 
 /* ---- unix_dgram.c ---- */
 

@@ -106,7 +106,7 @@ static int fill_from_others(struct restore *r, struct unix_sk *sk, int fd, size_
 	for (i = 0; i < end; i++) {
 		if (set_sender(r, &s, sk->queue.items[i].entry, err) < 0)
 			return -err->code;
-		if (!s.is_borrowed && unix_queue_room(sk, s.fd, err) < 0)
+		if (!s.is_borrowed && unix_queue_room(r, sk, s.fd, err) < 0)
 			return -err->code;
 		if (unix_queue_send(r, sk, i, i + 1, s.fd, &addr, len, err) < 0)
 			return -err->code;
@@ -119,7 +119,7 @@ static int fill_from_peer(struct restore *r, struct unix_sk *sk, size_t from, in
 {
 	if (from == sk->queue.n)
 		return 0;
-	if (unix_queue_room(sk, peer_fd, err) < 0)
+	if (unix_queue_room(r, sk, peer_fd, err) < 0)
 		return -err->code;
 	return unix_queue_send(r, sk, from, sk->queue.n, peer_fd, NULL, 0, err);
 }
@@ -206,7 +206,8 @@ static int link_mutual(struct restore *r, struct unix_sk *a, int a_fd, struct un
 	    unix_path_connect(b_fd, a->e, a_fd, err) < 0 ||
 	    fill_from_peer(r, a, of_a, b_fd, err) < 0 || fill_from_peer(r, b, of_b, a_fd, err) < 0)
 		return -err->code;
-	return unix_finish(a, a_fd, err) < 0 || unix_finish(b, b_fd, err) < 0 ? -err->code : 0;
+	return unix_finish(r, a, a_fd, err) < 0 || unix_finish(r, b, b_fd, err) < 0 ? -err->code
+										    : 0;
 }
 
 /* Made by socketpair(); one of them may have left the other since then. */
@@ -219,7 +220,8 @@ static int link_pair(struct restore *r, struct unix_sk *a, int a_fd, struct unix
 		return -err->code;
 	if (b->peer != a && (disconnect(b_fd, err) < 0 || connect_peer(r, b, b_fd, err) < 0))
 		return -err->code;
-	return unix_finish(a, a_fd, err) < 0 || unix_finish(b, b_fd, err) < 0 ? -err->code : 0;
+	return unix_finish(r, a, a_fd, err) < 0 || unix_finish(r, b, b_fd, err) < 0 ? -err->code
+										    : 0;
 }
 
 static int link_two(struct restore *r, struct unix_sk *sk, int fd, struct unix_sk *other,
@@ -252,9 +254,9 @@ int unix_dgram_link(struct restore *r, struct unix_sk *sk, int fd, struct err *e
 		scoped_fd dead = take_fd(&sk->other);
 
 		return fill_from_peer(r, sk, 0, dead, err) < 0 ? -err->code
-							       : unix_finish(sk, fd, err);
+							       : unix_finish(r, sk, fd, err);
 	}
 	if (fill_from_others(r, sk, fd, sk->queue.n, err) < 0 || connect_peer(r, sk, fd, err) < 0)
 		return -err->code;
-	return unix_finish(sk, fd, err);
+	return unix_finish(r, sk, fd, err);
 }

@@ -25,7 +25,7 @@ enum {
 	MANY = 1 << 16
 }; /* may wait for accept() while we restore; the kernel cuts it to somaxconn */
 
-static int new_socket(const struct restore *r, const struct unix_sk *sk, struct err *err)
+static int new_socket(struct restore *r, const struct unix_sk *sk, struct err *err)
 {
 	scoped_fd fd = -1;
 
@@ -36,7 +36,7 @@ static int new_socket(const struct restore *r, const struct unix_sk *sk, struct 
 	sock_act_as_root();
 	if (fd < 0)
 		return err_sys(err, "cannot create a unix socket");
-	return sockopt_begin(fd, sk->e->opts, err) < 0 ? -err->code : take_fd(&fd);
+	return sockopt_begin(r, fd, sk->e->opts, err) < 0 ? -err->code : take_fd(&fd);
 }
 
 static int new_pair(const struct restore *r, const struct unix_sk *sk, int fds[2], struct err *err)
@@ -156,7 +156,7 @@ static int open_server(struct restore *r, struct unix_sk *sk, struct err *err)
 				 sk->listener->id);
 			continue;
 		}
-		if (sockopt_begin(fd, found->e->opts, err) < 0)
+		if (sockopt_begin(r, fd, found->e->opts, err) < 0)
 			return -err->code;
 		if (found == sk)
 			return take_fd(&fd);
@@ -198,13 +198,13 @@ static int accept_abstract(struct restore *r, struct unix_sk *server, struct uni
 	if (fds[0] < 0)
 		return err_sys(err, "cannot accept a unix connection");
 	fds[1] = take_fd(&c);
-	return sockopt_begin(fds[0], server->e->opts, err);
+	return sockopt_begin(r, fds[0], server->e->opts, err);
 }
 
 static int name_and_begin(struct restore *r, const struct unix_sk *sk, int fd, bool apart,
 			  struct err *err)
 {
-	if (sockopt_begin(fd, sk->e->opts, err) < 0)
+	if (sockopt_begin(r, fd, sk->e->opts, err) < 0)
 		return -err->code;
 	return unix_path_bind(r, fd, sk->e, apart, err);
 }
@@ -297,11 +297,11 @@ int unix_open(struct restore *r, struct file *f, struct err *err)
 
 /* ---- link ---- */
 
-int unix_finish(const struct unix_sk *sk, int fd, struct err *err)
+int unix_finish(struct restore *r, const struct unix_sk *sk, int fd, struct err *err)
 {
 	if (sk->e->has_shutdown && sk->e->shutdown && shutdown(fd, (int)sk->e->shutdown - 1) < 0)
 		return err_sys(err, "cannot shut a unix socket");
-	return sockopt_end(fd, sk->e->opts, err);
+	return sockopt_end(r, fd, sk->e->opts, err);
 }
 
 static int fill(struct restore *r, const struct unix_sk *sk, size_t from, int sender,
@@ -309,7 +309,7 @@ static int fill(struct restore *r, const struct unix_sk *sk, size_t from, int se
 {
 	if (from == sk->queue.n)
 		return 0;
-	if (unix_queue_room(sk, sender, err) < 0)
+	if (unix_queue_room(r, sk, sender, err) < 0)
 		return -err->code;
 	return unix_queue_send(r, sk, from, sk->queue.n, sender, NULL, 0, err);
 }
@@ -319,7 +319,8 @@ static int link_connection(struct restore *r, struct unix_sk *a, int a_fd, struc
 {
 	if (fill(r, a, 0, b_fd, err) < 0 || fill(r, b, 0, a_fd, err) < 0)
 		return -err->code;
-	return unix_finish(a, a_fd, err) < 0 || unix_finish(b, b_fd, err) < 0 ? -err->code : 0;
+	return unix_finish(r, a, a_fd, err) < 0 || unix_finish(r, b, b_fd, err) < 0 ? -err->code
+										    : 0;
 }
 
 /* The answer that a program waits for which has asked for its own dump. */
@@ -351,14 +352,14 @@ static int link_alone(struct restore *r, struct unix_sk *sk, int fd, struct err 
 	if (sk->e->uflags & UNIX_SERVICE && answer_service(other, err) < 0)
 		return -err->code;
 	close(take_fd(&other));
-	return unix_finish(sk, fd, err);
+	return unix_finish(r, sk, fd, err);
 }
 
 static int link_listener(struct restore *r, struct unix_sk *sk, int fd, struct err *err)
 {
 	if (start_listening(r, fd, (int)sk->e->backlog, err) < 0)
 		return -err->code;
-	return unix_finish(sk, fd, err);
+	return unix_finish(r, sk, fd, err);
 }
 
 static int link_stream(struct restore *r, struct unix_sk *sk, int fd, struct err *err)
@@ -372,7 +373,7 @@ static int link_stream(struct restore *r, struct unix_sk *sk, int fd, struct err
 	if (sk->other >= 0)
 		return link_alone(r, sk, fd, err);
 	if (!peer || sk->role == UNIX_PENDING)
-		return unix_finish(sk, fd, err);
+		return unix_finish(r, sk, fd, err);
 	if (peer->id < sk->id)
 		return 0;
 

@@ -31,6 +31,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "core/privileged.h"
 #include "core/sockopt.h"
 #include "core/task.h"
 #include "sock/unix.h"
@@ -498,7 +499,7 @@ static int send_packet(struct restore *r, const struct unix_sk *sk, const struct
 	return 0;
 }
 
-int unix_queue_room(const struct unix_sk *sk, int fd, struct err *err)
+int unix_queue_room(struct restore *r, const struct unix_sk *sk, int fd, struct err *err)
 {
 	uint64_t size = 65536;
 	size_t i;
@@ -510,7 +511,7 @@ int unix_queue_room(const struct unix_sk *sk, int fd, struct err *err)
 	if (size > 1u << 30)
 		size = 1u << 30;
 	room = (int)size;
-	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)) < 0)
+	if (privileged_setsockopt(r, fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)) < 0)
 		return err_sys(err, "cannot make room for the queue of a socket");
 	return 0;
 }

@@ -20,6 +20,7 @@
 
 #include "base/cleanup.h"
 #include "core/kind.h"
+#include "core/privileged.h"
 #include "core/region.h"
 
 enum { NICE_MIN = -20, NICE_MAX = 19, PRIO_MAX_RT = 99, CLAMP_MAX = 1024 };
@@ -220,15 +221,13 @@ static int resume_thread(const struct thread *th, struct err *err)
 /* A kernel without autogroups has nobody in one. */
 static int resume_autogroup(struct restore *r, const struct task *t, struct err *err)
 {
-	char path[32];
+	char path[32], text[16];
 
 	if (!t->core->tc->has_autogroup_nice)
 		return 0;
 	snprintf(path, sizeof(path), "%d/autogroup", t->host_alive);
-	scoped_fd fd = openat(r->proc, path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT)
-		return 0;
-	if (fd < 0 || dprintf(fd, "%d", t->core->tc->autogroup_nice) < 0)
+	snprintf(text, sizeof(text), "%d", t->core->tc->autogroup_nice);
+	if (privileged_write(r, path, text) < 0 && errno != ENOENT)
 		return err_sys(err, "cannot set the niceness of the autogroup");
 	return 0;
 }
