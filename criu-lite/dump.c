@@ -268,6 +268,7 @@ enum { NR_STAGES = sizeof(dump_stages) / sizeof(dump_stages[0]), NR_CHECK_STAGES
 
 static void dump_init(struct dump *d)
 {
+	d->network_lock = NETWORK_LOCK_SKIP;
 	d->kernel = kernel_new(d->arena);
 	d->cpu = arch_cpu_new(d->arena);
 	d->kinds = kinds_new(d->arena, &all_kinds);

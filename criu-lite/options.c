@@ -283,7 +283,6 @@ static int add_cgroup_root(struct options *o, struct arena *a, const char *value
 static const char no_namespaces[] = "namespaces are not restored yet";
 static const char no_remote[] = "there is no page server yet";
 static const char no_parent[] = "a dump is always complete";
-static const char no_tcp[] = "established TCP connections are not dumped yet";
 static const char no_mounts[] = "mounts are not dumped yet";
 static const char no_tls[] = "there is no page server yet, so nothing is sent";
 
@@ -318,6 +317,16 @@ const struct option_row option_rows[] = {
 	SWITCH("file-locks", 'l', common.file_locks, "keep file locks"),
 	CALL("ext-unix-sk", 'x', "[INODE,...]", set_ext_unix_sk,
 	     "allow unix sockets with a peer outside"),
+	SWITCH("tcp-established", 0, common.tcp_established, "keep TCP connections"),
+	SWITCH("tcp-close", 0, common.tcp_close, "have TCP connections closed at restore"),
+	SWITCH("skip-in-flight", 0, dump.skip_in_flight,
+	       "dump: drop connections that wait to be accepted"),
+	{ .name = "network-lock",
+	  .arg = "METHOD",
+	  .store = STORE_STRING,
+	  .at = AT(dump.network_lock),
+	  .choices = "iptables nftables skip",
+	  .help = "dump: how peers are kept quiet (default nftables)" },
 	SWITCH("link-remap", 0, dump.link_remap, "dump: link files whose name is gone"),
 	SIZE("ghost-limit", "SIZE", dump.ghost_limit, "dump: largest deleted file (default 1M)"),
 	SWITCH("force-irmap", 0, dump.force_irmap, "dump: find paths of inotify watches by search"),
@@ -352,9 +361,6 @@ const struct option_row option_rows[] = {
 	CALL("status-fd", 0, "FD", set_status_fd, "write a zero byte to it when ready"),
 
 	/* of no effect, or not yet */
-	IDLE_BOOL("tcp-established", common.tcp_established, no_tcp),
-	IDLE_BOOL("tcp-close", common.tcp_close, no_tcp),
-	IDLE_BOOL("skip-in-flight", dump.skip_in_flight, no_tcp),
 	IDLE_SWITCH("evasive-devices", "devices are told by number, not by path"),
 	IDLE_CALL("ext-mount-map", 'M', "KEY:VALUE", add_ext_mount, no_mounts),
 	IDLE_CALL("veth-pair", 0, "IN=OUT", add_veth_pair, no_namespaces),
@@ -377,7 +383,6 @@ const struct option_row option_rows[] = {
 	IDLE("lsm-mount-context", 0, "CTX", no_mounts),
 	IDLE_SWITCH("mntns-compat-mode", no_mounts),
 	IDLE_ONE_OF("empty-ns", "net", "net", no_namespaces),
-	IDLE_ONE_OF("network-lock", "METHOD", "iptables nftables skip", no_tcp),
 	IDLE_SWITCH("weak-sysctls", no_namespaces),
 	IDLE_SWITCH("deprecated", "nothing is deprecated"),
 	IDLE_SWITCH("ghost-fiemap", "holes are always found"),

@@ -379,6 +379,16 @@ static int write_pidfile(struct restore *r, void *args, int *fd, struct err *err
 	return notify_pidfile(r->opts->pidfile, *(pid_t *)args, err);
 }
 
+static int resume_files(struct restore *r, struct err *err)
+{
+	const struct file_kind *const *k;
+
+	for (k = all_kinds.files; *k; k++)
+		if ((*k)->resume && (*k)->resume(r, err) < 0)
+			return err_in(err, "%s", (*k)->name);
+	return 0;
+}
+
 static int restore_resume(void *run, struct err *err)
 {
 	struct restore *r = run;
@@ -393,8 +403,7 @@ static int restore_resume(void *run, struct err *err)
 										  t->pid);
 	for_each_alive(t, r->tree) if (finish_task(r, t, err) < 0) return err_in(err, "task %d",
 										 t->pid);
-	if (inject_point(err, "resume:set") < 0 || run_script(r, "post-restore", err) < 0 ||
-	    run_script(r, "pre-resume", err) < 0)
+	if (inject_point(err, "resume:set") < 0 || run_script(r, "post-restore", err) < 0 || run_script(r, "pre-resume", err) < 0)
 		return -err->code;
 
 	if (r->opts->pidfile && outside_run(r, write_pidfile, &root, sizeof(root), NULL, err) < 0)
@@ -402,6 +411,9 @@ static int restore_resume(void *run, struct err *err)
 	if (r->opts->common.status_fd >= 0 && notify_ready(r->opts->common.status_fd, err) < 0)
 		return -err->code;
 
+	/* from here on the network has them again */
+	if (resume_files(r, err) < 0)
+		return -err->code;
 	undo_dismiss(r);
 	r->resumed = true;
 	for_each_alive(t, r->tree) if (r->opts->common.leave_stopped && t->state != TASK_STOPPED)

@@ -30,6 +30,9 @@ struct namespaces;
 struct outside;
 struct freezer;
 
+/* How connections are cut off from the network between dump and restore; as in inventory.img. */
+enum network_lock { NETWORK_LOCK_IPTABLES, NETWORK_LOCK_NFTABLES, NETWORK_LOCK_SKIP };
+
 /* Everything a run of dump knows. */
 struct dump {
 	const struct dump_opts *opts;
@@ -52,6 +55,8 @@ struct dump {
 	uint32_t last_pages_id;	   /* core/pagemap.h */
 	TaskKobjIdsEntry *our_ids; /* our own namespaces: what is inherited, not dumped */
 	struct namespaces *ns;	   /* those of the tree that are not ours */
+	const char *run_id;	   /* inventory_run_id() */
+	enum network_lock network_lock; /* in force */
 };
 
 /*
@@ -82,6 +87,8 @@ struct restore {
 	bool resumed;		    /* the point of no return is behind us */
 	bool zombies_die;	    /* tasks that are to be zombies have been told to die */
 	int proc;		    /* /proc as we see it */
+	const char *run_id;	    /* of the dump; NULL: unknown */
+	enum network_lock network_lock; /* that it has left behind */
 	int coordinator; /* in tasks: a pidfd of the coordinator, see restore_borrow_fd() */
 };
 

@@ -305,7 +305,9 @@ int files_open(struct restore *r, unsigned int level, struct err *err)
 
 static int fetch(struct restore *r, const struct file *f, struct err *err)
 {
-	scoped_fd pidfd = (int)syscall(SYS_pidfd_open, f->owner->pid, 0);
+	/* the coordinator sees them from outside */
+	scoped_fd pidfd =
+		(int)syscall(SYS_pidfd_open, r->self ? f->owner->pid : f->owner->host_pid, 0);
 	int there = __atomic_load_n(&r->shared->file_fd[f->slot], __ATOMIC_ACQUIRE);
 	int fd;
 

@@ -17,7 +17,6 @@
 enum {
 	IMAGES_VERSION = 2,
 	OUR_CGROUP_SET = 1, /* no task has another one: cgroups are inherited */
-	NETWORK_LOCK_SKIP = 2,
 };
 
 /* A name for this run, from the kernel. */
@@ -30,6 +29,13 @@ static char *new_run_id(struct arena *a)
 		return arena_strdup(a, "00000000-0000-0000-0000-000000000000");
 	text[36] = '\0';
 	return text;
+}
+
+const char *inventory_run_id(struct dump *d)
+{
+	if (!d->run_id)
+		d->run_id = new_run_id(d->arena);
+	return d->run_id;
 }
 
 int inventory_write(struct dump *d, struct err *err)
@@ -47,8 +53,9 @@ int inventory_write(struct dump *d, struct err *err)
 	e.lsmtype = LSMTYPE__NO_LSM;
 	e.plugins_entry = &plugins;
 	e.has_network_lock_method = 1;
-	e.network_lock_method = NETWORK_LOCK_SKIP;
-	e.dump_criu_run_id = new_run_id(d->arena);
+	e.network_lock_method = d->network_lock;
+	e.has_tcp_close = e.tcp_close = d->opts->common.tcp_close;
+	e.dump_criu_run_id = (char *)inventory_run_id(d);
 	return image_put_one(d->store, IMAGE_INVENTORY, 0, &e.base, err);
 }
 
@@ -74,6 +81,9 @@ int inventory_read(struct restore *r, struct err *err)
 			"cannot restore: the images have descriptors per task, not per table");
 		return err_hint(err, "they were made by a CRIU older than 2.0; restore with that");
 	}
+	r->run_id = e->dump_criu_run_id;
+	r->network_lock = e->has_network_lock_method ? e->network_lock_method
+						     : NETWORK_LOCK_IPTABLES;
 	if (e->tcp_close && !r->opts->common.tcp_close) {
 		err_set(err, EINVAL, "cannot restore: the dump was made with --tcp-close");
 		return err_hint(err, "give --tcp-close to restore too");

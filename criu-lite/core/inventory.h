@@ -7,6 +7,9 @@
 /* inventory.img: written last, so that an unfinished dump has none; read first. */
 int inventory_write(struct dump *d, struct err *err);
 
+/* A name for this run, made when first asked for. */
+const char *inventory_run_id(struct dump *d);
+
 /* Read it, tell the store its version, and refuse what cannot be restored here. */
 int inventory_read(struct restore *r, struct err *err);
 

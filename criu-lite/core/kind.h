@@ -71,6 +71,9 @@ struct file_kind {
 	int (*link)(struct restore *r, struct file *f, int fd, struct err *err);
 	int (*after)(struct restore *r,
 		     struct err *err); /* once, in the coordinator, when all are open */
+	int (*resume)(
+		struct restore *r,
+		struct err *err); /* once, in the coordinator: all is complete, and still stopped */
 	void (*restore_end)(struct restore *r,
 			    bool ok); /* once, in the coordinator, in any case: @ok, the tasks run */
 };

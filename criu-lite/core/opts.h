@@ -63,6 +63,7 @@ struct dump_opts {
 	bool link_remap;
 	bool evasive_devices;
 	bool skip_in_flight;
+	const char *network_lock;  /* NULL: nftables */
 	uint64_t ghost_limit;	   /* allocated bytes of one deleted file, 1 MiB */
 	const char *freeze_cgroup; /* NULL: ptrace only */
 	const char *cgroup_props, *cgroup_props_file;

@@ -210,7 +210,7 @@ void sockopt_extra_add(struct dump *d, SkOptsEntry *e, int level, int name, cons
 }
 
 /*
- * A connection that was made and has ended leaves values behind that setsockopt()
+ * A connection leaves values behind that setsockopt()
  * does not take: a multicast TTL for a stream, an MSS as large as the loopback's.
  */
 static bool is_settable(int domain, int type, int proto, const struct extra *x,
@@ -219,25 +219,40 @@ static bool is_settable(int domain, int type, int proto, const struct extra *x,
 	scoped_fd fd = sock_new(domain, type | SOCK_CLOEXEC, proto);
 
 	return fd < 0 || setsockopt(fd, x->level, x->name, v->bytes, v->len) == 0 ||
-	       errno != EINVAL;
+	       (errno != EINVAL && errno != ENOPROTOOPT);
+}
+
+/* Of a connection these are what it has come to, not what was set. */
+static bool is_outcome(const struct extra *x, bool is_connected)
+{
+	return is_connected && x->level == SOL_TCP &&
+	       (x->name == TCP_MAXSEG || x->name == TCP_WINDOW_CLAMP);
 }
 
 int sockopt_extra_collect(struct dump *d, int fd, int domain, int proto, SkOptsEntry *e,
 			  struct err *err)
 {
 	const size_t n = sizeof(extras) / sizeof(extras[0]);
+	struct tcp_info info = { .tcpi_state = TCP_CLOSE };
+	socklen_t info_len = sizeof(info);
 	struct value v, usual;
 	scoped_fd fresh = -1;
+	bool is_connected;
 	int type;
 	size_t i;
+
+	if (proto == IPPROTO_TCP)
+		getsockopt(fd, SOL_TCP, TCP_INFO, &info, &info_len);
+	is_connected = info.tcpi_state != TCP_CLOSE && info.tcpi_state != TCP_LISTEN;
 
 	if (sockopt_get_int(fd, SOL_SOCKET, SO_TYPE, &type) == 0)
 		fresh = sock_new(domain, type | SOCK_CLOEXEC, proto);
 	if (fresh < 0)
 		return err_sys(err, "cannot make a socket like it to compare them");
 	for (i = 0; i < n; i++) {
-		if (extras[i].when == GROUP || !has_level(extras[i].level, domain, proto) ||
-		    !get_value(fd, &extras[i], &v) || !get_value(fresh, &extras[i], &usual))
+		if (extras[i].when == GROUP || is_outcome(&extras[i], is_connected) ||
+		    !has_level(extras[i].level, domain, proto) || !get_value(fd, &extras[i], &v) ||
+		    !get_value(fresh, &extras[i], &usual))
 			continue;
 		if (v.len == usual.len && memcmp(v.bytes, usual.bytes, v.len) == 0)
 			continue;

@@ -13,7 +13,7 @@
  * not kept  that the address of a connected UDP socket was chosen by the kernel:
  *           it stays if the program disconnects it
  *
- * refused   live TCP connections (inet_tcp.c), corked data (inet_udp.c)
+ * refused   corked data (inet_udp.c), TCP connections without --tcp-established
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -129,6 +129,9 @@ static int collect_addrs(struct dump *d, int fd, InetSkEntry *e, struct err *err
 	e->state = INET_CLOSED;
 	if (getpeername(fd, &dst.any, &len) == 0)
 		e->state = INET_ESTABLISHED;
+	/* also of a connection that is not there yet, or any more */
+	else if (errno == ENOTCONN && inet_is_tcp(e))
+		getsockopt(fd, SOL_SOCKET, SO_PEERNAME, &dst, &len);
 	else if (errno != ENOTCONN)
 		return err_sys(err, "cannot ask for the peer of a socket");
 
@@ -278,8 +281,11 @@ static int read_inet(struct restore *r, struct file *f, struct err *err)
 {
 	const InetSkEntry *e = f->image->isk;
 
-	if (is_known((int)e->family, (int)e->type, (int)e->proto))
-		return 0;
+	if (is_known((int)e->family, (int)e->type, (int)e->proto)) {
+		if (inet_is_stream(e) && r->opts->common.tcp_close)
+			f->image->isk->state = INET_CLOSED, f->image->isk->src_port = 0;
+		return inet_is_stream(e) ? inet_stream_read(r, f, err) : 0;
+	}
 	err_set(err, EOPNOTSUPP, "cannot restore a socket of family %u, type %u, protocol %u",
 		e->family, e->type, e->proto);
 	return err_hint(err, "this version cannot restore them yet");
@@ -291,10 +297,8 @@ static int plan_inet(struct restore *r, struct file *f, struct err *err)
 
 	if (sockopt_check(e->opts, err) < 0)
 		return -err->code;
-	if (inet_is_tcp(e) && e->state != INET_CLOSED && e->state != INET_LISTEN) {
-		err_set(err, EOPNOTSUPP, "cannot restore a TCP connection");
-		return err_hint(err, "live TCP connections are not supported yet");
-	}
+	if (inet_is_stream(e) && inet_stream_plan(r, e, err) < 0)
+		return -err->code;
 	return inet_is_tcp(e) || inet_is_udp(e) ? inet_port_plan(r, e, err) : 0;
 }
 
@@ -308,7 +312,7 @@ static bool has_src_addr(const InetSkEntry *e)
 	return false;
 }
 
-static int bind_inet(struct restore *r, int fd, const InetSkEntry *e, struct err *err)
+int inet_bind(struct restore *r, int fd, const InetSkEntry *e, struct err *err)
 {
 	union inet_addr addr;
 	socklen_t len;
@@ -362,9 +366,13 @@ static int open_inet(struct restore *r, struct file *f, struct err *err)
 
 	if (fd < 0 || sockopt_begin(r, fd, e->opts, err) < 0 || apply_ip(fd, e, err) < 0)
 		return -err->code;
+	if (f->data)
+		return inet_stream_open(r, fd, f->data, err) < 0 ? -err->code : take_fd(&fd);
+	if (e->closed)
+		return inet_closed_open(fd, e, err) < 0 ? -err->code : take_fd(&fd);
 	if (inet_is_tcp(e) && set_or_say(fd, SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR", err) < 0)
 		return -err->code;
-	if (bind_inet(r, fd, e, err) < 0)
+	if (inet_bind(r, fd, e, err) < 0)
 		return -err->code;
 	if ((inet_is_tcp(e) ? inet_tcp_open(fd, e, err) : inet_udp_open(fd, e, err)) < 0)
 		return -err->code;
@@ -380,7 +388,8 @@ static int link_inet(struct restore *r, struct file *f, int fd, struct err *err)
 	if (e->opts->has_reuseaddr &&
 	    set_or_say(fd, SOL_SOCKET, SO_REUSEADDR, e->opts->reuseaddr, "SO_REUSEADDR", err) < 0)
 		return -err->code;
-	if (inet_queue_link(r, fd, e, err) < 0)
+	if (f->data ? inet_stream_link(r, fd, f->data, err) < 0
+		    : inet_queue_link(r, fd, e, err) < 0)
 		return -err->code;
 	return sockopt_end(r, fd, e->opts, err);
 }
@@ -394,8 +403,13 @@ const struct file_kind inet_kind = {
 	.state_size = sizeof(struct inet_state),
 	.needs = inet_needs,
 	.collect = collect_inet,
+	.collect_end = inet_stream_collect_end,
+	.drain_end = inet_stream_drain_end,
+	.dump_end = inet_stream_dump_end,
 	.read = read_inet,
 	.plan = plan_inet,
 	.open = open_inet,
 	.link = link_inet,
+	.after = inet_stream_after,
+	.resume = inet_stream_resume,
 };

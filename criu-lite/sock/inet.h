@@ -3,6 +3,7 @@
 #define SOCK_INET_H
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include "base/vec.h"
@@ -12,15 +13,29 @@
 /*
  * What the files of this kind share: inet.c (the kind: addresses, names, IP),
  * inet_tcp.c, inet_raw.c (what only these have), inet_udp.c (what all but TCP have),
- * inet_group.c (multicast), inet_queue.c (datagrams not read), inet_port.c (whose is a port?).
+ * inet_group.c (multicast), inet_queue.c (datagrams not read), inet_port.c (whose is a port?),
+ * inet_stream.c and inet_stream_make.c (TCP connections), inet_lock.c and inet_nft.c
+ * (no packets for them meanwhile), inet_packet.c (packets of ours).
  */
 
 /* As in inet_sk_entry: the states of TCP, which UDP uses too. */
-enum { INET_ESTABLISHED = 1, INET_CLOSED = 7, INET_LISTEN = 10 };
+enum { INET_ESTABLISHED = 1, INET_TIME_WAIT = 6, INET_CLOSED = 7, INET_LISTEN = 10 };
 
 typedef vec(struct group_req) inet_groups;
 
+/* A TCP connection, see inet_stream.c. */
+struct inet_conn {
+	InetSkEntry *e;
+	TcpStreamEntry *t;
+	ProtobufCBinaryData in, out; /* received and not read, sent and not acknowledged */
+	int fd;			     /* our copy, -1: none */
+	bool is_repaired;	     /* dump */
+	bool shuts_late;	     /* restore: its own end comes when the network is there */
+};
+
 struct inet_state {
+	vec(struct inet_conn) conns; /* dump */
+	bool is_locked;
 	bool has_groups;
 	inet_groups groups; /* multicast groups that this host is in, by device */
 };
@@ -56,6 +71,7 @@ int inet_addr_dst(const InetSkEntry *e, union inet_addr *addr_ret, socklen_t *le
 /* @fresh is a new socket of the same sort, to see what differs. */
 int inet_tcp_collect(struct dump *d, int fd, int fresh, InetSkEntry *e, struct err *err);
 int inet_tcp_open(int fd, const InetSkEntry *e, struct err *err);
+int inet_tcp_options(int fd, const InetSkEntry *e, struct err *err);
 
 int inet_udp_collect(struct dump *d, int fd, InetSkEntry *e, struct err *err);
 
@@ -71,6 +87,91 @@ int inet_udp_open(int fd, const InetSkEntry *e, struct err *err);
 /* Datagrams that were not read; link: they arrive once more. */
 int inet_queue_collect(struct dump *d, int fd, InetSkEntry *e, struct err *err);
 int inet_queue_link(struct restore *r, int fd, const InetSkEntry *e, struct err *err);
+
+/* ---- inet_packet.c ---- */
+
+enum { INET_MARK = 0xc114 }; /* of our own packets, as CRIU has it */
+
+struct inet_packet {
+	uint8_t proto;
+	size_t words; /* of each address: 1, or 4, also for IPv4 */
+	const uint32_t *src, *dst;
+	void *head; /* of the protocol */
+	size_t head_len;
+	uint16_t *check; /* in it: is filled in */
+	const void *data;
+	size_t len;
+};
+
+/* Send it to its address here, as if it came from @src.  -errno on failure. */
+int inet_packet_send(const struct inet_packet *p);
+
+/* An IPv4 address as IPv6 writes it? */
+bool inet_is_mapped(const uint32_t *addr, size_t words);
+
+/* ---- inet_lock.c, inet_nft.c ---- */
+
+/* Both ends of a connection, IPv4 with one word. */
+struct inet_pair {
+	size_t words;
+	uint32_t src[4], dst[4];
+	uint16_t src_port, dst_port;
+};
+
+/*
+ * Drop packets of these connections that do not have our mark, in the way that
+ * --network-lock says.  It is undone by its name, on the same host.
+ */
+int inet_lock(struct dump *d, const struct inet_pair *c, size_t n, struct err *err);
+int inet_unlock(struct arena *a, const char *run_id, enum network_lock how, bool has_v4,
+		bool has_v6, struct err *err);
+
+int inet_nft_lock(struct arena *a, const char *table, const struct inet_pair *c, size_t n,
+		  struct err *err);
+/* -ENOENT: there is no such table. */
+int inet_nft_unlock(struct arena *a, const char *table, struct err *err);
+
+/* ---- inet_stream.c, inet_stream_make.c: TCP connections ---- */
+
+static inline bool inet_has_sent_fin(uint32_t state)
+{
+	return state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2 || state == TCP_CLOSING ||
+	       state == TCP_LAST_ACK;
+}
+
+static inline bool inet_has_got_fin(uint32_t state)
+{
+	return state == TCP_CLOSE_WAIT || state == TCP_LAST_ACK || state == TCP_CLOSING;
+}
+
+/* Neither closed nor listening. */
+static inline bool inet_is_stream(const InetSkEntry *e)
+{
+	return inet_is_tcp(e) && e->state != INET_CLOSED && e->state != INET_LISTEN;
+}
+
+int inet_stream_pair(const InetSkEntry *e, struct inet_pair *p);
+
+int inet_stream_collect(struct dump *d, int fd, InetSkEntry *e, struct err *err);
+int inet_stream_collect_end(struct dump *d, struct err *err);
+int inet_stream_drain_end(struct dump *d, struct err *err);
+void inet_stream_dump_end(struct dump *d, bool ok);
+
+int inet_stream_read(struct restore *r, struct file *f, struct err *err);
+int inet_stream_plan(struct restore *r, const InetSkEntry *e, struct err *err);
+int inet_stream_open(struct restore *r, int fd, struct inet_conn *c, struct err *err);
+int inet_stream_link(struct restore *r, int fd, struct inet_conn *c, struct err *err);
+int inet_stream_after(struct restore *r, struct err *err);
+int inet_stream_resume(struct restore *r, struct err *err);
+
+/* Connections that have ended: what is left of them. */
+int inet_closed_collect(struct dump *d, int fd, InetSkEntry *e, struct err *err);
+int inet_closed_open(int fd, const InetSkEntry *e, struct err *err);
+
+/* ---- inet.c ---- */
+
+/* Give it the address of @e. */
+int inet_bind(struct restore *r, int fd, const InetSkEntry *e, struct err *err);
 
 /* Plan: refuse an address that another program has. */
 int inet_port_plan(struct restore *r, const InetSkEntry *e, struct err *err);

@@ -110,8 +110,6 @@ int inet_port_plan(struct restore *r, const InetSkEntry *e, struct err *err)
 
 /* ---- what is left of connections ---- */
 
-enum { TIME_WAIT = 6 };
-
 struct left {
 	vec(struct inet_diag_req_v2) all;
 	struct arena *arena;
@@ -128,7 +126,7 @@ static int add_left(const struct nlmsghdr *h, void *arg, struct err *err)
 	*vec_add(l->arena, &l->all) = (struct inet_diag_req_v2){
 		.sdiag_family = msg->idiag_family,
 		.sdiag_protocol = l->proto,
-		.idiag_states = 1u << TIME_WAIT,
+		.idiag_states = 1u << INET_TIME_WAIT,
 		.id = msg->id,
 	};
 	return 0;
@@ -149,7 +147,7 @@ int inet_port_clear(struct restore *r, const InetSkEntry *e, struct err *err)
 		struct inet_diag_req_v2 all = {
 			.sdiag_family = families[i],
 			.sdiag_protocol = l.proto,
-			.idiag_states = 1u << TIME_WAIT,
+			.idiag_states = 1u << INET_TIME_WAIT,
 			.id.idiag_sport = htons((uint16_t)e->src_port),
 		};
 

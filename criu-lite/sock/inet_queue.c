@@ -17,7 +17,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/ip.h>
-#include <netinet/ip6.h>
 #include <netinet/udp.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -138,62 +137,6 @@ int inet_queue_collect(struct dump *d, int fd, InetSkEntry *e, struct err *err)
 
 /* ---- restore ---- */
 
-struct packet {
-	union {
-		struct iphdr v4;
-		struct ip6_hdr v6;
-	} ip;
-	size_t ip_len;
-	struct udphdr udp;
-};
-
-static uint32_t sum_words(uint32_t sum, const void *data, size_t len)
-{
-	const uint8_t *p = data;
-	size_t i;
-
-	for (i = 0; i + 1 < len; i += 2)
-		sum += (uint32_t)p[i] << 8 | p[i + 1];
-	if (len & 1)
-		sum += (uint32_t)p[len - 1] << 8;
-	return (sum & 0xffff) + (sum >> 16);
-}
-
-/* Over IPv6, and by UDP-Lite, datagrams without a checksum are not welcome. */
-static uint16_t checksum(const struct packet *p, uint8_t proto, bool is_v4,
-			 const InetDatagramEntry *g)
-{
-	uint32_t sum = proto + (uint32_t)(sizeof(p->udp) + g->data.len);
-
-	sum = is_v4 ? sum_words(sum, &p->ip.v4.saddr, 8) : sum_words(sum, &p->ip.v6.ip6_src, 32);
-	sum = sum_words(sum, &p->udp, sizeof(p->udp));
-	sum = sum_words(sum, g->data.data, g->data.len);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = ~sum & 0xffff;
-	return htons((uint16_t)(sum ? sum : 0xffff));
-}
-
-static void fill_v4(struct packet *p, uint8_t proto, const uint32_t *src, const uint32_t *dst)
-{
-	p->ip_len = sizeof(p->ip.v4);
-	p->ip.v4 = (struct iphdr){
-		.version = 4, .ihl = 5, .ttl = 64, .protocol = proto, .saddr = *src, .daddr = *dst
-	};
-}
-
-static void fill_v6(struct packet *p, uint8_t proto, size_t len, const uint32_t *src,
-		    const uint32_t *dst)
-{
-	p->ip_len = sizeof(p->ip.v6);
-	p->ip.v6 = (struct ip6_hdr){ .ip6_flow = htonl(6u << 28),
-				     .ip6_plen = htons((uint16_t)len),
-				     .ip6_nxt = proto,
-				     .ip6_hlim = 64 };
-	memcpy(&p->ip.v6.ip6_src, src, sizeof(p->ip.v6.ip6_src));
-	memcpy(&p->ip.v6.ip6_dst, dst, sizeof(p->ip.v6.ip6_dst));
-}
-
 static bool is_any(const uint32_t *words, size_t n)
 {
 	while (n-- > 0)
@@ -220,45 +163,27 @@ static void choose_dst(const InetSkEntry *e, const InetDatagramEntry *g, struct 
 		*dst = loopback;
 }
 
-static int send_packet(const InetSkEntry *e, const InetDatagramEntry *g)
+static int send_datagram(const InetSkEntry *e, const InetDatagramEntry *g)
 {
-	const struct in6_addr *src = (const struct in6_addr *)g->src_addr;
-	bool is_v4 = e->family == AF_INET;
 	bool is_lite = e->proto == IPPROTO_UDPLITE;
-	uint8_t proto = (uint8_t)e->proto;
 	size_t size = sizeof(struct udphdr) + g->data.len;
-	/* there, the length is how much the checksum covers: 0 is everything */
-	struct packet p = { .udp = { .source = htons((uint16_t)g->src_port),
-				     .dest = htons((uint16_t)e->src_port),
-				     .len = htons(is_lite ? 0 : (uint16_t)size) } };
-	union inet_addr to = { .any.sa_family = AF_INET };
+	/* of UDP-Lite, the length is how much the checksum covers: 0 is everything */
+	struct udphdr udp = { .source = htons((uint16_t)g->src_port),
+			      .dest = htons((uint16_t)e->src_port),
+			      .len = htons(is_lite ? 0 : (uint16_t)size) };
 	struct in6_addr dst;
-	scoped_fd raw = -1;
+	struct inet_packet p = { .proto = (uint8_t)e->proto,
+				 .words = g->n_src_addr,
+				 .src = g->src_addr,
+				 .dst = dst.s6_addr32,
+				 .head = &udp,
+				 .head_len = sizeof(udp),
+				 .check = &udp.check,
+				 .data = g->data.data,
+				 .len = g->data.len };
 
 	choose_dst(e, g, &dst);
-	if (is_v4) {
-		fill_v4(&p, proto, g->src_addr, dst.s6_addr32);
-	} else if (IN6_IS_ADDR_V4MAPPED(src)) {
-		is_v4 = true;
-		fill_v4(&p, proto, g->src_addr + 3, dst.s6_addr32 + 3);
-	} else {
-		fill_v6(&p, proto, size, g->src_addr, dst.s6_addr32);
-		to.v6 = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_addr = dst };
-	}
-	if (is_v4)
-		to.v4.sin_addr.s_addr = p.ip.v4.daddr;
-	if (!is_v4 || is_lite)
-		p.udp.check = checksum(&p, proto, is_v4, g);
-
-	struct iovec iov[] = { { &p.ip, p.ip_len },
-			       { &p.udp, sizeof(p.udp) },
-			       { g->data.data, g->data.len } };
-	struct msghdr msg = { .msg_name = &to,
-			      .msg_namelen = is_v4 ? sizeof(to.v4) : sizeof(to.v6),
-			      .msg_iov = iov,
-			      .msg_iovlen = 3 };
-	raw = socket(to.any.sa_family, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
-	return raw < 0 || sendmsg(raw, &msg, 0) < 0 ? -errno : 0;
+	return inet_packet_send(&p);
 }
 
 static bool is_fit(const InetSkEntry *e, const InetDatagramEntry *g)
@@ -283,7 +208,7 @@ int inet_queue_link(struct restore *r, int fd, const InetSkEntry *e, struct err 
 	if (privileged_setsockopt(r, fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) < 0)
 		return err_sys(err, "cannot make room for the queue of a socket");
 	for (i = 0; i < e->n_queue; i++) {
-		int ret = is_fit(e, e->queue[i]) ? send_packet(e, e->queue[i]) : -EOPNOTSUPP;
+		int ret = is_fit(e, e->queue[i]) ? send_datagram(e, e->queue[i]) : -EOPNOTSUPP;
 
 		if (ret < 0)
 			log_warn("UDP socket at port %u: a datagram of %zu bytes is lost: %s",

@@ -2,17 +2,16 @@
 /*
  * inet_tcp - what only TCP sockets have
  *
- * Listening ones and those that are not connected.  TCP_INFO of a listener tells
- * how many connections may wait and how many do.
+ * Listening ones and those that are not connected are here, connections in
+ * inet_stream.c.  TCP_INFO of a listener tells how many connections may wait and
+ * how many do.
  *
  * not kept  who waits to be accepted; that ends the dump, unless --skip-in-flight
- *           is given.  How a connection has ended: it is one that never was
+ *           is given
  *
- * refused   live connections
+ * refused   connections without --tcp-established
  */
 #include <errno.h>
-#include <netinet/tcp.h>
-#include <poll.h>
 
 #include "core/sockopt.h"
 #include "sock/inet.h"
@@ -20,10 +19,10 @@
 static const char *state_name(uint8_t state)
 {
 	static const char *const names[] = {
-		[TCP_ESTABLISHED] = "established", [TCP_SYN_SENT] = "connecting",
-		[TCP_SYN_RECV] = "connecting",	   [TCP_FIN_WAIT1] = "half-closed",
-		[TCP_FIN_WAIT2] = "half-closed",   [TCP_TIME_WAIT] = "closing",
-		[TCP_CLOSE_WAIT] = "half-closed",  [TCP_LAST_ACK] = "closing",
+		[INET_ESTABLISHED] = "established", [TCP_SYN_SENT] = "connecting",
+		[TCP_SYN_RECV] = "connecting",	    [TCP_FIN_WAIT1] = "half-closed",
+		[TCP_FIN_WAIT2] = "half-closed",    [INET_TIME_WAIT] = "closing",
+		[TCP_CLOSE_WAIT] = "half-closed",   [TCP_LAST_ACK] = "closing",
 		[TCP_CLOSING] = "closing",
 	};
 
@@ -41,8 +40,7 @@ static int refuse_connection(struct dump *d, const InetSkEntry *e, uint8_t state
 	err_set(err, EOPNOTSUPP, "cannot dump the TCP connection from %s to %s",
 		inet_addr_text(d->arena, &src), inet_addr_text(d->arena, &dst));
 	err_why(err, "it is %s", state_name(state));
-	return err_hint(err,
-			"live TCP connections are not supported yet; close it before the dump");
+	return err_hint(err, "give --tcp-established to keep it, --tcp-close to have it closed");
 }
 
 static int check_waiting(struct dump *d, const InetSkEntry *e, uint32_t waiting, struct err *err)
@@ -86,19 +84,6 @@ static void collect_options(int fd, int fresh, TcpOptsEntry *o)
 				      value;
 }
 
-/*
- * A connection that has ended does not hold its port any more, which others may
- * have now: a listener, if it was accepted there.
- */
-static int forget_port(int fd, InetSkEntry *e)
-{
-	struct pollfd p = { .fd = fd, .events = POLLRDHUP };
-
-	if (poll(&p, 1, 0) > 0 && p.revents & (POLLRDHUP | POLLERR))
-		e->src_port = 0;
-	return 0;
-}
-
 int inet_tcp_collect(struct dump *d, int fd, int fresh, InetSkEntry *e, struct err *err)
 {
 	struct tcp_info info = { 0 };
@@ -109,7 +94,10 @@ int inet_tcp_collect(struct dump *d, int fd, int fresh, InetSkEntry *e, struct e
 	collect_options(fd, fresh, e->tcp_opts);
 	e->state = info.tcpi_state;
 	if (e->state == INET_CLOSED)
-		return forget_port(fd, e);
+		return inet_closed_collect(d, fd, e, err);
+	if (e->state != INET_LISTEN &&
+	    (d->opts->common.tcp_established || d->opts->common.tcp_close))
+		return inet_stream_collect(d, fd, e, err);
 	if (e->state != INET_LISTEN)
 		return refuse_connection(d, e, info.tcpi_state, err);
 
@@ -130,9 +118,14 @@ static int apply_options(int fd, const TcpOptsEntry *o, struct err *err)
 	return 0;
 }
 
+int inet_tcp_options(int fd, const InetSkEntry *e, struct err *err)
+{
+	return e->tcp_opts ? apply_options(fd, e->tcp_opts, err) : 0;
+}
+
 int inet_tcp_open(int fd, const InetSkEntry *e, struct err *err)
 {
-	if (e->tcp_opts && apply_options(fd, e->tcp_opts, err) < 0)
+	if (inet_tcp_options(fd, e, err) < 0)
 		return -err->code;
 	if (e->state == INET_LISTEN && listen(fd, (int)e->backlog) < 0)
 		return err_sys(err, "cannot listen at port %u", e->src_port);

@@ -32,7 +32,7 @@ refused()	# refused WORDS [HINT]: and nothing has happened
 
 @test "a live TCP connection is refused" {
 	python tcp_pair
-	refused "cannot dump the TCP connection from 127.0.0.1:" "live TCP connections are not supported yet"
+	refused "cannot dump the TCP connection from 127.0.0.1:" "give --tcp-established"
 }
 
 @test "a connection that waits to be accepted is refused, or dropped on demand" {

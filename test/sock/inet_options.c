@@ -8,7 +8,7 @@
 
 #include "victim.h"
 
-enum { BUF_LOCK = 72, PORT = 20911, SORTS = 6 };
+enum { BUF_LOCK = 72, FIRST_PORT = 20911, SORTS = 6 };
 
 /* of one sort, with everything set, and with everything set and taken back */
 static const struct sort {
@@ -18,7 +18,7 @@ static const struct sort {
 	{ AF_INET6, SOCK_STREAM, 0 }, { AF_INET6, SOCK_DGRAM, 0 }, { AF_INET6, SOCK_RAW, 253 },
 };
 static int set[SORTS], zero[SORTS];
-static int foreign, foreign_off, foreign6, device, locked[3], linger_off;
+static int port, foreign, foreign_off, foreign6, device, locked[3], linger_off;
 
 static const struct option {
 	int level, name, value, none, family, type; /* 0: all */
@@ -99,16 +99,16 @@ static bool bound(int fd, const char *ip, int port)
 /* 192.0.2.0/24 and 2001:db8::/32 are for examples: nobody has them */
 static bool make_foreign(void)
 {
-	struct sockaddr_in6 a6 = { .sin6_family = AF_INET6, .sin6_port = htons(PORT) };
+	struct sockaddr_in6 a6 = { .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port) };
 
 	inet_pton(AF_INET6, "2001:db8::7", &a6.sin6_addr);
 	foreign = socket(AF_INET, SOCK_DGRAM, 0);
 	foreign_off = socket(AF_INET, SOCK_STREAM, 0);
 	foreign6 = socket(AF_INET6, SOCK_STREAM, 0);
-	return !bound(foreign, "192.0.2.7", PORT) && put(foreign, SOL_IP, IP_FREEBIND, 1) &&
+	return !bound(foreign, "192.0.2.7", port) && put(foreign, SOL_IP, IP_FREEBIND, 1) &&
 	       put(foreign_off, SOL_IP, IP_FREEBIND, 1) &&
-	       put(foreign6, SOL_IPV6, IPV6_FREEBIND, 1) && bound(foreign, "192.0.2.7", PORT) &&
-	       bound(foreign_off, "192.0.2.9", PORT) &&
+	       put(foreign6, SOL_IPV6, IPV6_FREEBIND, 1) && bound(foreign, "192.0.2.7", port) &&
+	       bound(foreign_off, "192.0.2.9", port) &&
 	       bind(foreign6, (struct sockaddr *)&a6, sizeof(a6)) == 0 &&
 	       put(foreign_off, SOL_IP, IP_FREEBIND, 0) &&
 	       put(foreign6, SOL_IPV6, IPV6_FREEBIND, 0) && listen(foreign_off, 5) == 0;
@@ -131,6 +131,8 @@ static bool make(void)
 	struct linger on = { 1, 13 }, off = { 0, 0 };
 	int i;
 
+	/* the one before may take a moment to die */
+	port = FIRST_PORT + getpid() % 1000;
 	for (i = 0; i < SORTS; i++)
 		if (!make_sort(i))
 			return false;
@@ -191,9 +193,9 @@ static bool same(void)
 		return false;
 	len = sizeof(name);
 	return expect(getsockopt(device, SOL_SOCKET, SO_BINDTODEVICE, name, &len) == 0) &&
-	       expect(strcmp(name, "lo") == 0) && is_at(foreign, "192.0.2.7", PORT) &&
-	       has(foreign, SOL_IP, IP_FREEBIND, 1) && is_at(foreign_off, "192.0.2.9", PORT) &&
-	       has(foreign_off, SOL_IP, IP_FREEBIND, 0) && is_at(foreign6, "2001:db8::7", PORT) &&
+	       expect(strcmp(name, "lo") == 0) && is_at(foreign, "192.0.2.7", port) &&
+	       has(foreign, SOL_IP, IP_FREEBIND, 1) && is_at(foreign_off, "192.0.2.9", port) &&
+	       has(foreign_off, SOL_IP, IP_FREEBIND, 0) && is_at(foreign6, "2001:db8::7", port) &&
 	       has(foreign6, SOL_IPV6, IPV6_FREEBIND, 0);
 }
 
