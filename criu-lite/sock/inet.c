@@ -129,10 +129,11 @@ static int collect_addrs(struct dump *d, int fd, InetSkEntry *e, struct err *err
 	e->state = INET_CLOSED;
 	if (getpeername(fd, &dst.any, &len) == 0)
 		e->state = INET_ESTABLISHED;
-	/* also of a connection that is not there yet, or any more */
-	else if (errno == ENOTCONN && inet_is_tcp(e))
+	/* also of a connection that is not there yet, or any more; the length must be right */
+	else if (errno == ENOTCONN && inet_is_tcp(e)) {
+		len = e->family == AF_INET ? sizeof(dst.v4) : sizeof(dst.v6);
 		getsockopt(fd, SOL_SOCKET, SO_PEERNAME, &dst, &len);
-	else if (errno != ENOTCONN)
+	} else if (errno != ENOTCONN)
 		return err_sys(err, "cannot ask for the peer of a socket");
 
 	e->n_src_addr = e->n_dst_addr = e->family == AF_INET ? 1 : 4;

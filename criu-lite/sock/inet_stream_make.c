@@ -74,6 +74,8 @@ int inet_stream_read(struct restore *r, struct file *f, struct err *err)
 	c->t = msg;
 	c->fd = -1;
 	f->data = c;
+	/* what was not sent comes before the end, when the network is there */
+	c->shuts_late = inet_has_sent_fin(e->state) && c->t->unsq_len;
 	if (c->t->unsq_len > c->t->outq_len)
 		return err_set(err, EBADMSG, "cannot send more than there is");
 	return read_data(r, img, c->t->inq_len, &c->in, err) < 0
@@ -350,12 +352,9 @@ static int link_ends(int fd, struct inet_conn *c, struct err *err)
 	struct segment ack = segment_of(t, false, t->outq_seq);
 	struct inet_pair p;
 
-	/* what was not sent comes before the end, when the network is there */
-	c->shuts_late = inet_has_sent_fin(state) && t->unsq_len;
 	if (inet_stream_pair(c->e, &p) < 0)
 		return err_set(err, EBADMSG, "cannot use the addresses of a TCP connection");
-	if (state == TCP_CLOSE_WAIT || state == TCP_LAST_ACK ||
-	    (c->shuts_late && state == TCP_CLOSING))
+	if (state == TCP_CLOSE_WAIT || state == TCP_LAST_ACK)
 		if (send_until(fd, &p, &fin, TCP_CLOSE_WAIT, err) < 0)
 			return -err->code;
 	if (inet_has_sent_fin(state) && !c->shuts_late && shut_silently(fd, err) < 0)
@@ -432,6 +431,20 @@ static int send_unsent(const struct inet_conn *c, struct err *err)
 	return 0;
 }
 
+/* Of two ends at the same time, the own one came first. */
+static int shut_late(const struct inet_conn *c, struct err *err)
+{
+	const TcpStreamEntry *t = c->t;
+	struct segment fin = segment_of(t, true, t->outq_seq - t->outq_len - 1);
+	struct inet_pair p;
+
+	if (shutdown(c->fd, SHUT_WR) < 0)
+		return err_sys(err, "cannot shut a TCP connection");
+	if (c->e->state != TCP_CLOSING || inet_stream_pair(c->e, &p) < 0)
+		return 0;
+	return send_until(c->fd, &p, &fin, TCP_CLOSING, err);
+}
+
 static int go_on(struct restore *r, struct inet_conn *c, struct err *err)
 {
 	if (c->e->state == TCP_SYN_SENT)
@@ -443,8 +456,8 @@ static int go_on(struct restore *r, struct inet_conn *c, struct err *err)
 		return err_sys(err, "cannot set SO_REUSEADDR of a socket");
 	if (send_unsent(c, err) < 0)
 		return -err->code;
-	if (c->shuts_late && shutdown(c->fd, SHUT_WR) < 0)
-		return err_sys(err, "cannot shut a TCP connection");
+	if (c->shuts_late && shut_late(c, err) < 0)
+		return -err->code;
 	return inet_tcp_options(c->fd, c->e, err);
 }
 
