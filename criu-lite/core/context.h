@@ -81,13 +81,13 @@ struct restore {
 	struct undo *undo;	 /* what is to go if nothing comes of it, see undo.h */
 	struct barrier *barrier; /* in the coordinator: keeps the tasks in step */
 	struct namespaces *ns;	 /* those that are made, or given from outside */
-	TaskKobjIdsEntry *root_ids; /* inventory: the dumper's own, which are inherited */
-	struct arena *common;	    /* see restore_shared_new() */
-	struct outside *outside;    /* NULL: nobody; see core/outside.h */
-	bool resumed;		    /* the point of no return is behind us */
-	bool zombies_die;	    /* tasks that are to be zombies have been told to die */
-	int proc;		    /* /proc as we see it */
-	const char *run_id;	    /* of the dump; NULL: unknown */
+	TaskKobjIdsEntry *root_ids;	/* inventory: the dumper's own, which are inherited */
+	struct arena *common;		/* see restore_shared_new() */
+	struct outside *outside;	/* NULL: nobody; see core/outside.h */
+	bool resumed;			/* the point of no return is behind us */
+	bool zombies_die;		/* tasks that are to be zombies have been told to die */
+	int proc;			/* /proc as we see it */
+	const char *run_id;		/* of the dump; NULL: unknown */
 	enum network_lock network_lock; /* that it has left behind */
 	int coordinator; /* in tasks: a pidfd of the coordinator, see restore_borrow_fd() */
 };

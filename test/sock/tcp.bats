@@ -1,0 +1,185 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only
+# TCP connections to peers that are not dumped, while data flows; how the network is locked meanwhile
+
+load ../helpers
+
+# peer SIDE FAMILY PORT [BUFFER]: sets $pid and $place
+peer()
+{
+	need python3
+	launch python3 -u "$BATS_TEST_DIRNAME/tcp_peer.py" "$@"
+	wait_for 10 test -e "$place/ready" || { cat "$place/log"; return 1; }
+}
+
+# flood FAMILY PORT [BUFFER]: server and client, $server and $client, each with its place
+flood()
+{
+	peer server "$@"
+	server=$pid server_place=$place
+	peer client "$@"
+	client=$pid client_place=$place
+	sleep 0.2
+}
+
+# the client stops, and has had every answer
+is_good()
+{
+	touch "$client_place/ask"
+	wait_for 30 test -e "$client_place/answer"
+	cat "$client_place/answer" "$client_place/log" "$server_place/log"
+	[ "$(cat "$client_place/answer")" = good ]
+}
+
+# rules of ours, of whatever sort
+locks()
+{
+	{ nft list ruleset; iptables-legacy-save; ip6tables-legacy-save; iptables-save; ip6tables-save; } 2>/dev/null |
+		grep "$@" CRIU-
+}
+
+no_locks()
+{
+	[ -z "$(locks)" ]
+}
+
+# under_load FAMILY PORT TIMES [BUFFER]: the server is dumped and restored while it is flooded
+under_load()
+{
+	local i
+
+	flood "$1" "$2" "${4:-0}"
+	pid=$server place=$server_place
+	for ((i = 0; i < $3; i++)); do
+		dump --tcp-established
+		restore --tcp-established
+		sleep 0.05
+	done
+	is_good
+	no_locks
+}
+
+@test "the server of a flooded connection is dumped and restored, IPv4" {
+	under_load 4 20501 20
+}
+
+@test "the same over IPv6" {
+	under_load 6 20502 10
+}
+
+@test "the same over IPv4 through IPv6" {
+	under_load 46 20503 5
+}
+
+@test "the same with small buffers, full in both directions" {
+	under_load 4 20504 5 4096
+	under_load 6 20505 5 4096
+}
+
+@test "the client that floods is dumped and restored, and the server goes on" {
+	flood 4 20506
+	pid=$client place=$client_place
+	for i in 1 2 3 4 5; do
+		dump --tcp-established
+		restore --tcp-established
+		sleep 0.05
+	done
+	is_good
+}
+
+@test "fifty dumps of a server that runs on: no byte is lost, doubled or out of order" {
+	flood 4 20507
+	pid=$server place=$server_place
+	for i in {1..50}; do
+		dump -R --tcp-established
+	done
+	is_good
+	no_locks
+}
+
+@test "while nobody has it, the peer hears nothing: a connection survives seconds" {
+	for method in nftables iptables; do
+		[ $method != iptables ] || need iptables-restore
+		for family in 4 6; do
+			flood $family $((20510 + family))
+			pid=$server place=$server_place
+			dump --tcp-established --network-lock $method
+			# what the client sends meanwhile is dropped, not answered
+			sleep 2
+			[ ! -e "$client_place/answer" ]
+			locks
+			restore --tcp-established
+			is_good
+			no_locks
+			end_launched
+		done
+	done
+}
+
+@test "without a lock the peer hears of it, and that is what skip means" {
+	flood 4 20520
+	pid=$server place=$server_place
+	dump --tcp-established --network-lock skip
+	wait_for 10 test -e "$client_place/answer"
+	[[ $(cat "$client_place/answer") == *reset* ]]
+	no_locks
+}
+
+@test "a dump that fails leaves no lock, and the connection as it was" {
+	flood 4 20521
+	pid=$server place=$server_place
+	CRIU_LITE_INJECT=fail:drain_end:socket run dump --tcp-established
+	echo "$output"
+	[ "$status" -ne 0 ]
+	no_locks
+	is_good
+}
+
+@test "a restore that fails keeps the lock, and can be tried again" {
+	flood 4 20522
+	pid=$server place=$server_place
+	dump --tcp-established
+	CRIU_LITE_INJECT=fail:link:socket run restore --tcp-established
+	echo "$output"
+	[ "$status" -ne 0 ]
+	sleep 0.5
+	restore --tcp-established
+	is_good
+	no_locks
+}
+
+@test "conntrack that drops what is invalid lets a restored connection through" {
+	need nft
+	nft add table inet t
+	nft add chain inet t in '{ type filter hook input priority 0; }'
+	nft add chain inet t out '{ type filter hook output priority 0; }'
+	nft add rule inet t in ct state invalid drop
+	nft add rule inet t out ct state invalid drop
+	under_load 4 20523 5
+}
+
+@test "the same with iptables" {
+	need iptables-legacy
+	for chain in INPUT OUTPUT; do
+		iptables-legacy -A $chain -m conntrack --ctstate INVALID -j DROP
+	done
+	flood 4 20524
+	pid=$server place=$server_place
+	for i in 1 2 3; do
+		dump --tcp-established --network-lock iptables
+		restore --tcp-established
+	done
+	is_good
+}
+
+@test "without --tcp-established, restore refuses and says what to do" {
+	flood 4 20525
+	pid=$server place=$server_place
+	dump --tcp-established
+	run restore
+	[ "$status" -eq 1 ]
+	[[ $output == *"cannot restore the TCP connection to 127.0.0.1:"* ]]
+	[[ $output == *"do:  give --tcp-established, or --tcp-close"* ]]
+	restore --tcp-established
+	is_good
+}
