@@ -18,7 +18,7 @@ enum { NR_KEPT = 5 }; /* coordinator, proc, store, outside, log */
 
 struct shared_task {
 	uint64_t region, region_size;
-	uint64_t page; /* of its own view of the shared page, in the region */
+	uint64_t page;	      /* of its own view of the shared page, in the region */
 	uint64_t insn;	      /* a system call instruction in the region */
 	int32_t fds[NR_KEPT]; /* where it has put those of its descriptors that are ours */
 	int32_t carrier;      /* of who is adopted: the pid between it and its father */
