@@ -29,8 +29,9 @@
  *  - if the caller dies, the few pages of the blob stay mapped; and a thread
  *    that runs it under a seccomp filter needs rt_sigprocmask() and close(),
  *    and, if the process was stopped, kill(); such a process has our
- *    descriptors until it goes on;
- *  - not looked after: the shadow stack (CET), syscall user dispatch.
+ *    descriptors until it goes on; and a thread has lost its system call user
+ *    dispatch, which is off as long as it is seized;
+ *  - not looked after: the shadow stack (CET).
  *
  * What it asks of its caller:
  *  - a tracer is a thread: all calls for a task come from the same one;
@@ -40,11 +41,18 @@
  *  - a cgroup that was frozen is thawed before anything is to run in a victim.
  */
 
+/* As the kernel's struct ptrace_sud_config. */
+struct compel_dispatch {
+	uint64_t mode; /* 0: off */
+	uint64_t selector, offset, len;
+};
+
 struct compel_thread {
 	pid_t tid;
-	struct compel_regs regs; /* as it was stopped; valid after compel_seize() */
-	uint64_t sigmask;	 /* blocked signals, as it was stopped */
-	bool dead;		 /* a zombie leader whose other threads live on */
+	struct compel_regs regs;	 /* as it was stopped; valid after compel_seize() */
+	uint64_t sigmask;		 /* blocked signals, as it was stopped */
+	struct compel_dispatch dispatch; /* system call user dispatch, as it was stopped */
+	bool dead;			 /* a zombie leader whose other threads live on */
 };
 
 struct compel_task {
@@ -193,6 +201,9 @@ int compel_raw_end(pid_t tid, long *ret, struct err *err);
  */
 int compel_interrupt_syscall(pid_t tid, unsigned long insn, long nr, const unsigned long args[6],
 			     long *ret, struct err *err);
+/* System call user dispatch, as the last thing: from then on calls of ours would be dispatched. */
+int compel_set_dispatch(pid_t tid, const struct compel_dispatch *dispatch, struct err *err);
+
 int compel_set_state(pid_t tid, const struct compel_regs *regs, const void *xstate, size_t len,
 		     uint64_t sigmask, struct err *err);
 

@@ -248,7 +248,7 @@ static int thread_read_state(struct compel_thread *t, int group_signal)
 
 static int thread_collect(struct compel_seizing *s, struct compel_thread *t, struct err *err)
 {
-	int status, sig, ret;
+	int status, sig = 0, ret;
 
 	if (t->dead)
 		return 0;
@@ -261,8 +261,10 @@ static int thread_collect(struct compel_seizing *s, struct compel_thread *t, str
 		sig = stop_group_signal(status);
 		if (sig)
 			s->task->stop_signal = sig;
-		ret = thread_read_state(t, sig);
+		ret = thread_dispatch_off(t);
 	}
+	if (ret == 0)
+		ret = thread_read_state(t, sig);
 	if (ret == -EOPNOTSUPP) {
 		err_set(err, EOPNOTSUPP, "cannot seize thread %d, it runs 32-bit code", t->tid);
 		return err_hint(err, "use a 64-bit build of that program");
@@ -341,6 +343,8 @@ static void task_detach(struct compel_task *task, unsigned int dying_ms)
 	struct patience p = patience_of(dying_ms);
 	size_t i;
 
+	for (i = task->nr_threads; i-- > 0;)
+		thread_dispatch_on(&task->threads[i]);
 	for (i = task->nr_threads; i-- > 0;)
 		if (!task->threads[i].dead && ptrace(PTRACE_DETACH, task->threads[i].tid, 0, 0) < 0)
 			thread_reap(task, task->threads[i].tid, &p);

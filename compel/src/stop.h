@@ -75,6 +75,10 @@ int thread_wait_stepped(pid_t tid);
  */
 int thread_call(pid_t tid, const struct compel_regs *regs, bool interrupt, long *result_ret);
 
+/* Keep the system call user dispatch of a parked thread, and switch it off; give it back. */
+int thread_dispatch_off(struct compel_thread *t);
+void thread_dispatch_on(const struct compel_thread *t);
+
 /* State letter of /proc, or 0 if there is no such thread. */
 char thread_state(pid_t tid);
 /* One line of /proc/TID/@name without its newline; "?" if it cannot be read. */

@@ -12,7 +12,7 @@
  *
  * More of the kind: knobs.c.
  *
- * refused   system call user dispatch (Wine): images have no place for it
+ * resume    system call user dispatch (Wine), by ptrace
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -92,18 +92,19 @@ static int collect_personality(struct dump *d, struct task *t, struct err *err)
 	return 0;
 }
 
-/* Another handler of all its system calls: nothing in the image can say so. */
-static int check_user_dispatch(const struct thread *th, struct err *err)
+static void collect_dispatch(struct dump *d, const struct thread *th)
 {
-	/* PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG of Linux 6.4 */
-	static const enum __ptrace_request get_config = (enum __ptrace_request)0x4210;
-	uint64_t config[4] = { 0 }; /* mode (0: off), selector, offset, length */
+	const struct compel_dispatch *in = &th->victim->dispatch;
+	DispatchEntry *e;
 
-	if (ptrace(get_config, th->host_tid, sizeof(config), config) < 0 || config[0] == 0)
-		return 0;
-	err_set(err, EOPNOTSUPP, "cannot dump thread %d, which uses system call user dispatch",
-		th->host_tid);
-	return err_hint(err, "images have no place for it; this is what Wine does");
+	if (!in->mode)
+		return;
+	e = record_new(d, dispatch_entry);
+	e->mode = in->mode;
+	e->selector = in->selector;
+	e->offset = in->offset;
+	e->len = in->len;
+	th->core->thread_core->dispatch = e;
 }
 
 static int collect_prctl(struct dump *d, struct task *t, struct err *err)
@@ -116,8 +117,7 @@ static int collect_prctl(struct dump *d, struct task *t, struct err *err)
 		return 0;
 
 	for (size_t i = 0; i < t->nr_threads; i++)
-		if (check_user_dispatch(&t->threads[i], err) < 0)
-			return -err->code;
+		collect_dispatch(d, &t->threads[i]);
 
 	snprintf(pid, sizeof(pid), "%d", t->host_pid);
 	tc->has_oom_score_adj = read_number(d->arena, d->proc, pid, "oom_score_adj", &n);
@@ -240,6 +240,21 @@ static int map_prctl(struct restore *r, struct task *t, struct err *err)
 	return 0;
 }
 
+static int resume_prctl(struct restore *r, struct task *t, struct err *err)
+{
+	for (size_t i = 0; i < t->nr_threads; i++) {
+		const DispatchEntry *e = t->threads[i].core->thread_core->dispatch;
+		struct compel_dispatch dispatch;
+
+		if (!e)
+			continue;
+		dispatch = (struct compel_dispatch){ e->mode, e->selector, e->offset, e->len };
+		if (compel_set_dispatch(t->threads[i].host_tid, &dispatch, err) < 0)
+			return -err->code;
+	}
+	return 0;
+}
+
 const struct task_kind prctl_kind = {
 	.name = "prctl",
 	.collect = collect_prctl,
@@ -247,4 +262,5 @@ const struct task_kind prctl_kind = {
 	.plan = plan_prctl,
 	.born = born_prctl,
 	.map = map_prctl,
+	.resume = resume_prctl,
 };
