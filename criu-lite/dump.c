@@ -257,10 +257,17 @@ static int dump_write(void *run, struct err *err)
 	return refuse_end(d, write_all(d, err), false, err);
 }
 
+static void dump_explain(void *run, struct err *err)
+{
+	tree_explain(run, err);
+}
+
 static const struct stage dump_stages[] = {
-	{ "freeze", dump_freeze, dump_thaw }, { "collect", dump_collect, dump_collected },
-	{ "inject", dump_inject, dump_cure }, { "drain", dump_drain, NULL },
-	{ "write", dump_write, NULL },
+	{ "freeze", dump_freeze, dump_thaw, NULL },
+	{ "collect", dump_collect, dump_collected, dump_explain },
+	{ "inject", dump_inject, dump_cure, dump_explain },
+	{ "drain", dump_drain, NULL, dump_explain },
+	{ "write", dump_write, NULL, dump_explain },
 };
 
 /* What is found in a tree that goes on at once, without images: all but the last stage. */
@@ -286,6 +293,20 @@ static void dump_fini(struct dump *d)
 	arena_fini(d->arena);
 }
 
+static int open_store(struct dump *d, struct err *err)
+{
+	int fd = fcntl(d->opts->common.images_fd, F_DUPFD_CLOEXEC, 3);
+
+	if (fd < 0)
+		return err_sys(err, "cannot copy a descriptor");
+	if (store_open_dirfd(d->arena, fd, &d->store, err) < 0)
+		return -err->code;
+	if (faccessat(store_dirfd(d->store), ".", W_OK, AT_EACCESS) == 0)
+		return 0;
+	err_sys(err, "cannot write to the images directory %s", d->opts->common.images_dir);
+	return err_hint(err, "give a directory by -D that can be written to");
+}
+
 static int dump_begin(struct dump *d, struct err *err)
 {
 	d->us->host_pid = d->us->host_alive = getpid();
@@ -298,8 +319,7 @@ static int dump_begin(struct dump *d, struct err *err)
 		d->store = store_open_null(d->arena);
 		return 0;
 	}
-	if (store_open_dirfd(d->arena, fcntl(d->opts->common.images_fd, F_DUPFD_CLOEXEC, 3),
-			     &d->store, err) < 0)
+	if (open_store(d, err) < 0)
 		return -err->code;
 	return script_run(&d->opts->common, "pre-dump", store_dirfd(d->store), 0, err);
 }
@@ -328,6 +348,8 @@ int dump_run(const struct dump_opts *opts, struct refusals *refused, struct err 
 
 	guard_begin();
 	ret = dump_stages_run(&d, NR_STAGES, err);
+	if (ret < 0 && err_hint_limit(err) < 0)
+		err_hint(err, "the log says more: -v4 -o FILE");
 	if (ret < 0 && d.images_begun && discard(&d, &other) < 0)
 		log_error("%s: %s", other.what, other.why);
 	if (ret == 0)

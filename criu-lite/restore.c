@@ -83,7 +83,7 @@ static int read_all(struct restore *r, struct err *err)
 
 static int restore_read(void *run, struct err *err)
 {
-	if (read_all(run, err) < 0)
+	if (read_all(run, err) < 0 && err_hint_limit(err) < 0)
 		return err_hint(err,
 				"the checkpoint is damaged or was not finished; take it again");
 	return 0;
@@ -427,21 +427,28 @@ static int restore_resume(void *run, struct err *err)
 }
 
 static const struct stage restore_stages[] = {
-	{ "read", restore_read, NULL },	       { "plan", restore_plan, NULL },
-	{ "fork", restore_fork, restore_end }, { "open", restore_open, NULL },
-	{ "map", restore_map, NULL },	       { "resume", restore_resume, NULL },
+	{ .name = "read", .run = restore_read },
+	{ .name = "plan", .run = restore_plan },
+	{ .name = "fork", .run = restore_fork, .end = restore_end },
+	{ .name = "open", .run = restore_open },
+	{ .name = "map", .run = restore_map },
+	{ .name = "resume", .run = restore_resume },
 };
 
 enum { DRY_STAGES = 2, ALL_STAGES = sizeof(restore_stages) / sizeof(restore_stages[0]) };
 
 static int restore_begin(struct restore *r, struct err *err)
 {
+	int dir;
+
 	list_init(&r->tree->tasks);
 	r->proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (r->proc < 0)
 		return err_sys(err, "cannot open /proc");
-	if (store_open_dirfd(r->arena, fcntl(r->opts->common.images_fd, F_DUPFD_CLOEXEC, 3),
-			     &r->store, err) < 0)
+	dir = fcntl(r->opts->common.images_fd, F_DUPFD_CLOEXEC, 3);
+	if (dir < 0)
+		return err_sys(err, "cannot copy a descriptor");
+	if (store_open_dirfd(r->arena, dir, &r->store, err) < 0)
 		return -err->code;
 	return script_run(&r->opts->common, "pre-restore", store_dirfd(r->store), 0, err);
 }
@@ -485,7 +492,7 @@ int restore_run(const struct restore_opts *opts, pid_t *root_ret, struct err *er
 	store_close(r.store);
 	arena_fini(&common);
 	arena_fini(&arena);
-	if (ret < 0)
+	if (ret < 0 && err_hint_limit(err) < 0)
 		err_hint(
 			err,
 			"is the checkpoint whole, and all it needs in place? the log says more: -v4 -o FILE");

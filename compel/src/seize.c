@@ -424,7 +424,10 @@ static int seizing_init(struct compel_seizing *s, pid_t pid, struct err *err)
 
 	snprintf(path, sizeof(path), "/proc/%d/task", pid);
 	s->dir = opendir(path);
-	return s->dir ? 0 : err_no_task(err, pid);
+	if (s->dir)
+		return 0;
+	return errno == ENOENT ? err_no_task(err, pid)
+			       : err_sys(err, "cannot seize process %d", pid);
 }
 
 /* Who has been seized already is not news. */

@@ -8,12 +8,14 @@
  * A large arena goes on in huge pages: each fork() of a restore copies the page
  * tables of all of it.
  */
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/arena.h"
 
@@ -76,14 +78,26 @@ static struct arena_block *block_new_shared(size_t size)
 	return b;
 }
 
+static void end_without_memory(const struct arena *a, size_t size) __attribute__((noreturn));
+static void end_without_memory(const struct arena *a, size_t size)
+{
+	struct err err;
+
+	err_set(&err, ENOMEM, "cannot get %zu bytes of memory", size);
+	err_hint_limit(&err);
+	if (a->full)
+		a->full(a->of, &err);
+	else
+		err_print(&err, "criu-lite");
+	_exit(1);
+}
+
 static struct arena_block *block_new(const struct arena *a, size_t size)
 {
 	struct arena_block *b = a->shared ? block_new_shared(size) : calloc(1, sizeof(*b) + size);
 
-	if (!b) {
-		fprintf(stderr, "criu-lite: out of memory (%zu bytes)\n", size);
-		abort();
-	}
+	if (!b)
+		end_without_memory(a, size);
 	b->size = size;
 	return b;
 }

@@ -6,19 +6,23 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/err.h"
+
 /*
  * Memory that lives as long as the run: it is taken piece by piece and given
  * back all at once by arena_fini().  Pieces are zeroed and aligned to 16.
  *
- * Running out of memory ends the program through abort(): what is then left
- * of it is the business of the guard, not of every caller.
+ * Running out of memory is told, as an error of three parts, and ends the program:
+ * what is then left of it is the business of the guard, not of every caller.
  */
 struct arena {
 	struct arena_block *blocks;
 	size_t used;	  /* in the newest block */
 	size_t nr_blocks; /* without those of large pieces */
 	struct arena_piece *spare;
-	bool shared; /* with those whom we fork */
+	bool shared;				       /* with those whom we fork */
+	void (*full)(void *of, const struct err *err); /* tells it, NULL: on stderr */
+	void *of;
 };
 
 void arena_init(struct arena *a);

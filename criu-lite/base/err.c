@@ -77,6 +77,26 @@ int err_hint(struct err *err, const char *fmt, ...)
 	return -err->code;
 }
 
+int err_hint_limit(struct err *err)
+{
+	switch (err->code) {
+	case EMFILE:
+		return err_hint(err,
+				"raise the hard limit of open files (ulimit -Hn) for criu-lite");
+	case ENFILE:
+		return err_hint(
+			err, "raise the limit of open files of this machine (sysctl fs.file-max)");
+	case ENOMEM:
+		return err_hint(
+			err, "see what limits the memory of criu-lite: ulimit -v, its cgroup, the "
+			     "machine (free -h)");
+	case ENOSPC:
+	case EDQUOT:
+		return err_hint(err, "make room, or use another directory");
+	}
+	return -err->code;
+}
+
 /* What stands in images and names of files may look like more lines, or speak to the terminal. */
 static void print_plain(const char *before, const char *s)
 {

@@ -32,6 +32,9 @@ int err_why(struct err *err, const char *fmt, ...) __attribute__((format(printf,
 /* What the user can do.  The first hint is kept; returns -code. */
 int err_hint(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* The same, if the code alone tells: a limit that is reached, a disk that is full; returns -code. */
+int err_hint_limit(struct err *err);
+
 /* Print it on stderr as what / why / do, with @who (program, command) in front. */
 void err_print(const struct err *err, const char *who);
 

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -104,13 +105,23 @@ static int seize(struct task *t, unsigned int timeout_ms, struct err *err)
 	return compel_seize_end(take_ptr(t->seizing), timeout_ms, &t->victim, err);
 }
 
+static int refuse_kernel_thread(const struct task *t, struct err *err)
+{
+	err_set(err, EOPNOTSUPP, "cannot dump process %d (%s): it is a kernel thread", t->host_pid,
+		t->stat.comm);
+	return err_hint(err, "see which processes have programs: ps -ef --ppid 2 --deselect");
+}
+
 static int freeze_task(struct dump *d, struct task *t, struct err *err)
 {
+	enum { KERNEL_THREAD = 0x200000 }; /* PF_KTHREAD */
 	unsigned int timeout_ms = d->opts->common.timeout * 1000;
 
 	t->pidfd = -1;
 	if (proc_read_stat(d->proc, t->host_pid, t->host_pid, &t->stat, err) < 0)
 		return -err->code;
+	if (t->stat.flags & KERNEL_THREAD)
+		return refuse_kernel_thread(t, err);
 
 	/* With other threads, only the first of them is a zombie. */
 	if (t->stat.state == 'Z' && t->stat.nr_threads <= 1) {
@@ -275,6 +286,46 @@ int tree_freeze(struct dump *d, struct err *err)
 		if (read_threads(d, t, err) < 0 && !refuse_note(d, t, -1, err))
 			return -err->code;
 	return 0;
+}
+
+static bool was_killed(struct dump *d, const struct task *t)
+{
+	struct proc_stat stat;
+	struct err e;
+
+	if (t->state == TASK_DEAD)
+		return false;
+	if (proc_read_stat(d->proc, t->host_alive, t->host_alive, &stat, &e) < 0)
+		return e.code == ESRCH;
+	return strchr("ZX", stat.state);
+}
+
+static const struct task *find_killed(struct dump *d)
+{
+	const struct task *t;
+
+	for_each_task(t, d->tree)
+		if (was_killed(d, t))
+			return t;
+	return NULL;
+}
+
+void tree_explain(struct dump *d, struct err *err)
+{
+	const struct timespec a_little = { .tv_nsec = 5000000 };
+	const struct task *t = find_killed(d);
+
+	/* a task that is not found any more may not have ended yet */
+	for (int i = 0; !t && err->code == ESRCH && i < 40; i++) {
+		nanosleep(&a_little, NULL);
+		t = find_killed(d);
+	}
+	if (!t)
+		return;
+	memset(err, 0, sizeof(*err));
+	err_set(err, ESRCH, "cannot dump task %d (%s): it was killed meanwhile", t->host_pid,
+		t->stat.comm);
+	err_hint(err, "see who ended it; if the others go on, dump them again");
 }
 
 int tree_thaw(struct dump *d, enum compel_end end, struct err *err)

@@ -15,4 +15,7 @@ int tree_freeze(struct dump *d, struct err *err);
 /* Let go of everything that tree_freeze() stopped. */
 int tree_thaw(struct dump *d, enum compel_end end, struct err *err);
 
+/* Something failed: if a task has been killed meanwhile, that is why, and @err says so now. */
+void tree_explain(struct dump *d, struct err *err);
+
 #endif

@@ -23,8 +23,11 @@ static int stage_forward(const struct stage *s, void *run, struct err *err)
 
 	log_info("stage %s", s->name);
 	if (guard_check(err) < 0 || inject_point(err, "%s", s->name) < 0 || s->run(run, err) < 0 ||
-	    inject_point(err, "%s:end", s->name) < 0)
+	    inject_point(err, "%s:end", s->name) < 0) {
+		if (s->explain)
+			s->explain(run, err);
 		return err_in(err, "%s", s->name);
+	}
 	log_info("stage %s took %ld us", s->name, now_us() - start);
 	return 0;
 }

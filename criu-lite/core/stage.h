@@ -12,6 +12,7 @@ struct stage {
 	const char *name;
 	int (*run)(void *run, struct err *err);
 	int (*end)(void *run, bool ok, struct err *err); /* @ok: nothing has failed so far */
+	void (*explain)(void *run, struct err *err);	 /* it failed: may give a better reason */
 };
 
 /*

@@ -37,8 +37,7 @@ static void worker_fail(struct restore *r, struct err *err) __attribute__((noret
 static void worker_fail(struct restore *r, struct err *err)
 {
 	err_in(err, "task %d", r->self->pid);
-	if (err->code == EMFILE)
-		err_hint(err, "raise the hard limit of open files (ulimit -Hn) for criu-lite");
+	err_hint_limit(err);
 	shared_fail(r->shared, err);
 	_exit(1);
 }
@@ -317,12 +316,22 @@ static int stage_map(struct restore *r, struct err *err)
 	return 0;
 }
 
+static void out_of_memory(void *of, const struct err *why)
+{
+	struct restore *r = of;
+	struct err err = *why;
+
+	worker_fail(r, &err);
+}
+
 void worker_main(struct restore *r, struct task *t)
 {
 	struct err err = { 0 };
 	sigset_t all;
 
 	r->self = t;
+	r->arena->full = r->common->full = out_of_memory;
+	r->arena->of = r->common->of = r;
 	arena_forked(r->arena);
 	begin_log(r, t);
 	sigfillset(&all);
