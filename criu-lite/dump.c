@@ -12,7 +12,9 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -64,6 +66,49 @@ static int for_tasks(struct dump *d, const char *stage, size_t member, struct er
 
 /* ---- freeze ---- */
 
+static ino_t net_of(const struct dump *d, const char *pid)
+{
+	struct stat st;
+	char path[32];
+
+	snprintf(path, sizeof(path), "%s/ns/net", pid);
+	return fstatat(d->proc, path, &st, 0) == 0 ? st.st_ino : 0;
+}
+
+static bool has_own_network(const struct dump *d)
+{
+	char pid[16];
+
+	snprintf(pid, sizeof(pid), "%d", d->tree->root->host_pid);
+	return net_of(d, pid) != net_of(d, "self");
+}
+
+static int tell(struct dump *d, const char *action, struct err *err)
+{
+	return script_run(&d->opts->common, action, store_dirfd(d->store), d->tree->root->host_pid,
+			  err);
+}
+
+/* The tree has stopped: who asked for the dump may keep others away from its network. */
+static int tell_frozen(struct dump *d, struct err *err)
+{
+	if (d->dry)
+		return 0;
+	d->locks_network = has_own_network(d);
+	if (d->locks_network && tell(d, "network-lock", err) < 0)
+		return -err->code;
+	return script_tell(&d->opts->common, "query-ext-files", -1, err);
+}
+
+/* The tree may go on whatever is said to that. */
+static void tell_unlock(struct dump *d)
+{
+	struct err err = { 0 };
+
+	if (tell(d, "network-unlock", &err) < 0)
+		log_warn("%s: %s", err.what, err.why);
+}
+
 static int dump_freeze(void *run, struct err *err)
 {
 	struct dump *d = run;
@@ -75,7 +120,7 @@ static int dump_freeze(void *run, struct err *err)
 	stats_stop(d->stats, STAT_FREEZING);
 	if (refuse_end(d, ret, false, err) < 0)
 		return -err->code;
-	return script_tell(&d->opts->common, "query-ext-files", -1, err);
+	return tell_frozen(d, err);
 }
 
 static int dump_thaw(void *run, bool ok, struct err *err)
@@ -86,6 +131,8 @@ static int dump_thaw(void *run, bool ok, struct err *err)
 
 	if (!ok || d->opts->leave_running)
 		end = COMPEL_RUN;
+	if (d->locks_network && end == COMPEL_RUN)
+		tell_unlock(d);
 	else if (d->opts->common.leave_stopped)
 		end = COMPEL_STOP;
 	ret = tree_thaw(d, end, err);
@@ -246,8 +293,7 @@ static int write_all(struct dump *d, struct err *err)
 	if (files_write(d, err) < 0 || ns_write(d, err) < 0 || tree_write(d, err) < 0 ||
 	    inventory_write(d, err) < 0)
 		return -err->code;
-	return script_run(&d->opts->common, "post-dump", store_dirfd(d->store),
-			  d->tree->root->host_pid, err);
+	return tell(d, "post-dump", err);
 }
 
 static int dump_write(void *run, struct err *err)

@@ -403,8 +403,11 @@ static int restore_resume(void *run, struct err *err)
 										  t->pid);
 	for_each_alive(t, r->tree) if (finish_task(r, t, err) < 0) return err_in(err, "task %d",
 										 t->pid);
-	if (inject_point(err, "resume:set") < 0 || run_script(r, "post-restore", err) < 0 ||
-	    run_script(r, "pre-resume", err) < 0)
+	if (inject_point(err, "resume:set") < 0 || run_script(r, "post-restore", err) < 0)
+		return -err->code;
+	if (r->ns->root[NS_NET] && run_script(r, "network-unlock", err) < 0)
+		log_warn("%s: %s", err->what, err->why);
+	if (run_script(r, "pre-resume", err) < 0)
 		return -err->code;
 
 	if (r->opts->pidfile && outside_run(r, write_pidfile, &root, sizeof(root), NULL, err) < 0)

@@ -47,6 +47,7 @@ struct dump {
 	struct path_refs *paths; /* files that cannot be found by their name, see path_ref.h */
 	int proc;		 /* /proc as we see it */
 	bool images_begun;	 /* some have been written */
+	bool locks_network;	 /* the tree has a network of its own, and who asked was told */
 	bool dry; /* only to find out whether it would work: nothing is kept, nothing changed */
 	struct refusals *refused;	 /* core/refuse.h */
 	struct freezer *freezer;	 /* core/freezer.h; NULL: no --freeze-cgroup */

@@ -24,7 +24,8 @@ struct script_listener {
 int script_tell(const struct common_opts *opts, const char *action, int fd, struct err *err);
 
 /*
- * Tell the listener, and run the scripts of --action-script, the last given first, and wait for each.
+ * Tell the listener, and run the scripts of --action-script, the last given first,
+ * and wait for each.
  * They find @action, the images and, once it is known (else 0), the pid of the
  * root task in CRTOOLS_SCRIPT_ACTION, CRTOOLS_IMAGE_DIR and CRTOOLS_INIT_PID.
  *
@@ -32,11 +33,13 @@ int script_tell(const struct common_opts *opts, const char *action, int fd, stru
  * becomes that of the program (err->exit_status).  Without scripts nothing happens.
  *
  * The actions of CRIU that we have, and when:
- *	dump	 pre-dump (before anything), post-dump (images complete)
+ *	dump	 pre-dump (before anything), network-lock (the tree has stopped, and has a
+ *		 network namespace of its own), post-dump (images complete),
+ *		 network-unlock (it goes on)
  *	restore	 pre-restore, setup-namespaces (all tasks exist),
- *		 post-setup-namespaces, post-restore (all is there, stopped), pre-resume,
- *		 post-resume (too late to stop anything)
- * network-lock and network-unlock belong to network namespaces, as in CRIU.
+ *		 post-setup-namespaces, post-restore (all is there, stopped),
+ *		 network-unlock (if there is such a namespace), pre-resume, post-resume
+ *		 (too late to stop anything)
  */
 int script_run(const struct common_opts *opts, const char *action, int images_dirfd, pid_t root_pid,
 	       struct err *err);

@@ -140,6 +140,17 @@ notified()	# notified SCRIPT...: of these, in this order, and of nothing else
 	same
 }
 
+@test "who keeps others away from the network of a tree is told when, and when it is over" {
+	launch unshare -n "$B/test/victims/task/sleeper" .
+	wait_for 10 is_decided
+	run ask -r query-ext-files "type: DUMP $(opts "pid: $pid notify_scripts: true")"
+	notified pre-dump network-lock query-ext-files network-unlock
+	run ask -r network-lock "type: DUMP $(opts "pid: $pid notify_scripts: true")"
+	notified pre-dump network-lock network-unlock
+	[[ "$output" == *"success: false"*"cannot pass action network-lock"* ]]
+	same
+}
+
 @test "a client that goes away harms nobody" {
 	for action in pre-dump query-ext-files post-dump; do
 		start task/sleeper
