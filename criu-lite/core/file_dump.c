@@ -140,6 +140,10 @@ int file_fown(struct dump *d, const struct fd_probe *p, FownEntry **fown_ret, st
 	fown->signum = (uint32_t)sig;
 	if (!owner.pid || !ns_pid_inside(d, owner.pid))
 		return 0;
+	/* nothing else gives a directory an owner, and nothing tells what was asked for */
+	if (S_ISDIR(p->st.st_mode))
+		log_warn("%s: whoever wants signals of its changes (F_NOTIFY) gets none any more",
+			 p->link);
 	if (fcntl(p->own, F_GETOWNER_UIDS, uids) < 0)
 		return err_sys(err, "cannot ask whose signals %s sends", p->link);
 	fown->pid_type = (uint32_t)owner.type;
@@ -267,10 +271,13 @@ static int read_link(struct dump *d, struct fd_probe *p, struct err *err)
 	char text[4096 + 64];
 	ssize_t n = readlinkat(d->proc, p->proc_ref, text, sizeof(text));
 
+	if (n == sizeof(text) || (n < 0 && errno == ENAMETOOLONG)) {
+		err_set(err, EOPNOTSUPP, "cannot dump /proc/%s: its name is too long to be told",
+			p->proc_ref);
+		return err_hint(err, "have the program close it before the dump");
+	}
 	if (n < 0)
 		return err_sys(err, "cannot read the link /proc/%s", p->proc_ref);
-	if (n == sizeof(text))
-		return err_set(err, ENAMETOOLONG, "cannot read the link /proc/%s", p->proc_ref);
 	p->link = clean_link(d, text, (size_t)n, &p->deleted);
 	return 0;
 }

@@ -127,6 +127,41 @@ hold()
 	done
 }
 
+@test "a name that is too long to be told is refused" {
+	need python3
+	launch python3 -c "
+import os, time
+here = os.getcwd()
+for i in range(25):
+	os.mkdir('x' * 200)
+	os.chdir('x' * 200)
+f = os.open('f', os.O_RDWR | os.O_CREAT)
+os.chdir(here)
+open('ready', 'w')
+time.sleep(1000)"
+	wait_for 5 test -e "$place/ready"
+	run dump
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"cannot dump /proc/$pid/fd/3: its name is too long"*"do:  "* ]]
+	kill -0 "$pid"
+}
+
+@test "a directory whose changes somebody wants signals of: the log tells that there will be none" {
+	need python3
+	launch python3 -c "
+import fcntl, os, signal, time
+signal.signal(signal.SIGIO, signal.SIG_IGN)
+d = os.open('.', os.O_RDONLY)
+fcntl.fcntl(d, fcntl.F_NOTIFY, fcntl.DN_RENAME | fcntl.DN_MULTISHOT)
+os.mkdir('asked')
+time.sleep(1000)"
+	wait_for 5 test -e "$place/asked"
+	dump
+	grep -qF "$place: whoever wants signals of its changes (F_NOTIFY) gets none any more" "$images/dump.log"
+	restore
+	kill -0 "$pid"
+}
+
 @test "a file below a mount is refused by name" {
 	mkdir "$work/dir"
 	echo 12345 >"$work/dir/data"
@@ -190,4 +225,45 @@ hold()
 	[[ "$output" == *"--inherit-fd fd[N]:$key"* ]]
 	"$CRIU_LITE" restore -d -D "$images" --inherit-fd "fd[7]:$key" 7<"$work/other" </dev/null 3>&- 4>&-
 	[ "$(cat "/proc/$pid/fd/3")" = substitute ]
+}
+
+# for descriptors that helpers.bash would close
+restore_with()	# restore_with KEY FILE
+{
+	"$CRIU_LITE" restore -d -D "$images" -o restore.log -v4 --inherit-fd "fd[7]:$1" 7<>"$2" </dev/null 3>&- 4>&-
+}
+
+@test "any file can be given anew at restore, by its name" {
+	echo 12345 >"$work/data"
+	echo substitute >"$work/other"
+	hold "$work/data"
+	dump
+	rm "$work/data"
+	restore_with "${work#/}/data" "$work/other"
+	[ "$(readlink "/proc/$pid/fd/3")" = "$work/other" ]
+	[ "$(cat "/proc/$pid/fd/3")" = substitute ]
+}
+
+@test "a fifo can be given anew at restore, by its name" {
+	mkfifo "$work/fifo" "$work/other"
+	launch sh -c 'exec 3<>"$1"; : >held; read -r line <&3; echo "$line" >said; exec sleep 1000' sh "$work/fifo"
+	wait_for 5 test -e "$place/held"
+	dump
+	rm "$work/fifo"
+	restore_with "${work#/}/fifo" "$work/other"
+	echo hello >"$work/other"
+	wait_for 5 test -s "$place/said"
+	[ "$(cat "$place/said")" = hello ]
+}
+
+@test "a device that keeps something can be left outside" {
+	[ -e /dev/loop-control ] || skip "this machine has no /dev/loop-control"
+	hold /dev/loop-control
+	key="file[$(printf %x "$(sed -n 's/^mnt_id:[[:space:]]*//p' "/proc/$pid/fdinfo/3")"):$(stat -c %i /dev/loop-control | xargs printf %x)]"
+	dump --external "$key"
+	run restore
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"it was left outside of the dump"* ]]
+	restore_with "$key" /dev/null
+	[ "$(readlink "/proc/$pid/fd/3")" = /dev/null ]
 }

@@ -88,3 +88,29 @@ start_in_terminal()
 	wait "$terminal"
 	grep -q "in the terminal again" "$work/typescript"
 }
+
+@test "a terminal can be left outside and given at restore" {
+	need python3
+	python3 -c "
+import os, time
+m, s = os.openpty()
+m2, s2 = os.openpty()
+open('$work/.names', 'w').write(os.ttyname(s) + ' ' + os.ttyname(s2) + '\n')
+os.rename('$work/.names', '$work/names')
+time.sleep(1000)" 3>&- 4>&- &
+	emulator=$!
+	wait_for 5 test -e "$work/names"
+	read -r mine other <"$work/names"
+	launch sh -c 'exec 3<>"$1"; : >held; exec sleep 1000' sh "$mine"
+	wait_for 5 test -e "$place/held"
+	run dump
+	[ "$status" -eq 1 ]
+	key="tty[$(printf '%x:%x' "$((0x$(stat -c %t "$mine") << 8 | 0x$(stat -c %T "$mine")))" "$(stat -c %d "$mine")")]"
+	dump --external "$key"
+	run restore
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"it was left outside of the dump"*"--inherit-fd fd[N]:$key"* ]]
+	"$CRIU_LITE" restore -d -D "$images" --inherit-fd "fd[7]:$key" 7<>"$other" </dev/null 3>&- 4>&-
+	[ "$(readlink "/proc/$pid/fd/3")" = "$other" ]
+	kill "$emulator"
+}
