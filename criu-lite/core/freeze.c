@@ -232,7 +232,7 @@ static int tell_tree(struct dump *d, struct err *err)
 	if (freezer_freeze(d, err) < 0)
 		return -err->code;
 	for_each_task(t, d->tree) /* grows at its end while we walk */
-		if (tell_task(d, t, err) < 0)
+		if (tell_task(d, t, err) < 0 || inject_point(err, "freeze:told") < 0)
 			return -err->code;
 	return freezer_thaw(d, err);
 }

@@ -6,12 +6,16 @@
  * come to its ptrace stop, so the group is thawed again as soon as all have been
  * told to stop.
  *
- * not done	if we are killed in between (some milliseconds), it stays frozen
+ * A guardian, a child of ours, does what is left to do if we are killed.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,6 +29,7 @@ struct freezer {
 	int dir;
 	const char *file, *frozen, *thawed; /* what is written */
 	bool was_frozen, is_frozen;
+	pid_t guardian;
 };
 
 static char *read_file(struct dump *d, const char *file)
@@ -103,6 +108,44 @@ static int wait_until_frozen(struct dump *d, struct err *err)
 			"one of its tasks cannot be interrupted; allow more time by --timeout");
 }
 
+/* Whoever ends what belongs to our terminal or group does not end the guardian. */
+static void guard(struct freezer *f, int host) __attribute__((noreturn));
+static void guard(struct freezer *f, int host)
+{
+	struct pollfd end = { .fd = host, .events = POLLIN };
+	sigset_t all;
+
+	setsid();
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, NULL);
+	while (poll(&end, 1, -1) < 0 && errno == EINTR)
+		;
+	write_state(f, f->was_frozen ? f->frozen : f->thawed);
+	_exit(0);
+}
+
+static int guardian_begin(struct freezer *f, struct err *err)
+{
+	scoped_fd host = (int)syscall(SYS_pidfd_open, getpid(), 0);
+
+	/* a child without a signal at its end */
+	f->guardian = host < 0 ? -1 : (pid_t)syscall(SYS_clone, 0, 0, 0, 0, 0);
+	if (f->guardian == 0)
+		guard(f, host);
+	return f->guardian < 0 ? err_sys(err, "cannot make a process that thaws if we are killed")
+			       : 0;
+}
+
+static void guardian_end(struct freezer *f)
+{
+	if (f->guardian <= 0)
+		return;
+	kill(f->guardian, SIGKILL);
+	while (waitpid(f->guardian, NULL, __WALL) < 0 && errno == EINTR)
+		;
+	f->guardian = 0;
+}
+
 int freezer_freeze(struct dump *d, struct err *err)
 {
 	struct freezer *f;
@@ -112,6 +155,8 @@ int freezer_freeze(struct dump *d, struct err *err)
 		return -err->code;
 	f = d->freezer;
 	f->was_frozen = is_wanted_frozen(d);
+	if (guardian_begin(f, err) < 0)
+		return -err->code;
 	f->is_frozen = true;
 	ret = write_state(f, f->frozen);
 	if (ret < 0)
@@ -141,6 +186,7 @@ void freezer_end(struct dump *d)
 		return;
 	if (f->was_frozen && write_state(f, f->frozen) < 0)
 		log_warn("cannot freeze %s again", d->opts->freeze_cgroup);
+	guardian_end(f);
 	close(f->dir);
 	d->freezer = NULL;
 }

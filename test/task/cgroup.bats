@@ -491,6 +491,29 @@ frozen_v1()
 	same
 }
 
+@test "--freeze-cgroup: whoever kills criu-lite leaves the group as it was" {
+	need_v1 freezer
+	start cli/load forks
+	group freezer/f
+	for p in "$pid" $(pgrep -P "$pid"); do
+		enter freezer/f "$p"
+	done
+	for point in freeze:told freeze:task collect:core; do
+		CRIU_LITE_INJECT=kill:$point run dump --freeze-cgroup "$fs/freezer/$ours/f"
+		[ "$status" -ne 0 ]
+		wait_for 5 grep -q THAWED "$fs/freezer/$ours/f/freezer.state"
+		CRIU_LITE_INJECT=fail:$point run dump --freeze-cgroup "$fs/freezer/$ours/f"
+		[ "$status" -eq 1 ]
+		[ "$(prop freezer/f freezer.state)" = THAWED ]
+	done
+	prop freezer/f freezer.state FROZEN
+	wait_for 5 frozen_v1
+	CRIU_LITE_INJECT=kill:collect:core run dump --freeze-cgroup "$fs/freezer/$ours/f"
+	wait_for 5 frozen_v1
+	prop freezer/f freezer.state THAWED
+	same
+}
+
 @test "--freeze-cgroup of what is no group is refused" {
 	start task/sleeper
 	run dump --freeze-cgroup "$work"

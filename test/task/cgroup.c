@@ -90,12 +90,20 @@ static bool make(void)
 	       enter("/child", "cgroup.procs", child);
 }
 
+/* Whoever has just left it may keep a group busy for a moment. */
+static bool remove_group(const char *path)
+{
+	for (int i = 0; i < 1000 && rmdir(path) < 0; i++)
+		victim_sleep(2);
+	return expect(access(path, F_OK) < 0);
+}
+
 static bool leave(void)
 {
 	int fd = open("/sys/fs/cgroup/pids/cgroup.procs", O_WRONLY);
 
-	return write(fd, "0", 1) == 1 && close(fd) == 0 && rmdir(below("/thread")) == 0 &&
-	       rmdir(below("/child")) == 0 && rmdir(top) == 0;
+	return write(fd, "0", 1) == 1 && close(fd) == 0 && remove_group(below("/thread")) &&
+	       remove_group(below("/child")) && remove_group(top);
 }
 
 static bool same(void)
