@@ -12,8 +12,8 @@
  *           there is read (fill.c)
  *
  * not kept  that pages are shared by siblings, when the parent has others; by areas
- *           that have moved or grown since; by private mappings of files; in areas
- *           that lie where criu-lite has something itself (addresses are random)
+ *           that have moved or grown since; by mappings of files without a name; in
+ *           areas that lie where criu-lite has something itself (addresses are random)
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,18 +27,28 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "core/births.h"
+#include "core/files.h"
+#include "core/path_ref.h"
 #include "core/stats.h"
 #include "mem/mem.h"
+
+enum {
+	KEPT_FLAGS = MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_NORESERVE,
+};
 
 /* Is it memory that can be inherited, and put in place by an ordinary mmap()? */
 static bool can_inherit(const VmaEntry *e)
 {
-	const uint32_t flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_NORESERVE |
-			       MAP_LOCKED;
+	uint32_t status = e->status & ~(uint32_t)(VMA_HEAP | VMA_STACK);
 
-	return (e->status & ~(uint32_t)(VMA_HEAP | VMA_STACK)) ==
-		       (VMA_REGULAR | VMA_ANON_PRIVATE) &&
-	       !(e->flags & ~flags);
+	return (status == (VMA_REGULAR | VMA_ANON_PRIVATE) ||
+		status == (VMA_REGULAR | VMA_FILE_PRIVATE)) &&
+	       !(e->flags & ~(uint32_t)(KEPT_FLAGS | MAP_LOCKED));
+}
+
+static bool is_file(const VmaEntry *e)
+{
+	return e->status & VMA_FILE_PRIVATE;
 }
 
 /* ---- dump ---- */
@@ -169,7 +179,8 @@ static vma_ranges both(struct arena *a, const vma_ranges *x, const vma_ranges *y
 	return ret;
 }
 
-vma_ranges ranges_without(struct arena *a, const vma_ranges *x, const vma_ranges *y)
+/* What of @x is not in @y. */
+static vma_ranges without(struct arena *a, const vma_ranges *x, const vma_ranges *y)
 {
 	vma_ranges ret = { 0 };
 	const struct vma_range *p;
@@ -220,21 +231,33 @@ static bool is_born_of_parent(const struct task *t)
 	return t->parent && t->birth->father && t->birth->father->task == t->parent;
 }
 
+/* Where its page at address 0 would be in the file. */
+static uint64_t origin_of(const VmaEntry *e)
+{
+	return is_file(e) ? e->pgoff - e->start : 0;
+}
+
 static const struct cow_area *area_around(const cow_areas *areas, const VmaEntry *e)
 {
 	const struct cow_area *x;
 
 	vec_for_each(x, areas)
 		if (x->start <= e->start && x->end >= e->end &&
-		    x->flags == (e->flags & ~(uint32_t)MAP_LOCKED))
+		    x->flags == (e->flags & KEPT_FLAGS) && x->file == (is_file(e) ? e->shmid : 0) &&
+		    x->origin == origin_of(e))
 			return x;
 	return NULL;
 }
 
 static void hold(struct arena *a, cow_areas *areas, const VmaEntry *e)
 {
-	*vec_add(a, areas) =
-		(struct cow_area){ e->start, e->end, e->flags & ~(uint32_t)MAP_LOCKED };
+	*vec_add(a, areas) = (struct cow_area){
+		.start = e->start,
+		.end = e->end,
+		.flags = e->flags & KEPT_FLAGS,
+		.file = is_file(e) ? e->shmid : 0,
+		.origin = origin_of(e),
+	};
 }
 
 static vma_ranges ranges_of(struct arena *a, const cow_areas *areas)
@@ -265,14 +288,14 @@ static void keep_inherited(struct restore *r, const struct task *t, struct mem_t
 	}
 	before = ranges_of(r->arena, held);
 	now = ranges_of(r->arena, &keep);
-	gone = ranges_without(r->arena, &before, &now);
+	gone = without(r->arena, &before, &now);
 	vec_for_each(x, &gone)
 		munmap((void *)(uintptr_t)x->start, x->end - x->start);
 
 	if (keep.n) /* for each of them we have a father that is our parent */
 		mine = both(r->arena, &mine, &mem_of(r, t->parent)->present);
 	m->present = both(r->arena, &mine, &now);
-	gone = ranges_without(r->arena, &now, &m->present);
+	gone = without(r->arena, &now, &m->present);
 	vec_for_each(x, &gone)
 		madvise((void *)(uintptr_t)x->start, x->end - x->start, MADV_DONTNEED);
 	*held = keep;
@@ -299,12 +322,27 @@ static vma_ranges find_wanted(struct restore *r, const struct task *t, const str
 	return both(r->arena, &wanted, &mine);
 }
 
-/* Where we have something ourselves the area is not made now, and nobody inherits it. */
-static bool make_area(const VmaEntry *e)
+/* Files are not open yet; those that have a name can be had before the others. */
+static int open_file(struct restore *r, const VmaEntry *e)
 {
-	void *p = mmap((void *)(uintptr_t)e->start, e->end - e->start, PROT_READ | PROT_WRITE,
-		       (int)(e->flags & ~(uint32_t)MAP_LOCKED) | MAP_FIXED_NOREPLACE, -1, 0);
+	struct file *f = e->shmid <= UINT32_MAX ? file_by_id(r, (uint32_t)e->shmid) : NULL;
+	struct err ignored = { 0 };
 
+	if (!f || f->kind->type != FD_TYPES__REG || path_ref_is_substituted(r, f->image->reg))
+		return -1;
+	return path_ref_open(r, f->image->reg, O_RDONLY, &ignored);
+}
+
+/* Where we have something ourselves the area is not made now, and nobody inherits it. */
+static bool make_area(struct restore *r, const VmaEntry *e)
+{
+	scoped_fd fd = is_file(e) ? open_file(r, e) : -1;
+	void *p = MAP_FAILED;
+
+	if (fd >= 0 || !is_file(e))
+		p = mmap((void *)(uintptr_t)e->start, e->end - e->start, PROT_READ | PROT_WRITE,
+			 (int)(e->flags & KEPT_FLAGS) | MAP_FIXED_NOREPLACE, fd,
+			 is_file(e) ? (off_t)e->pgoff : 0);
 	if (p == MAP_FAILED)
 		log_debug("the area at %llx is not inherited: %s", (unsigned long long)e->start,
 			  strerror(errno));
@@ -329,7 +367,7 @@ static void make_areas(struct restore *r, const struct task *t, const vma_ranges
 		const VmaEntry *e = t->mm->vmas[i];
 
 		if (can_inherit(e) && !area_around(held, e) && has_any(wanted, e) &&
-		    !is_near_us(e) && make_area(e))
+		    !is_near_us(e) && make_area(r, e))
 			hold(r->arena, held, e);
 	}
 }
@@ -375,7 +413,7 @@ int cow_newborn(struct restore *r, struct task *t, struct err *err)
 	make_areas(r, t, &wanted, held);
 	areas = ranges_of(r->arena, held);
 	wanted = both(r->arena, &wanted, &areas);
-	load = ranges_without(r->arena, &wanted, &m->present);
+	load = without(r->arena, &wanted, &m->present);
 	vec_for_each(run, &m->pages)
 		if (load_run(r, run, &load, err) < 0)
 			return -err->code;

@@ -57,6 +57,7 @@ struct packer {
 	uint64_t bytes;			/* in the last io */
 	uint64_t pages;			/* of all */
 	const struct pagemap_run *last; /* whose file that io reads */
+	size_t vma, present;		/* where we are among both */
 };
 
 /* Can @run at @off go on where the last io ends? */
@@ -93,24 +94,44 @@ static void pack_piece(struct packer *p, const struct pagemap_run *run, int fd, 
 }
 
 /* The parts of @run that the kernel does not make itself. */
-static void pack_run(struct packer *p, const struct task *t, const struct mem_task *m, size_t *vma,
-		     const struct pagemap_run *run, int fd)
+static void pack_part(struct packer *p, const struct task *t, const struct mem_task *m,
+		      const struct pagemap_run *run, int fd, struct vma_range part)
 {
 	const MmEntry *mm = t->mm;
-	uint64_t addr = run->addr, end = run->addr + run->len;
+	uint64_t addr = part.start, end = part.end;
 
 	while (addr < end) {
 		const VmaEntry *e;
 		uint64_t stop;
 
-		while (mm->vmas[*vma]->end <= addr || !(mm->vmas[*vma]->status & VMA_REGULAR))
-			(*vma)++;
-		e = mm->vmas[*vma];
+		while (mm->vmas[p->vma]->end <= addr || !(mm->vmas[p->vma]->status & VMA_REGULAR))
+			p->vma++;
+		e = mm->vmas[p->vma];
 		stop = end < e->end ? end : e->end;
 		if (!vma_is_kernels(e, m))
 			pack_piece(p, run, fd, addr, stop - addr, run->off + (addr - run->addr));
 		addr = stop;
 	}
+}
+
+/* And of these, those that are not there already. */
+static void pack_missing(struct packer *p, const struct task *t, const struct mem_task *m,
+			 const struct pagemap_run *run, int fd)
+{
+	uint64_t at = run->addr, end = run->addr + run->len;
+
+	for (; p->present < m->present.n; p->present++) {
+		const struct vma_range *x = &m->present.items[p->present];
+
+		if (x->start >= end)
+			break;
+		pack_part(p, t, m, run, fd, (struct vma_range){ at, x->start });
+		if (x->end > at)
+			at = x->end;
+		if (x->end > end)
+			break;
+	}
+	pack_part(p, t, m, run, fd, (struct vma_range){ at, end });
 }
 
 static int packer_init(struct packer *p, struct region *g, const MmEntry *mm,
@@ -142,17 +163,11 @@ int fill_map(struct restore *r, struct task *t, const struct mem_task *m, struct
 	struct restorer_mm *out = &r->region->args->mm;
 	struct packer p = { 0 };
 	const struct pagemap_run *run, *opened = NULL;
-	size_t vma = 0;
 	int fd = -1;
 
 	if (packer_init(&p, r->region, t->mm, m, err) < 0)
 		return -err->code;
 	vec_for_each(run, &m->pages) {
-		struct vma_range whole = { run->addr, run->addr + run->len };
-		const vma_ranges all = { .items = &whole, .n = 1 };
-		vma_ranges missing = ranges_without(r->arena, &all, &m->present);
-		const struct vma_range *x;
-
 		/* left open: the restorer closes it */
 		if (!opened || opened->pages_id != run->pages_id || opened->depth != run->depth) {
 			fd = pagemap_open_pages(r, run, err);
@@ -160,14 +175,7 @@ int fill_map(struct restore *r, struct task *t, const struct mem_task *m, struct
 				return fd;
 			opened = run;
 		}
-		vec_for_each(x, &missing) {
-			struct pagemap_run part = *run;
-
-			part.addr = x->start;
-			part.len = x->end - x->start;
-			part.off += x->start - run->addr;
-			pack_run(&p, t, m, &vma, &part, fd);
-		}
+		pack_missing(&p, t, m, run, fd);
 	}
 	out->ios = (uintptr_t)p.ios;
 	out->nr_ios = p.nr_ios;

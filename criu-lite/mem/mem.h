@@ -58,6 +58,7 @@ struct mem_task {
 struct cow_area {
 	uint64_t start, end;
 	uint32_t flags;
+	uint64_t file, origin; /* of a mapped file: its id, and what it would have at address 0 */
 };
 typedef vec(struct cow_area) cow_areas;
 
@@ -121,9 +122,6 @@ int cow_newborn(struct restore *r, struct task *t, struct err *err);
 
 /* Restore, map: @e is mapped already. */
 bool cow_is_held(struct restore *r, const VmaEntry *e);
-
-/* What of @x is not in @y; both, as all of them, are sorted. */
-vma_ranges ranges_without(struct arena *a, const vma_ranges *x, const vma_ranges *y);
 
 /* ---- policy.c ---- */
 

@@ -13,7 +13,7 @@ enum { PAGE = 4096, PAGES = 40, NR = 4 };
 /* Us, two children, and a child of the first of them. */
 static pid_t *pids;
 static const int parent_of[NR] = { -1, 0, 0, 1 };
-static char *area, *other;
+static char *area, *other, *file;
 static bool shared[NR][PAGES];
 
 static bool word_of(pid_t pid, const char *p, uint64_t *word)
@@ -48,6 +48,8 @@ static char content(int who, int i)
 static void change(int who)
 {
 	area[(3 + who) * PAGE + 5] = (char)(100 + who);
+	if (who)
+		file[PAGE] = (char)who;
 	for (int i = 30; who == 3 && i < 33; i++)
 		area[i * PAGE + 5] = 103;
 	if (who == 2) { /* it is cut into pieces, one of which is gone */
@@ -82,8 +84,26 @@ static void wait_for_all(void)
 			victim_sleep(1);
 }
 
+/* A mapped file of which the first page is ours, the second the child's, the third the file's. */
+static bool make_file(void)
+{
+	int fd = open("file", O_RDWR | O_CREAT | O_EXCL, 0600);
+
+	if (!expect(fd >= 0) || !expect(ftruncate(fd, 3 * PAGE) == 0) ||
+	    !expect(pwrite(fd, "file", 4, 2 * PAGE) == 4))
+		return false;
+	file = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	close(fd);
+	if (!expect(file != MAP_FAILED))
+		return false;
+	memset(file, 5, 2 * PAGE);
+	return true;
+}
+
 static bool make(void)
 {
+	if (!make_file())
+		return false;
 	pids = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	area = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	other = mmap(NULL, 3 * PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -103,7 +123,7 @@ static bool make(void)
 	if (!is_shared(1, area))
 		skip("pages of memory have no numbers that we may see");
 	return expect(!shared[1][3]) && expect(!shared[1][4]) && expect(shared[1][7]) &&
-	       expect(shared[3][4]) && expect(!shared[3][31]);
+	       expect(shared[3][4]) && expect(!shared[3][31]) && expect(is_shared(1, file));
 }
 
 /* process_vm_readv() would take the page apart. */
@@ -136,6 +156,9 @@ static bool same(void)
 				return false;
 			}
 	}
+	if (!expect(is_shared(1, file)) || !expect(!is_shared(1, file + PAGE)) ||
+	    !expect(memcmp(file + 2 * PAGE, "file", 4) == 0) || !expect(file[PAGE] == 5))
+		return false;
 	/* they are still two */
 	area[7 * PAGE + 5] = 77;
 	return expect(!is_shared(1, area + 7 * PAGE)) && expect(is_shared(1, other)) &&
