@@ -4,7 +4,7 @@
 
 #include "victim.h"
 
-enum { PAGE = 4096, NR = 4000 };
+enum { PAGE = 4096, NR = 16000 };
 
 static char *base;
 
