@@ -49,6 +49,7 @@
 
 /* In the order in which they are made. */
 #define NS_KINDS(X) \
+	X(mnt)      \
 	X(time_ns)  \
 	X(pid_ns)   \
 	X(uts_ns)

@@ -129,6 +129,15 @@ static int add_ext_mount(struct options *o, struct arena *a, const char *value, 
 			    err);
 }
 
+static int add_enable_fs(struct options *o, struct arena *a, const char *value, struct err *err)
+{
+	char *list = arena_strdup(a, value), *save, *name;
+
+	for (name = strtok_r(list, ",", &save); name; name = strtok_r(NULL, ",", &save))
+		*vec_add(a, &o->common.enable_fs) = name;
+	return 0;
+}
+
 /* "fd[5]:pipe:[123]"; "debug[5]:TEXT" writes TEXT to the descriptor. */
 static int add_inherit_fd(struct options *o, struct arena *a, const char *value, struct err *err)
 {
@@ -283,7 +292,6 @@ static int add_cgroup_root(struct options *o, struct arena *a, const char *value
 static const char no_namespaces[] = "namespaces are not restored yet";
 static const char no_remote[] = "there is no page server yet";
 static const char no_parent[] = "a dump is always complete";
-static const char no_mounts[] = "mounts are not dumped yet";
 static const char no_tls[] = "there is no page server yet, so nothing is sent";
 
 const struct option_row option_rows[] = {
@@ -342,6 +350,18 @@ const struct option_row option_rows[] = {
 	SWITCH("skip-file-rwx-check", 0, restore.skip_file_rwx_check,
 	       "restore: do not compare file modes"),
 	CALL("external", 0, "RES", add_external, "a resource that stays outside"),
+	CALL("ext-mount-map", 'M', "KEY:VALUE", add_ext_mount,
+	     "the same as --external mnt[KEY]:VALUE; auto: mnt[]"),
+	SWITCH("enable-external-sharing", 0, common.ext_sharing,
+	       "what mnt[] finds may be shared with mounts outside"),
+	SWITCH("enable-external-masters", 0, common.ext_masters,
+	       "what mnt[] finds may have its master outside"),
+	CALL("enable-fs", 0, "NAMES|all", add_enable_fs,
+	     "mount these types of file systems again, without their content"),
+	LIST("skip-mnt", "PATH", dump.skip_mnt, "dump: leave out the mount at PATH; repeatable"),
+	STRING("root", 'r', "PATH", restore.root, "restore: the root of the mount namespace"),
+	STRING("lsm-mount-context", 0, "CTX", restore.lsm_mount_context,
+	       "restore: in place of the context= of mounts"),
 	CALL("inherit-fd", 0, "fd[N]:RES", add_inherit_fd, "restore: use our descriptor for it"),
 	LIST("action-script", "PATH", common.action_scripts, "run it between stages; repeatable"),
 	FLAG("exec-cmd", 0, exec_cmd, "restore: then execute what follows --"),
@@ -362,7 +382,6 @@ const struct option_row option_rows[] = {
 
 	/* of no effect, or not yet */
 	IDLE_SWITCH("evasive-devices", "devices are told by number, not by path"),
-	IDLE_CALL("ext-mount-map", 'M', "KEY:VALUE", add_ext_mount, no_mounts),
 	IDLE_CALL("veth-pair", 0, "IN=OUT", add_veth_pair, no_namespaces),
 	IDLE("port", 0, "N", no_remote),
 	IDLE("ps-socket", 0, "FD", no_remote),
@@ -376,17 +395,12 @@ const struct option_row option_rows[] = {
 	IDLE_ONE_OF("pre-dump-mode", "splice|read", "splice read", no_parent),
 	IDLE("libdir", 'L', "DIR", "there are no plugins"),
 	IDLE("cpu-cap", 0, "[LIST]", "vector state is always compared with what the CPU has"),
-	IDLE("skip-mnt", 0, "PATH", no_mounts),
-	IDLE("enable-fs", 0, "NAMES", no_mounts),
-	IDLE("enable-external-sharing", 0, NULL, no_mounts),
-	IDLE("enable-external-masters", 0, NULL, no_mounts),
-	IDLE("lsm-mount-context", 0, "CTX", no_mounts),
-	IDLE_SWITCH("mntns-compat-mode", no_mounts),
 	IDLE_ONE_OF("empty-ns", "net", "net", no_namespaces),
 	IDLE_SWITCH("weak-sysctls", no_namespaces),
 	IDLE_SWITCH("deprecated", "nothing is deprecated"),
 	IDLE_SWITCH("ghost-fiemap", "holes are always found"),
 	IDLE_SWITCH("allow-uprobes", "[uprobes] is refused by name if a task has it"),
+	IDLE_SWITCH("mntns-compat-mode", "mounts are made in one way only"),
 	IDLE_SWITCH("tls", no_tls),
 	IDLE("tls-cacert", 0, "FILE", no_tls),
 	IDLE("tls-cacrl", 0, "FILE", no_tls),
@@ -401,8 +415,6 @@ const struct option_row option_rows[] = {
 	       "memory is always dumped and restored at once", "leave out --lazy-pages"),
 	REFUSE("stream", 0, NULL, COMMAND_DUMP | COMMAND_RESTORE,
 	       "images are always in a directory", "leave out --stream, and pack the directory"),
-	REFUSE("root", 'r', "PATH", COMMAND_RESTORE, no_namespaces,
-	       "leave out --root and start criu-lite where that is the root"),
 	REFUSE("join-ns", 'J', "NS:PID|FILE", COMMAND_RESTORE, no_namespaces,
 	       "leave out --join-ns and start criu-lite in that namespace, by nsenter(1)"),
 	REFUSE("lsm-profile", 0, "TYPE:NAME", COMMAND_RESTORE, "profiles are not restored yet",

@@ -139,6 +139,23 @@ int io_copy(int from, int to, uint64_t len)
 	return 0;
 }
 
+int io_chdir(int dir)
+{
+	scoped_fd back = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	return back < 0 || fchdir(dir) < 0 ? -1 : take_fd(&back);
+}
+
+void scoped_cwd_end(int *back)
+{
+	if (*back < 0)
+		return;
+	/* a directory that one could enter before can be entered */
+	if (fchdir(*back) < 0)
+		abort();
+	close(*back);
+}
+
 int io_send_fd(int sock, const void *buf, size_t len, int fd)
 {
 	char control[CMSG_SPACE(sizeof(int))] = { 0 };

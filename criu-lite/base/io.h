@@ -27,6 +27,17 @@ int io_slurp_at(int dirfd, const char *path, struct arena *a, char **text_ret, s
 /* Copy @len bytes; -ENODATA if @from ends before. */
 int io_copy(int from, int to, uint64_t len);
 
+/*
+ * Some calls take no directory.  Work in @dir for a moment; the result goes back:
+ *
+ *	scoped_cwd back = io_chdir(proc);
+ *
+ * -1 with errno: we are where we were.
+ */
+int io_chdir(int dir);
+void scoped_cwd_end(int *back);
+#define scoped_cwd __attribute__((cleanup(scoped_cwd_end))) int
+
 /* One message of @len bytes with @fd (or none, -1) over a unix socket. */
 int io_send_fd(int sock, const void *buf, size_t len, int fd);
 

@@ -29,6 +29,7 @@ struct refusals;
 struct namespaces;
 struct outside;
 struct freezer;
+struct mounts;
 
 /* How connections are cut off from the network between dump and restore; as in inventory.img. */
 enum network_lock { NETWORK_LOCK_IPTABLES, NETWORK_LOCK_NFTABLES, NETWORK_LOCK_SKIP };
@@ -56,6 +57,7 @@ struct dump {
 	uint32_t last_pages_id;	   /* core/pagemap.h */
 	TaskKobjIdsEntry *our_ids; /* our own namespaces: what is inherited, not dumped */
 	struct namespaces *ns;	   /* those of the tree that are not ours */
+	struct mounts *mounts;	   /* of its mount namespaces, NULL: it has ours; core/mounts.h */
 	const char *run_id;	   /* inventory_run_id() */
 	enum network_lock network_lock; /* in force */
 };
@@ -82,6 +84,7 @@ struct restore {
 	struct undo *undo;	 /* what is to go if nothing comes of it, see undo.h */
 	struct barrier *barrier; /* in the coordinator: keeps the tasks in step */
 	struct namespaces *ns;	 /* those that are made, or given from outside */
+	struct mounts *mounts;	 /* of its mount namespaces, NULL: it has ours; core/mounts.h */
 	TaskKobjIdsEntry *root_ids;	/* inventory: the dumper's own, which are inherited */
 	struct arena *common;		/* see restore_shared_new() */
 	struct outside *outside;	/* NULL: nobody; see core/outside.h */

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "core/files.h"
+#include "core/mounts.h"
 #include "core/record.h"
 #include "core/refuse.h"
 #include "core/sockopt.h"
@@ -153,6 +154,40 @@ int file_fown(struct dump *d, const struct fd_probe *p, FownEntry **fown_ret, st
 	return 0;
 }
 
+/* Where its name means something: in the mount namespace of the file. */
+static int collect_there(struct dump *d, const struct fd_probe *p, const struct file_kind *kind,
+			 FileEntry *fe, struct err *err)
+{
+	struct ns_visit visit;
+	struct err back = { 0 };
+	int ret;
+
+	if (mounts_enter_dump(d, p->task, p->mnt_id, &visit, err) < 0)
+		return -err->code;
+	ret = kind->collect(d, p, fe, err);
+	if (mounts_leave(d, &visit, &back) < 0) {
+		*err = back;
+		return -err->code;
+	}
+	return ret;
+}
+
+static int drain_there(struct dump *d, struct file *f, struct err *err)
+{
+	struct ns_visit visit;
+	struct err back = { 0 };
+	int ret;
+
+	if (mounts_enter_dump(d, f->task, 0, &visit, err) < 0)
+		return -err->code;
+	ret = f->kind->drain(d, f, err);
+	if (mounts_leave(d, &visit, &back) < 0) {
+		*err = back;
+		return -err->code;
+	}
+	return ret;
+}
+
 static int claim(struct dump *d, const struct fd_probe *p, const struct file_kind *kind,
 		 struct file **file_ret, struct err *err)
 {
@@ -166,7 +201,7 @@ static int claim(struct dump *d, const struct fd_probe *p, const struct file_kin
 	f->fd = p->fd;
 	f->ino = p->st.st_ino;
 	if (inject_point(err, "collect:%s", kind->name) < 0 ||
-	    kind->collect(d, p, f->image, err) < 0)
+	    collect_there(d, p, kind, f->image, err) < 0)
 		return err_in(err, "%s %s of task %d", kind->name, p->link, p->task->host_pid);
 
 	fown = record_fown(f->image);
@@ -479,7 +514,7 @@ int files_drain(struct dump *d, struct err *err)
 
 	for_each_file(f, d->files) {
 		if (!f->kind->drain || (inject_point(err, "drain:%s", f->kind->name) == 0 &&
-					f->kind->drain(d, f, err) == 0))
+					drain_there(d, f, err) == 0))
 			continue;
 		err_in(err, "%s %u", f->kind->name, f->id);
 		if (!refuse_note(d, f->task, f->fd, err))

@@ -70,7 +70,8 @@ static int collect_attribute(struct dump *d, const char *path, const char *name,
 static int collect_attributes(struct dump *d, const struct fd_probe *p, GhostFileEntry *e,
 			      struct err *err)
 {
-	const char *path = arena_printf(d->arena, "/proc/self/fd/%d", p->own);
+	const char *path = arena_printf(d->arena, "self/fd/%d", p->own);
+	scoped_cwd cwd __attribute__((unused)) = io_chdir(d->proc);
 	ssize_t n = listxattr(path, NULL, 0);
 	char *names = arena_alloc(d->arena, n > 0 ? (size_t)n : 1);
 	vec(GhostXattr *) all = { 0 };
@@ -376,12 +377,13 @@ static int set_mode(struct restore *r, int fd, unsigned int mode)
 }
 
 /* After the mode, which is part of a list of rights too. */
-static int set_xattrs(int fd, const GhostFileEntry *g, struct err *err)
+static int set_xattrs(struct restore *r, int fd, const GhostFileEntry *g, struct err *err)
 {
+	scoped_cwd cwd __attribute__((unused)) = io_chdir(r->proc);
 	char path[32];
 	size_t i;
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	snprintf(path, sizeof(path), "self/fd/%d", fd);
 	for (i = 0; i < g->n_xattr; i++) {
 		const GhostXattr *x = g->xattr[i];
 
@@ -401,7 +403,7 @@ static int set_attributes(struct restore *r, int fd, const GhostFileEntry *g, st
 			       g->gid);
 	if (!S_ISLNK(g->mode) && set_mode(r, fd, g->mode & 07777) < 0)
 		return err_sys(err, "cannot set the mode of a deleted file");
-	if (set_xattrs(fd, g, err) < 0)
+	if (set_xattrs(r, fd, g, err) < 0)
 		return -err->code;
 	ghost_set_times(fd, g);
 	return 0;

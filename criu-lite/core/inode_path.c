@@ -25,49 +25,11 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "core/inode_path.h"
+#include "core/mounts.h"
 #include "core/kind.h"
 #include "core/task.h"
 
 /* ---- mounts ---- */
-
-/* "\040" is a blank. */
-static void unescape(char *s)
-{
-	char *to = s;
-
-	while (*s) {
-		char octal[4] = { 0 };
-
-		if (*s != '\\') {
-			*to++ = *s++;
-			continue;
-		}
-		memcpy(octal, s + 1, strnlen(s + 1, 3));
-		*to++ = (char)strtoul(octal, NULL, 8);
-		s += 1 + strlen(octal);
-	}
-	*to = '\0';
-}
-
-/* "36 35 98:0 /root /mnt/point rw ..." */
-static bool parse_mount(struct arena *a, struct text line, struct mount_point *m)
-{
-	uint64_t id, n, major_nr, minor_nr;
-	struct slice root, path;
-	char *s;
-
-	if (!text_u64(&line, &id) || !text_u64(&line, &n) || !text_u64(&line, &major_nr) ||
-	    !text_lit(&line, ":") || !text_u64(&line, &minor_nr) || !text_word(&line, &root) ||
-	    !text_word(&line, &path))
-		return false;
-	s = arena_alloc(a, path.n + 1);
-	memcpy(s, path.p, path.n);
-	unescape(s);
-	m->id = (uint32_t)id;
-	m->path = s;
-	m->dev = (uint32_t)(major_nr << 20 | minor_nr);
-	return true;
-}
 
 /* In a chroot the root directory need not be a mount, and what it lies on is not listed. */
 static void add_root(struct arena *a, struct mount_list *list)
@@ -83,27 +45,25 @@ static void add_root(struct arena *a, struct mount_list *list)
 	m->path = "/";
 }
 
-static int know_mounts(int proc, struct arena *a, struct mount_list *list, struct err *err)
+static int know_mounts(int proc, const struct mounts *all, struct arena *a, struct mount_list *list,
+		       struct err *err)
 {
-	struct text rest, line;
-	char *text;
-	size_t len;
-	int ret;
+	const struct mount_ns *here = all ? all->here : NULL;
+	const struct mount *m;
+	mount_rows rows = { 0 };
 
-	if (list->known)
+	if (list->known && list->of == here)
 		return 0;
-	ret = io_slurp_at(proc, "self/mountinfo", a, &text, &len);
-	if (ret < 0)
-		return err_set(err, -ret, "cannot read /proc/self/mountinfo");
-	rest = text_of(text, len);
-	while (text_line(&rest, &line)) {
-		struct mount_point m;
-
-		if (parse_mount(a, line, &m))
-			*vec_add(a, &list->points) = m;
-	}
+	list->points.n = 0;
+	if (mountinfo_read(proc, "self/mountinfo", a, &rows, err) < 0)
+		return -err->code;
+	vec_for_each(m, &rows)
+		*vec_add(a, &list->points) = (struct mount_point){ m->entry->mnt_id,
+								   m->entry->root_dev,
+								   m->entry->mountpoint };
 	add_root(a, list);
 	list->known = true;
+	list->of = here;
 	return 0;
 }
 
@@ -122,7 +82,7 @@ int mount_path_by_id(struct dump *d, struct mount_list *list, uint32_t id, const
 {
 	const struct mount_point *m;
 
-	if (know_mounts(d->proc, d->arena, list, err) < 0)
+	if (know_mounts(d->proc, d->mounts, d->arena, list, err) < 0)
 		return -err->code;
 	*path_ret = NULL;
 	vec_for_each(m, &list->points)
@@ -136,7 +96,7 @@ int mount_path_by_dev(struct dump *d, struct mount_list *list, uint32_t dev, con
 {
 	const struct mount_point *m;
 
-	if (know_mounts(d->proc, d->arena, list, err) < 0)
+	if (know_mounts(d->proc, d->mounts, d->arena, list, err) < 0)
 		return -err->code;
 	*path_ret = NULL;
 	vec_for_each(m, &list->points)
@@ -252,12 +212,13 @@ static int find_by_handle(const struct mount_list *list, const struct inode_path
 static bool is_inode(struct dump *d, int fd, const struct inode_path *i)
 {
 	scoped_fd in = inotify_init1(IN_CLOEXEC);
+	scoped_cwd cwd = io_chdir(d->proc);
 	char path[64], *fdinfo, *line;
 	uint64_t ino;
 	uint32_t dev;
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (in < 0 || inotify_add_watch(in, path, IN_DELETE_SELF) < 0)
+	snprintf(path, sizeof(path), "self/fd/%d", fd);
+	if (in < 0 || cwd < 0 || inotify_add_watch(in, path, IN_DELETE_SELF) < 0)
 		return false;
 	snprintf(path, sizeof(path), "self/fdinfo/%d", in);
 	if (io_slurp_at(d->proc, path, d->arena, &fdinfo, NULL) < 0)
@@ -367,7 +328,7 @@ int inode_path_find(struct dump *d, struct mount_list *m, const struct inode_pat
 	const char *path;
 	const struct file *f;
 
-	if (know_mounts(d->proc, d->arena, m, err) < 0)
+	if (know_mounts(d->proc, d->mounts, d->arena, m, err) < 0)
 		return -err->code;
 	if (!d->opts->force_irmap)
 		fd = find_by_handle(m, i);
@@ -427,7 +388,7 @@ int inode_path_open(struct restore *r, struct mount_list *m, const struct inode_
 	int fd;
 
 	if (!path) {
-		if (know_mounts(r->proc, r->arena, m, err) < 0)
+		if (know_mounts(r->proc, NULL, r->arena, m, err) < 0)
 			return -err->code;
 		fd = find_by_handle(m, i);
 		return fd < 0 ? err_set(err, ESTALE,

@@ -27,9 +27,12 @@ struct mount_point {
 	const char *path;
 };
 
-/* The mounts of this process, read when they are first needed; one per user, zeroed. */
+struct mount_ns;
+
+/* The mounts of where we are, read when they are first needed; one per user, zeroed. */
 struct mount_list {
 	bool known;
+	const struct mount_ns *of; /* a namespace of the tree, NULL: our own */
 	vec(struct mount_point) points;
 };
 

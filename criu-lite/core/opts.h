@@ -44,11 +44,13 @@ struct common_opts {
 	opt_strings cgroup_roots; /* [CTRL:]PATH */
 	const char *cgroup_yard;  /* where hierarchies are mounted, NULL: we see to that */
 	bool display_stats;
-	bool allow_ext_unix;			/* -x */
-	opt_strings ext_unix_peers;		/* -x=INODE,...: only these; empty: all */
-	opt_strings external;			/* --external, as given */
-	opt_strings action_scripts;		/* last given runs first */
-	int status_fd;				/* -1: none */
+	bool allow_ext_unix;	       /* -x */
+	opt_strings ext_unix_peers;    /* -x=INODE,...: only these; empty: all */
+	opt_strings external;	       /* --external, as given */
+	opt_strings enable_fs;	       /* types of file systems that are mounted anew */
+	bool ext_sharing, ext_masters; /* what mnt[] finds may be shared, may be a slave of ours */
+	opt_strings action_scripts;    /* last given runs first */
+	int status_fd;		       /* -1: none */
 	const struct script_listener *listener; /* RPC: who is told of actions, or NULL */
 	uint32_t client_ino; /* RPC: the socket of the client that dumps itself ends here; 0: none */
 	bool orphan_pts_master; /* RPC: the master of a terminal from outside goes to the listener */
@@ -73,6 +75,7 @@ struct dump_opts {
 	bool auto_dedup;
 	bool force_irmap;
 	opt_strings irmap_scan_paths;
+	opt_strings skip_mnt;	/* mount points that are left out */
 	bool validate_build_id; /* --file-validation: build id (default), else size only */
 };
 
@@ -93,7 +96,8 @@ struct restore_opts {
 	bool sibling; /* -S */
 	bool dry_run;
 	const char *pidfile;
-	const char *root;
+	const char *root; /* -r: of the tree's mount namespace */
+	const char *lsm_mount_context;
 	char *const *exec_cmd; /* --exec-cmd -- CMD ARGS, NULL: none */
 	vec(struct inherit_fd) inherit_fds;
 	bool skip_file_rwx_check;

@@ -26,6 +26,7 @@
 #include "core/external.h"
 #include "core/file.h"
 #include "core/ghost.h"
+#include "core/mounts.h"
 #include "core/path_ref.h"
 #include "core/path_remap.h"
 
@@ -80,12 +81,37 @@ struct path_refs *path_refs_of(struct dump *d)
 	return d->paths;
 }
 
-static bool leads_to(const char *name, const struct stat *st)
+static uint64_t mount_at(const char *name)
+{
+	struct statx sx;
+
+	if (statx(AT_FDCWD, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_MNT_ID, &sx) < 0)
+		return 0;
+	return sx.stx_mnt_id;
+}
+
+/*
+ * In a mount namespace of its own a file is opened again by its name, so that
+ * must lead through the same mount.  What was opened before the task came there
+ * is on a mount of somewhere else.
+ */
+static bool leads_to(const struct dump *d, const struct fd_probe *p, const char *name)
 {
 	struct stat there;
 
 	return fstatat(AT_FDCWD, name, &there, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0 &&
-	       there.st_dev == st->st_dev && there.st_ino == st->st_ino;
+	       there.st_dev == p->st.st_dev && there.st_ino == p->st.st_ino &&
+	       (!mount_by_id(d->mounts, (uint32_t)p->mnt_id) || mount_at(name) == p->mnt_id);
+}
+
+/* Readers that know mounts look for the one with this id. */
+static void note_mount(const struct dump *d, const struct fd_probe *p, RegFileEntry *reg)
+{
+	if (!d->mounts)
+		return;
+	reg->has_mnt_id = true;
+	reg->mnt_id = mount_by_id(d->mounts, (uint32_t)p->mnt_id) ? (int32_t)p->mnt_id
+								  : (int32_t)mount_at(reg->name);
 }
 
 static bool is_on_proc(int fd)
@@ -102,7 +128,7 @@ static int check_thread(const struct dump *d, const char *name, struct err *err)
 
 	if (sscanf(name, "/proc/%d/task/%d", &pid, &tid) != 2 || pid == tid)
 		return 0;
-	if (!task_by_host_pid(d->tree, pid))
+	if (!task_by_pid(d->tree, pid))
 		return 0;
 	err_set(err, EOPNOTSUPP, "cannot dump %s: a file of a thread", name);
 	return err_hint(err, "have the program close it, or open it through /proc/%d", pid);
@@ -237,6 +263,7 @@ static int make_link(struct dump *d, const struct fd_probe *p, struct path_inode
 	if (link_beside(d, p, link, err) < 0)
 		return -err->code;
 	collect_looks(d, p, link);
+	note_mount(d, p, link);
 	log_info("linked %s to %s", p->link, link->name);
 	return 0;
 }
@@ -259,6 +286,18 @@ static int collect_link(struct dump *d, const struct fd_probe *p, RegFileEntry *
 	return 0;
 }
 
+static void remove_link(struct dump *d, const RegFileEntry *link)
+{
+	struct err unused = { 0 };
+	struct ns_visit visit;
+
+	if (mounts_enter_dump(d, NULL, link->has_mnt_id ? (uint64_t)link->mnt_id : 0, &visit,
+			      &unused) < 0 ||
+	    unlink(link->name) < 0)
+		log_warn("cannot remove %s: %s", link->name, strerror(errno));
+	mounts_leave(d, &visit, &unused);
+}
+
 void path_ref_dump_end(struct dump *d, bool ok)
 {
 	struct path_inode *i;
@@ -266,8 +305,8 @@ void path_ref_dump_end(struct dump *d, bool ok)
 	if (!d->paths || d->dry || (ok && !d->opts->leave_running))
 		return;
 	vec_for_each(i, &d->paths->inodes)
-		if (i->link && unlink(i->link->name) < 0)
-			log_warn("cannot remove %s: %s", i->link->name, strerror(errno));
+		if (i->link)
+			remove_link(d, i->link);
 }
 
 static int refuse_hidden(const struct fd_probe *p, struct err *err)
@@ -286,7 +325,7 @@ static int collect_name(struct dump *d, const struct fd_probe *p, RegFileEntry *
 	const char *literal;
 
 	reg->name = arena_strdup(d->arena, p->link);
-	if (leads_to(p->link, &p->st))
+	if (leads_to(d, p, p->link))
 		return check_thread(d, p->link, err);
 	if (is_on_proc(p->own))
 		return collect_proc(d, p, reg, err);
@@ -294,7 +333,7 @@ static int collect_name(struct dump *d, const struct fd_probe *p, RegFileEntry *
 		return refuse_hidden(p, err);
 
 	literal = arena_printf(d->arena, "%s (deleted)", p->link);
-	if (leads_to(literal, &p->st)) {
+	if (leads_to(d, p, literal)) {
 		reg->name = (char *)literal;
 		return 0;
 	}
@@ -314,7 +353,10 @@ int path_ref_collect(struct dump *d, const struct fd_probe *p, RegFileEntry *reg
 	if (path_is_queue(p))
 		return path_queue_collect(d, p, reg, err);
 	collect_looks(d, p, reg);
-	return collect_name(d, p, reg, err);
+	if (collect_name(d, p, reg, err) < 0)
+		return -err->code;
+	note_mount(d, p, reg);
+	return 0;
 }
 
 int path_ref_drain(struct dump *d, struct err *err)

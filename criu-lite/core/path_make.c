@@ -24,20 +24,27 @@
 #include "base/inject.h"
 #include "base/log.h"
 #include "core/ghost.h"
+#include "core/mounts.h"
 #include "core/path_remap.h"
 #include "core/steady.h"
 
 /* A directory that goes again at the end. */
 struct made_dir {
 	const char *path;
+	int mnt_id;
 	int fd; /* of a deleted directory, -1: only on the way to something */
 	const GhostFileEntry *ghost;
+};
+
+struct made_name {
+	const char *path;
+	int mnt_id;
 };
 
 struct maker {
 	struct restore *r;
 	vec(struct made_dir) dirs;
-	vec(const char *) names; /* of the file being made */
+	vec(struct made_name) names; /* of the file being made */
 };
 
 static bool is_dir(const struct path_remap *m)
@@ -48,6 +55,12 @@ static bool is_dir(const struct path_remap *m)
 static bool same_file(const struct path_remap *a, const struct path_remap *b)
 {
 	return a->type == b->type && a->id == b->id;
+}
+
+/* The mount in whose namespace the name is; -1: ours. */
+static int mount_of(const struct path_remap *m)
+{
+	return m->reg->has_mnt_id ? m->reg->mnt_id : -1;
 }
 
 /* Directories first, outer ones before inner ones; then all names of a file together. */
@@ -61,6 +74,8 @@ static int compare_order(const void *pa, const void *pb)
 		return is_dir(a) ? -1 : 1;
 	if (names && (is_dir(a) || same_file(a, b)))
 		return names;
+	if (same_file(a, b) && mount_of(a) != mount_of(b))
+		return mount_of(a) < mount_of(b) ? -1 : 1;
 	if (a->type != b->type)
 		return a->type < b->type ? -1 : 1;
 	return a->id < b->id ? -1 : a->id > b->id;
@@ -68,7 +83,7 @@ static int compare_order(const void *pa, const void *pb)
 
 /* ---- names ---- */
 
-static int make_parents(struct maker *mk, const char *path, struct err *err)
+static int make_parents(struct maker *mk, const char *path, int mnt_id, struct err *err)
 {
 	char *p = arena_strdup(mk->r->arena, path);
 
@@ -78,6 +93,7 @@ static int make_parents(struct maker *mk, const char *path, struct err *err)
 			struct made_dir *dir = vec_add(mk->r->arena, &mk->dirs);
 
 			dir->path = arena_strdup(mk->r->arena, p);
+			dir->mnt_id = mnt_id;
 			dir->fd = -1;
 		} else if (errno != EEXIST) {
 			/* EROFS and the like hide EEXIST */
@@ -136,7 +152,7 @@ static int make_name(struct maker *mk, struct path_remap *m, const char *from, s
 {
 	const char *path = m->reg->name;
 
-	if (make_parents(mk, path, err) < 0)
+	if (make_parents(mk, path, mount_of(m), err) < 0)
 		m->fd = -err->code;
 	else
 		m->fd = make_at(mk, m, from, path, err);
@@ -149,7 +165,7 @@ static int make_name(struct maker *mk, struct path_remap *m, const char *from, s
 		return err_hint(
 			err,
 			"the directory must be writable for a moment; see whether it is as at the dump");
-	*vec_add(mk->r->arena, &mk->names) = path;
+	*vec_add(mk->r->arena, &mk->names) = (struct made_name){ path, mount_of(m) };
 	if (inject_point(err, "steady:name") < 0)
 		return -err->code;
 	log_debug("made %s for a moment", path);
@@ -189,38 +205,90 @@ static int make_first(struct maker *mk, struct path_remap *m, struct err *err)
 	return make_name(mk, m, m->link ? m->link->name : NULL, err);
 }
 
+/* Two mounts may show the same directory: the name is there already. */
+static bool is_there(struct path_remap *m, const struct path_remap *first)
+{
+	scoped_fd fd = open(m->reg->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st, other;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || fstat(first->fd, &other) < 0 ||
+	    st.st_dev != other.st_dev || st.st_ino != other.st_ino)
+		return false;
+	m->fd = take_fd(&fd);
+	return true;
+}
+
+static int make_other(struct maker *mk, struct path_remap *m, const struct path_remap *first,
+		      struct err *err)
+{
+	return is_there(m, first) ? 0 : make_name(mk, m, mk->names.items[0].path, err);
+}
+
+/* In the mount namespace that has the name; @first: NULL, it is the first of its group. */
+static int make_there(struct maker *mk, struct path_remap *m, const struct path_remap *first,
+		      struct err *err)
+{
+	struct ns_visit visit;
+	struct err back = { 0 };
+	int ret;
+
+	if (mounts_enter_restore(mk->r, mount_of(m), &visit, err) < 0)
+		return -err->code;
+	ret = first ? make_other(mk, m, first, err) : make_first(mk, m, err);
+	if (ns_leave(&visit, &back) < 0) {
+		*err = back;
+		return -err->code;
+	}
+	return ret;
+}
+
 /* @group: all remaps of one file, those with the same name side by side. */
 static int make_group(struct maker *mk, struct path_remap **group, size_t n, struct err *err)
 {
 	size_t i;
 
-	if (make_first(mk, group[0], err) < 0)
+	if (make_there(mk, group[0], NULL, err) < 0)
 		return -err->code;
 	for (i = 1; i < n; i++) {
 		struct path_remap *before = group[i - 1];
 
-		if (!mk->names.n || strcmp(group[i]->reg->name, before->reg->name) == 0) {
+		if (!mk->names.n || (strcmp(group[i]->reg->name, before->reg->name) == 0 &&
+				     mount_of(group[i]) == mount_of(before))) {
 			group[i]->fd = fcntl(before->fd, F_DUPFD_CLOEXEC, 3);
 			if (group[i]->fd < 0)
 				return err_sys(err, "cannot copy a descriptor");
-		} else if (make_name(mk, group[i], mk->names.items[0], err) < 0) {
+		} else if (make_there(mk, group[i], group[0], err) < 0) {
 			return -err->code;
 		}
 	}
 	return 0;
 }
 
+/* By unlink() or rmdir(); what cannot be removed stays. */
+static void remove_there(struct maker *mk, int (*remove)(const char *), const char *path,
+			 int mnt_id)
+{
+	struct err unused = { 0 };
+	struct ns_visit visit;
+
+	if (mounts_enter_restore(mk->r, mnt_id, &visit, &unused) < 0)
+		return;
+	if (remove(path) < 0)
+		log_warn("cannot remove %s: %s", path, strerror(errno));
+	ns_leave(&visit, &unused);
+}
+
 static void remove_names(struct maker *mk, const struct path_remap *m)
 {
-	const char **name;
+	const struct made_name *name;
 
 	vec_for_each(name, &mk->names) {
 		if (is_dir(m)) {
 			struct made_dir *dir = vec_add(mk->r->arena, &mk->dirs);
 
-			*dir = (struct made_dir){ *name, m->fd, m->ghost };
-		} else if (unlink(*name) < 0) {
-			log_warn("cannot remove %s: %s", *name, strerror(errno));
+			*dir = (struct made_dir){ name->path, name->mnt_id, m->fd, m->ghost };
+		} else {
+			remove_there(mk, unlink, name->path, name->mnt_id);
 		}
 	}
 	mk->names.n = 0;
@@ -233,8 +301,7 @@ static void remove_dirs(struct maker *mk)
 
 		if (dir->ghost)
 			ghost_set_times(dir->fd, dir->ghost);
-		if (rmdir(dir->path) < 0)
-			log_warn("cannot remove %s: %s", dir->path, strerror(errno));
+		remove_there(mk, rmdir, dir->path, dir->mnt_id);
 	}
 }
 

@@ -23,6 +23,7 @@
 #include "core/external.h"
 #include "core/file.h"
 #include "core/ghost.h"
+#include "core/mounts.h"
 #include "core/ns.h"
 #include "core/path_ref.h"
 #include "core/path_remap.h"
@@ -176,7 +177,8 @@ static int check_size(const RegFileEntry *reg, const struct stat *st, struct err
 	return err_hint(err, "put back the file as it was at the dump");
 }
 
-static int check_build_id(const struct restore *r, const RegFileEntry *reg, struct err *err)
+static int check_build_id(const struct restore *r, const RegFileEntry *reg, int dir,
+			  const char *path, struct err *err)
 {
 	uint32_t words[BUILD_ID_WORDS];
 	size_t n;
@@ -184,7 +186,7 @@ static int check_build_id(const struct restore *r, const RegFileEntry *reg, stru
 	if (!reg->n_build_id || !r->opts->validate_build_id)
 		return 0;
 
-	scoped_fd fd = path_open_quietly(AT_FDCWD, reg->name);
+	scoped_fd fd = path_open_quietly(dir, path);
 
 	if (fd < 0)
 		return err_sys(err, "cannot read %s", reg->name);
@@ -200,7 +202,7 @@ static int check_file(struct restore *r, const RegFileEntry *reg, struct err *er
 {
 	struct stat st;
 
-	if (is_name_on_proc(r, reg->name))
+	if (r->mounts || is_name_on_proc(r, reg->name))
 		return 0;
 	if (fstatat(AT_FDCWD, reg->name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0) {
 		err_sys(err, "cannot find %s", reg->name);
@@ -208,7 +210,24 @@ static int check_file(struct restore *r, const RegFileEntry *reg, struct err *er
 	}
 	if (check_mode(r, reg, &st, err) < 0 || check_size(reg, &st, err) < 0)
 		return -err->code;
-	return check_build_id(r, reg, err);
+	return check_build_id(r, reg, AT_FDCWD, reg->name, err);
+}
+
+/* The same when it is open: in a mount namespace that is not there before. */
+static int check_open(struct restore *r, const RegFileEntry *reg, int fd, struct err *err)
+{
+	struct statfs fs;
+	struct stat st;
+	char path[32];
+
+	if (!r->mounts || (fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC))
+		return 0;
+	if (fstat(fd, &st) < 0)
+		return err_sys(err, "cannot stat %s", reg->name);
+	if (check_mode(r, reg, &st, err) < 0 || check_size(reg, &st, err) < 0)
+		return -err->code;
+	snprintf(path, sizeof(path), "self/fd/%d", fd);
+	return check_build_id(r, reg, r->proc, path, err);
 }
 
 int path_ref_plan(struct restore *r, const RegFileEntry *reg, struct err *err)
@@ -291,12 +310,32 @@ int path_ref_open(struct restore *r, const RegFileEntry *reg, unsigned int flags
 	if (m && m->type != REMAP_TYPE__PROCFS)
 		return open_again(r, m->fd, flags, reg->name, err);
 
-	fd = open(reg->name, (int)flags);
+	fd = mounts_open(r, reg->has_mnt_id ? reg->mnt_id : -1, reg->name, (int)flags);
 	if (fd < 0)
 		fd = ns_open_outside(r, reg->name, (int)flags);
-	if (fd < 0)
-		return err_sys(err, "cannot open %s", reg->name);
+	if (fd < 0) {
+		err_sys(err, "cannot open %s", reg->name);
+		return r->mounts ? err_hint(err, "put back the file as it was at the dump")
+				 : -err->code;
+	}
+	if (check_open(r, reg, fd, err) < 0) {
+		close(fd);
+		return -err->code;
+	}
 	return fd;
+}
+
+/* The name that --link-remap gave it. */
+static void remove_link(struct restore *r, const RegFileEntry *link)
+{
+	struct err unused = { 0 };
+	struct ns_visit visit;
+
+	if (mounts_enter_restore(r, link->has_mnt_id ? link->mnt_id : -1, &visit, &unused) < 0)
+		return;
+	if (unlink(link->name) < 0 && errno != ENOENT)
+		log_warn("cannot remove %s: %s", link->name, strerror(errno));
+	ns_leave(&visit, &unused);
 }
 
 void path_ref_restore_end(struct restore *r, bool ok)
@@ -310,7 +349,7 @@ void path_ref_restore_end(struct restore *r, bool ok)
 			close(m->fd);
 		m->fd = -1;
 		/* several records may have the same link */
-		if (ok && m->link && unlink(m->link->name) < 0 && errno != ENOENT)
-			log_warn("cannot remove %s: %s", m->link->name, strerror(errno));
+		if (ok && m->link)
+			remove_link(r, m->link);
 	}
 }

@@ -117,8 +117,6 @@ is_refused()	# is_refused WHAT
 		bare dump -t $$ $o
 		is_refused "cannot dump with $o"
 	done
-	bare restore --root /x
-	is_refused "cannot restore with --root"
 	bare restore -J net:/x
 	is_refused "cannot restore with --join-ns"
 	bare restore --lsm-profile apparmor:x
