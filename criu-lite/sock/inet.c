@@ -282,11 +282,8 @@ static int read_inet(struct restore *r, struct file *f, struct err *err)
 {
 	const InetSkEntry *e = f->image->isk;
 
-	if (is_known((int)e->family, (int)e->type, (int)e->proto)) {
-		if (inet_is_stream(e) && r->opts->common.tcp_close)
-			f->image->isk->state = INET_CLOSED, f->image->isk->src_port = 0;
+	if (is_known((int)e->family, (int)e->type, (int)e->proto))
 		return inet_is_stream(e) ? inet_stream_read(r, f, err) : 0;
-	}
 	err_set(err, EOPNOTSUPP, "cannot restore a socket of family %u, type %u, protocol %u",
 		e->family, e->type, e->proto);
 	return err_hint(err, "this version cannot restore them yet");

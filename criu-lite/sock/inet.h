@@ -36,6 +36,7 @@ struct inet_conn {
 struct inet_state {
 	vec(struct inet_conn) conns; /* dump */
 	bool is_locked;
+	bool has_v4, has_v6; /* restore: connections that may be locked */
 	bool has_groups;
 	inet_groups groups; /* multicast groups that this host is in, by device */
 };

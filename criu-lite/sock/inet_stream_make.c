@@ -51,6 +51,18 @@ static int read_data(struct restore *r, struct image *img, uint32_t len, Protobu
 	return image_get_raw(img, data->data, len, err);
 }
 
+/* What comes back closed is locked too. */
+static void note_lock(struct restore *r, const InetSkEntry *e)
+{
+	struct inet_state *s = kind_state(r->kinds, &inet_kind);
+	struct inet_pair p;
+
+	if (inet_stream_pair(e, &p) < 0)
+		return;
+	s->has_v4 |= p.words == 1;
+	s->has_v6 |= p.words == 4;
+}
+
 int inet_stream_read(struct restore *r, struct file *f, struct err *err)
 {
 	struct inet_conn *c = arena_new(r->arena, struct inet_conn);
@@ -60,6 +72,12 @@ int inet_stream_read(struct restore *r, struct file *f, struct err *err)
 	void *msg;
 	int ret;
 
+	note_lock(r, e);
+	if (r->opts->common.tcp_close) {
+		e->state = INET_CLOSED;
+		e->src_port = 0;
+		return 0;
+	}
 	if (image_open(r->store, IMAGE_TCP_STREAM, e->ino, r->arena, &img, &found, err) < 0)
 		return -err->code;
 	ret = found ? image_get(img, &tcp_stream_entry__descriptor, &msg, err) : 0;
@@ -290,8 +308,10 @@ static int send_segment(const struct inet_pair *p, const struct segment *s, stru
 				      .check = &tcp.check };
 	int ret = inet_packet_send(&packet);
 
-	return ret < 0 ? err_set(err, -ret, "cannot send what the peer of a connection had sent")
-		       : 0;
+	if (ret == 0)
+		return 0;
+	err_set(err, -ret, "cannot send what the peer of a connection had sent");
+	return err_hint(err, "rules of the network must not drop packets on lo");
 }
 
 static bool is_in_state(int fd, uint32_t state)
@@ -463,20 +483,11 @@ static int go_on(struct restore *r, struct inet_conn *c, struct err *err)
 
 int inet_stream_resume(struct restore *r, struct err *err)
 {
-	bool has_v4 = false, has_v6 = false;
+	const struct inet_state *s = kind_state(r->kinds, &inet_kind);
 	struct file *f;
 
-	for_each_file(f, r->files) {
-		struct inet_conn *c = f->kind == &inet_kind ? f->data : NULL;
-		struct inet_pair p;
-
-		if (c && inet_stream_pair(c->e, &p) == 0) {
-			has_v4 |= p.words == 1;
-			has_v6 |= p.words == 4;
-		}
-	}
-	if ((has_v4 || has_v6) &&
-	    inet_unlock(r->arena, r->run_id, r->network_lock, has_v4, has_v6, err) < 0)
+	if ((s->has_v4 || s->has_v6) &&
+	    inet_unlock(r->arena, r->run_id, r->network_lock, s->has_v4, s->has_v6, err) < 0)
 		return -err->code;
 	for_each_file(f, r->files) {
 		struct inet_conn *c = f->kind == &inet_kind ? f->data : NULL;

@@ -156,6 +156,7 @@ under_load()
 	nft add rule inet t in ct state invalid drop
 	nft add rule inet t out ct state invalid drop
 	under_load 4 20523 5
+	nft delete table inet t
 }
 
 @test "the same with iptables" {
@@ -170,6 +171,7 @@ under_load()
 		restore --tcp-established
 	done
 	is_good
+	iptables-legacy -F
 }
 
 @test "without --tcp-established, restore refuses and says what to do" {
@@ -182,4 +184,37 @@ under_load()
 	[[ $output == *"do:  give --tcp-established, or --tcp-close"* ]]
 	restore --tcp-established
 	is_good
+}
+
+@test "connections are dumped, and closed at restore when that is asked for" {
+	start sock/tcp_close
+	dump --tcp-established
+	run restore
+	[ "$status" -eq 1 ]
+	restore --tcp-close
+	same
+}
+
+@test "what was dumped with --tcp-close is restored with it only" {
+	start sock/tcp_close
+	dump --tcp-close
+	[ -z "$(find "$images" -name 'tcp-stream*')" ]
+	run restore --tcp-established
+	[ "$status" -eq 1 ]
+	[[ $output == *"do:  give --tcp-close to restore too"* ]]
+	restore --tcp-close
+	same
+	no_locks
+}
+
+@test "connections that wait to be accepted are dropped on demand, others are kept" {
+	start sock/tcp_close
+	exec 9<>/dev/tcp/127.0.0.1/21417
+	run dump --tcp-established
+	[ "$status" -eq 1 ]
+	[[ $output == *"do:  give --skip-in-flight"* ]]
+	dump --tcp-established --skip-in-flight
+	exec 9<&- 9>&-
+	restore --tcp-established
+	same
 }

@@ -21,12 +21,12 @@ struct set {
 	int both[2];	       /* shut by both */
 	int unread[2];	       /* the same, with data */
 	int reset, reset_read; /* the peer is gone, with data here and without */
-	int never;
+	int never, bound;      /* without a connection */
 };
 
 static struct set sets[FAMILIES];
 
-static socklen_t address(struct sockaddr_storage *a, int i)
+static socklen_t address(struct sockaddr_storage *a, int i, int port)
 {
 	struct sockaddr_in *v4 = (struct sockaddr_in *)a;
 	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)a;
@@ -34,12 +34,12 @@ static socklen_t address(struct sockaddr_storage *a, int i)
 	memset(a, 0, sizeof(*a));
 	if (i == 0) {
 		v4->sin_family = AF_INET;
-		v4->sin_port = htons(PORT);
+		v4->sin_port = htons((uint16_t)port);
 		v4->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 		return sizeof(*v4);
 	}
 	v6->sin6_family = AF_INET6;
-	v6->sin6_port = htons(PORT);
+	v6->sin6_port = htons((uint16_t)port);
 	v6->sin6_addr = in6addr_loopback;
 	return sizeof(*v6);
 }
@@ -47,7 +47,7 @@ static socklen_t address(struct sockaddr_storage *a, int i)
 static bool connection(int i, int fds[2])
 {
 	struct sockaddr_storage a;
-	socklen_t len = address(&a, i);
+	socklen_t len = address(&a, i, PORT);
 
 	fds[0] = socket(a.ss_family, SOCK_STREAM, 0);
 	if (connect(fds[0], (struct sockaddr *)&a, len) < 0)
@@ -87,11 +87,16 @@ static bool make_set(int i)
 {
 	struct set *s = &sets[i];
 	struct sockaddr_storage a;
-	socklen_t len = address(&a, i);
+	socklen_t len = address(&a, i, PORT);
 	int on = 1;
 
 	s->listener = socket(a.ss_family, SOCK_STREAM, 0);
 	s->never = socket(a.ss_family, SOCK_STREAM, 0);
+	s->bound = socket(a.ss_family, SOCK_STREAM, 0);
+	len = address(&a, i, PORT + 1);
+	if (bind(s->bound, (struct sockaddr *)&a, len) < 0)
+		return false;
+	len = address(&a, i, PORT);
 	setsockopt(s->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (bind(s->listener, (struct sockaddr *)&a, len) < 0 || listen(s->listener, 5) < 0 ||
 	    !connection(i, s->both) || !connection(i, s->unread))
@@ -138,12 +143,30 @@ static bool was_reset(int fd)
 static bool is_free(int i)
 {
 	struct sockaddr_storage a;
-	socklen_t len = address(&a, i);
+	socklen_t len = address(&a, i, PORT);
 	int fd = socket(a.ss_family, SOCK_STREAM, 0), on = 1;
 
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	return expect(close(sets[i].listener) == 0) &&
 	       expect(bind(fd, (struct sockaddr *)&a, len) == 0) && expect(listen(fd, 3) == 0);
+}
+
+/* From @port, -1: any. */
+static bool connects(int i, int fd, int port)
+{
+	struct sockaddr_storage a;
+	socklen_t len = address(&a, i, PORT);
+	const struct sockaddr_in *from = (struct sockaddr_in *)&a;
+	int server;
+	char c;
+
+	if (!expect(connect(fd, (struct sockaddr *)&a, len) == 0))
+		return false;
+	len = sizeof(a);
+	server = accept(sets[i].listener, (struct sockaddr *)&a, &len);
+	return expect(server >= 0) && expect(port < 0 || ntohs(from->sin_port) == port) &&
+	       expect(write(fd, "x", 1) == 1) && expect(read(server, &c, 1) == 1) &&
+	       expect(close(server) == 0);
 }
 
 static bool same_set(int i)
@@ -155,7 +178,7 @@ static bool same_set(int i)
 	       is_shut(s->unread[1]) && gives(s->unread[0], "too") && is_shut(s->unread[0]) &&
 	       gives(s->reset, "before") && was_reset(s->reset) && was_reset(s->reset_read) &&
 	       expect(recv(s->never, &c, 1, MSG_DONTWAIT) < 0) && expect(errno == ENOTCONN) &&
-	       is_free(i);
+	       connects(i, s->never, -1) && connects(i, s->bound, PORT + 1) && is_free(i);
 }
 
 static bool same(void)
