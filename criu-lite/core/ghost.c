@@ -117,6 +117,9 @@ static int fill_entry(struct dump *d, const struct fd_probe *p, GhostFileEntry *
 	e->ino = st->st_ino;
 	e->atim = timeval_of(d, &st->st_atim);
 	e->mtim = timeval_of(d, &st->st_mtim);
+	e->has_atim_nsec = e->has_mtim_nsec = true;
+	e->atim_nsec = (uint32_t)(st->st_atim.tv_nsec % 1000);
+	e->mtim_nsec = (uint32_t)(st->st_mtim.tv_nsec % 1000);
 	if (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode)) {
 		e->has_rdev = true;
 		e->rdev = (uint32_t)st->st_rdev;
@@ -353,16 +356,18 @@ static int fill_file(struct restore *r, uint32_t id, int fd, struct err *err)
 
 /* ---- making ---- */
 
-static struct timespec timespec_of(const Timeval *t)
+static struct timespec timespec_of(const Timeval *t, uint32_t nsec)
 {
 	if (!t)
 		return (struct timespec){ .tv_nsec = UTIME_OMIT };
-	return (struct timespec){ (time_t)t->tv_sec, (long)(t->tv_usec % 1000000) * 1000 };
+	return (struct timespec){ (time_t)t->tv_sec,
+				  (long)(t->tv_usec % 1000000) * 1000 + nsec % 1000 };
 }
 
 void ghost_set_times(int fd, const GhostFileEntry *g)
 {
-	struct timespec times[2] = { timespec_of(g->atim), timespec_of(g->mtim) };
+	struct timespec times[2] = { timespec_of(g->atim, g->atim_nsec),
+				     timespec_of(g->mtim, g->mtim_nsec) };
 
 	utimensat(fd, "", times, AT_EMPTY_PATH);
 }

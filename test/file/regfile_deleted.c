@@ -44,7 +44,7 @@ static const char *link_of(int fd)
 
 static bool make_plain(void)
 {
-	struct timespec times[2] = { { 1000000007, 123456000 }, { 1234567891, 654321000 } };
+	struct timespec times[2] = { { 1000000007, 123456789 }, { 1234567891, 654321987 } };
 
 	return expect((plain = new_file("plain", 0604)) >= 0) &&
 	       expect(write(plain, "secret", 6) == 6) &&
@@ -75,8 +75,8 @@ static bool attributes_are_kept(void)
 	return expect(fstat(plain, &st) == 0) && expect(st.st_uid == 1234 && st.st_gid == 4321) &&
 	       expect(st.st_mode == was.st_mode) && expect(st.st_nlink == 0) &&
 	       expect(st.st_size == 6) &&
-	       expect(st.st_mtim.tv_sec == 1234567891 && st.st_mtim.tv_nsec == 654321000) &&
-	       expect(st.st_atim.tv_sec == 1000000007 && st.st_atim.tv_nsec == 123456000) &&
+	       expect(st.st_mtim.tv_sec == 1234567891 && st.st_mtim.tv_nsec == 654321987) &&
+	       expect(st.st_atim.tv_sec == 1000000007 && st.st_atim.tv_nsec == 123456789) &&
 	       expect(strcmp(link_of(plain), plain_link) == 0) &&
 	       expect(strstr(link_of(second_name), "/plain2 (deleted)")) &&
 	       expect(strstr(link_of(odd), "/a \"b\"\n'c' (deleted)"));
