@@ -13,9 +13,9 @@
  *
  * not kept  an absolute time on a settable clock is a relative one afterwards;
  *	     what timer_getoverrun() shows
- * refused   timers for the CPU time of one of several threads, as nothing
- *	     tells which; SIGTRAP and SIGSTOP that wait, because a restore stops
- *	     tasks by these
+ * refused   timers for the CPU time of one of several threads that do not
+ *	     run, as nothing tells which; SIGTRAP that waits, because a restore
+ *	     stops tasks by it
  */
 #include <errno.h>
 #include <signal.h>
@@ -131,13 +131,17 @@ static bool is_own_cpu_clock(int32_t clock)
 	return clock < 0 && (clock & PER_THREAD) && ~(clock >> 3) == 0;
 }
 
-static int check_timer(const struct task *t, const PosixTimerEntry *e, struct err *err)
+/* Whose CPU time it is the kernel does not say; with one thread alone there is no question. */
+static bool has_unknown_thread(const struct task *t, const PosixTimerEntry *e)
 {
-	if (!is_own_cpu_clock((int32_t)e->clock_id) || t->nr_threads + t->leader_exited == 1)
-		return 0;
+	return is_own_cpu_clock((int32_t)e->clock_id) && t->nr_threads + t->leader_exited > 1;
+}
+
+static int refuse_unknown(const PosixTimerEntry *e, struct err *err)
+{
 	err_set(err, EOPNOTSUPP, "cannot dump timer %u: it counts the CPU time of a thread",
 		e->it_id);
-	err_why(err, "the kernel does not tell of which one");
+	err_why(err, "the kernel does not tell of which one, and it does not run");
 	return err_hint(err,
 			"use CLOCK_PROCESS_CPUTIME_ID, or the clock of pthread_getcpuclockid()");
 }
@@ -161,8 +165,6 @@ static int list_timers(struct dump *d, struct task *t, TaskTimersEntry *timers, 
 		if (!text_lit(&line, "ID:") || !text_u64(&line, &id) ||
 		    !parse_timer(t, id, &text, e))
 			return bad_timers(t, err);
-		if (check_timer(t, e, err) < 0)
-			return -err->code;
 		*vec_add(d->arena, &list) = e;
 	}
 	if (list.n > MAX_TIMERS)
@@ -176,19 +178,69 @@ static int list_timers(struct dump *d, struct task *t, TaskTimersEntry *timers, 
 	return 0;
 }
 
-static int ask_posix(struct dump *d, struct task *t, TaskTimersEntry *timers, struct err *err)
+/* What thread @th finds. */
+static int ask_thread(struct dump *d, struct task *t, struct thread *th,
+		      const TaskTimersEntry *timers, struct parasite_timers **ret, struct err *err)
 {
 	size_t n = timers->n_posix;
 	size_t size = sizeof(struct parasite_timers) + n * sizeof(struct parasite_timer);
 	struct parasite_timers *args = arena_alloc(d->arena, size);
 
-	if (!n)
-		return 0;
-
 	args->n = (uint32_t)n;
 	for (size_t i = 0; i < n; i++)
 		args->timers[i].id = (int32_t)timers->posix[i]->it_id;
-	if (task_call(t, PARASITE_TIMERS, args, size, err) < 0)
+	*ret = args;
+	return task_call_thread(t, th, PARASITE_TIMERS, args, size, err) < 0 ? -err->code : 0;
+}
+
+/* Between two looks only the thread that looks has used CPU time: its timers have less left. */
+static int find_timers_of(struct dump *d, struct task *t, struct thread *th,
+			  TaskTimersEntry *timers, struct err *err)
+{
+	struct parasite_timers *first, *second;
+
+	if (ask_thread(d, t, th, timers, &first, err) < 0 ||
+	    ask_thread(d, t, th, timers, &second, err) < 0)
+		return -err->code;
+	for (size_t i = 0; i < timers->n_posix; i++) {
+		const struct parasite_timer *a = &first->timers[i], *b = &second->timers[i];
+		PosixTimerEntry *e = timers->posix[i];
+
+		if (has_unknown_thread(t, e) &&
+		    (a->value_sec != b->value_sec || a->value_nsec != b->value_nsec))
+			e->clock_id = (uint32_t)(~th->tid << 3) | (e->clock_id & 7);
+	}
+	return 0;
+}
+
+static bool any_unknown(const struct task *t, const TaskTimersEntry *timers)
+{
+	for (size_t i = 0; i < timers->n_posix; i++)
+		if (has_unknown_thread(t, timers->posix[i]))
+			return true;
+	return false;
+}
+
+/* A clock that names its thread can be asked for by any of them. */
+static int find_threads(struct dump *d, struct task *t, TaskTimersEntry *timers, struct err *err)
+{
+	for (size_t i = 0; i < t->nr_threads && any_unknown(t, timers); i++)
+		if (find_timers_of(d, t, &t->threads[i], timers, err) < 0)
+			return -err->code;
+	for (size_t i = 0; i < timers->n_posix; i++)
+		if (has_unknown_thread(t, timers->posix[i]))
+			return refuse_unknown(timers->posix[i], err);
+	return 0;
+}
+
+static int ask_posix(struct dump *d, struct task *t, TaskTimersEntry *timers, struct err *err)
+{
+	size_t n = timers->n_posix;
+	struct parasite_timers *args;
+
+	if (!n)
+		return 0;
+	if (ask_thread(d, t, &t->threads[0], timers, &args, err) < 0)
 		return -err->code;
 
 	for (size_t i = 0; i < n; i++) {
@@ -268,7 +320,7 @@ static int drain_timers(struct dump *d, struct task *t, struct err *err)
 
 	if (t->state == TASK_DEAD)
 		return 0;
-	if (ask_timers(d, t, timers, err) < 0)
+	if (find_threads(d, t, timers, err) < 0 || ask_timers(d, t, timers, err) < 0)
 		return -err->code;
 
 	timers->real = itimer_record(d, &t->inside->itimers[ITIMER_REAL]);

@@ -71,7 +71,7 @@ dump_is_refused()	# dump_is_refused WORDS, of a task that lives on
 	same
 }
 
-@test "a timer for the CPU time of one of several threads" {
+@test "a timer for the CPU time of one of several threads that does not run" {
 	start cli/odd_task cpu_timer
 	dump_is_refused "counts the CPU time of a thread"
 	same
