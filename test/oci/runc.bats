@@ -1,0 +1,119 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only
+# containers of runc, as Debian has it, with criu-lite in CRIU's place
+
+load ../helpers
+
+setup()
+{
+	need runc busybox python3
+	bundle=$work/bundle
+	name=criu-lite-$$
+	images=$work/images
+	mkdir -p "$images"
+}
+
+teardown()
+{
+	runc_ delete -f "$name" >/dev/null 2>&1 || :
+	runc_ delete -f "$name-2" >/dev/null 2>&1 || :
+}
+
+# what bats has open would be the container's as well
+runc_()
+{
+	runc --root "$work/state" --criu "$CRIU_LITE" "$@" 3>&- 4>&- 5>&- 6>&- </dev/null
+}
+
+# a bundle whose program counts, in python: more of its configuration
+container()
+{
+	local program
+
+	mkdir -p "$bundle"/rootfs/{bin,proc,sys,dev,etc,tmp}
+	cp "$(command -v busybox)" "$bundle/rootfs/bin/"
+	for program in sh sleep cat mv; do
+		ln -s busybox "$bundle/rootfs/bin/$program"
+	done
+	(cd "$bundle" && runc spec)
+	python3 - "$bundle/config.json" "/$name" "${1:-}" <<-'EOF'
+		import json, sys
+		path, cgroup, more = sys.argv[1:]
+		c = json.load(open(path))
+		c["process"]["terminal"] = False
+		c["process"]["args"] = ["sh", "-c", "i=0; while :; do i=$((i+1)); "
+		                        "echo $i >/tmp/new; mv /tmp/new /tmp/n; sleep 0.05; done"]
+		c["root"]["readonly"] = False
+		c["linux"]["cgroupsPath"] = cgroup
+		exec(more)
+		json.dump(c, open(path, "w"))
+	EOF
+}
+
+count()
+{
+	cat "$bundle/rootfs/tmp/n" 2>/dev/null || echo 0
+}
+
+counted_beyond()
+{
+	[ "$(count)" -gt "$1" ]
+}
+
+run_container()
+{
+	(cd "$bundle" && runc_ run -d "$name" >/dev/null 2>&1)
+	wait_for 10 counted_beyond 3
+}
+
+show_logs()
+{
+	tail -n 12 "$images"/*.log
+}
+
+checkpoint()
+{
+	runc_ checkpoint --image-path "$images" --work-path "$images" "$@" || { show_logs; return 1; }
+}
+
+# restore_container NAME [OPTION...]
+restore_container()
+{
+	local container=$1
+	shift
+	runc_ restore -d --image-path "$images" --work-path "$images" --bundle "$bundle" "$@" "$container" \
+		>/dev/null || { show_logs; return 1; }
+}
+
+@test "runc asks for our version, and is content" {
+	container
+	run_container
+	run runc_ checkpoint --image-path "$images" --work-path "$images" "$name"
+	[[ "$output" != *"version"* ]]
+	# it got as far as a dump
+	grep -q 'criu-lite .*: dump' "$images/dump.log"
+}
+
+@test "memory is not tracked, and runc says so: --pre-dump" {
+	container
+	run_container
+	run runc_ checkpoint --pre-dump --image-path "$images" "$name"
+	[ "$status" -ne 0 ]
+	before=$(count)
+	wait_for 5 counted_beyond "$before"
+}
+
+@test "an engine is told why a checkpoint failed, and the container goes on" {
+	container
+	run_container
+	mkdir -p "$images"
+	: >"$images/inventory.img"
+	chattr +i "$images/inventory.img" || skip "this file system has no immutable files"
+	run runc_ checkpoint --image-path "$images" --work-path "$images" "$name"
+	chattr -i "$images/inventory.img"
+	[ "$status" -ne 0 ]
+	# runc quotes such lines
+	grep -q 'Error (' "$images/dump.log"
+	before=$(count)
+	wait_for 5 counted_beyond "$before"
+}
