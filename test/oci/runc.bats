@@ -117,3 +117,64 @@ restore_container()
 	before=$(count)
 	wait_for 5 counted_beyond "$before"
 }
+
+@test "a container is checkpointed, gone, restored, and counts on; twice" {
+	container
+	run_container
+	for i in 1 2; do
+		images=$work/images.$i
+		checkpoint "$name"
+		before=$(count)
+		[ "$(runc_ list -q)" = "" ]
+		[ -s "$images/dump.log" ] && [ -s "$images/stats-dump" ]
+		restore_container "$name"
+		[ -s "$images/restore.log" ] && [ -s "$images/stats-restore" ]
+		wait_for 5 counted_beyond "$before"
+		[ "$(count)" -lt $((before + 100)) ]
+		runc_ list | grep -q "^$name .* running "
+	done
+	runc_ exec "$name" cat /tmp/n
+}
+
+# namespaces PID: names of those that are not ours
+namespaces()
+{
+	local ns
+
+	for ns in /proc/self/ns/*; do
+		[ "$(readlink "/proc/$1/ns/${ns##*/}")" = "$(readlink "$ns")" ] || echo "${ns##*/}"
+	done
+}
+
+# Masked files are bound by runc to its own /dev/null: of mounts, only where and how they are.
+place_of_container()
+{
+	local pid
+
+	pid=$(runc_ state "$name" | python3 -c 'import json, sys; print(json.load(sys.stdin)["pid"])')
+	namespaces "$pid"
+	cat "/proc/$pid/cgroup"
+	cut -d" " -f5,6 "/proc/$pid/mountinfo" | sort
+	nsenter -t "$pid" -u hostname
+}
+
+@test "what is restored is in namespaces, groups and mounts as before" {
+	container
+	run_container
+	before=$(place_of_container)
+	[ "$(sed -n 1,/cgroup/p <<<"$before" | grep -cxE 'ipc|mnt|net|pid|uts')" = 5 ]
+	checkpoint "$name"
+	restore_container "$name"
+	diff <(echo "$before") <(place_of_container)
+}
+
+@test "--leave-running: the container goes on, and its copy is restored when it is gone" {
+	container
+	run_container
+	checkpoint --leave-running "$name"
+	before=$(count)
+	wait_for 5 counted_beyond "$before"
+	runc_ delete -f "$name"
+	restore_container "$name-2"
+	wait_for 5 counted_beyond "$before"
+}
