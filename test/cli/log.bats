@@ -35,7 +35,7 @@ load ../helpers
 	run criu_lite restore -D "$work/empty" -o log
 	[ "$status" -eq 1 ]
 	[[ "$output" == "criu-lite: restore: "* ]]
-	grep -q -E "^Error \(criu-lite/main.c:[0-9]+\): Restoring FAILED\.$" "$work/empty/log"
+	grep -q -E "^Error \(criu-lite/run.c:[0-9]+\): Restoring FAILED\.$" "$work/empty/log"
 	grep -q -E "^Error .*: .*inventory" "$work/empty/log"
 }
 
