@@ -19,6 +19,7 @@
 	X(pidfd)      \
 	X(memfd)      \
 	X(nsfd)       \
+	X(tun)        \
 	X(unix)       \
 	X(inet)       \
 	X(netlink)    \
@@ -52,7 +53,9 @@
 	X(mnt)      \
 	X(time_ns)  \
 	X(pid_ns)   \
-	X(uts_ns)
+	X(uts_ns)   \
+	X(ipc_ns)   \
+	X(net_ns)
 
 #define DECLARE_NS(k)	extern const struct ns_kind k##_kind;
 #define DECLARE_FILE(k) extern const struct file_kind k##_kind;

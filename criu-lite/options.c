@@ -115,6 +115,12 @@ static int add_veth_pair(struct options *o, struct arena *a, const char *value, 
 		o, a, arena_printf(a, "veth[%.*s]:%s", (int)(out - value), value, out + 1), err);
 }
 
+static int set_empty_ns(struct options *o, struct arena *a, const char *value, struct err *err)
+{
+	o->common.empty_net = true;
+	return 0;
+}
+
 static int add_ext_mount(struct options *o, struct arena *a, const char *value, struct err *err)
 {
 	const char *to = strchr(value, ':');
@@ -362,6 +368,13 @@ const struct option_row option_rows[] = {
 	STRING("root", 'r', "PATH", restore.root, "restore: the root of the mount namespace"),
 	STRING("lsm-mount-context", 0, "CTX", restore.lsm_mount_context,
 	       "restore: in place of the context= of mounts"),
+	CALL("veth-pair", 0, "IN=OUT", add_veth_pair, "restore: --external veth[IN]:OUT"),
+	{ .name = "empty-ns",
+	  .arg = "net",
+	  .store = STORE_CALL,
+	  .choices = "net",
+	  .set = set_empty_ns,
+	  .help = "leave the network namespace empty" },
 	CALL("inherit-fd", 0, "fd[N]:RES", add_inherit_fd, "restore: use our descriptor for it"),
 	LIST("action-script", "PATH", common.action_scripts, "run it between stages; repeatable"),
 	FLAG("exec-cmd", 0, exec_cmd, "restore: then execute what follows --"),
@@ -382,7 +395,6 @@ const struct option_row option_rows[] = {
 
 	/* of no effect, or not yet */
 	IDLE_SWITCH("evasive-devices", "devices are told by number, not by path"),
-	IDLE_CALL("veth-pair", 0, "IN=OUT", add_veth_pair, no_namespaces),
 	IDLE("port", 0, "N", no_remote),
 	IDLE("ps-socket", 0, "FD", no_remote),
 	{ .name = "prev-images-dir",
@@ -395,7 +407,6 @@ const struct option_row option_rows[] = {
 	IDLE_ONE_OF("pre-dump-mode", "splice|read", "splice read", no_parent),
 	IDLE("libdir", 'L', "DIR", "there are no plugins"),
 	IDLE("cpu-cap", 0, "[LIST]", "vector state is always compared with what the CPU has"),
-	IDLE_ONE_OF("empty-ns", "net", "net", no_namespaces),
 	IDLE_SWITCH("weak-sysctls", no_namespaces),
 	IDLE_SWITCH("deprecated", "nothing is deprecated"),
 	IDLE_SWITCH("ghost-fiemap", "holes are always found"),

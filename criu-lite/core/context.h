@@ -27,6 +27,7 @@ struct births;
 struct path_refs;
 struct refusals;
 struct namespaces;
+struct ns;
 struct outside;
 struct freezer;
 struct mounts;
@@ -58,6 +59,7 @@ struct dump {
 	TaskKobjIdsEntry *our_ids; /* our own namespaces: what is inherited, not dumped */
 	struct namespaces *ns;	   /* those of the tree that are not ours */
 	struct mounts *mounts;	   /* of its mount namespaces, NULL: it has ours; core/mounts.h */
+	struct ns *netns;	   /* the network namespace we visit (core/sock_ns.h), NULL: none */
 	const char *run_id;	   /* inventory_run_id() */
 	enum network_lock network_lock; /* in force */
 };

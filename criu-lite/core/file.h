@@ -25,6 +25,7 @@ struct file {
 	/* dump: somebody who has it; fd is -1 for exe, cwd, mappings */
 	struct task *task;
 	int fd;
+	struct ns *netns; /* of a socket: where it is, NULL: where we are; see core/sock_ns.h */
 	uint64_t ino;
 
 	/* restore */
@@ -76,6 +77,9 @@ uint32_t file_new_id(struct dump *d);
  * be complete but for its id and that of its record; returns that id.
  */
 uint32_t file_add_record(struct dump *d, FileEntry *fe);
+
+/* A second record of @f, with its id: what stands in @reg and not in its own (tun). */
+void file_add_name(struct dump *d, const struct file *f, RegFileEntry *reg);
 
 /*
  * Collect: who gets signals of the file.  The core does it for the record of

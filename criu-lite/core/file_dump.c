@@ -21,6 +21,7 @@
 #include "core/mounts.h"
 #include "core/record.h"
 #include "core/refuse.h"
+#include "core/sock_ns.h"
 #include "core/sockopt.h"
 
 #ifndef F_GETOWNER_UIDS
@@ -60,6 +61,16 @@ uint32_t file_add_record(struct dump *d, FileEntry *fe)
 		*record_fown(fe) = record_new(d, fown_entry);
 	*vec_add(d->arena, &d->files->records) = fe;
 	return fe->id;
+}
+
+void file_add_name(struct dump *d, const struct file *f, RegFileEntry *reg)
+{
+	FileEntry *fe = record_new(d, file_entry);
+
+	fe->type = FD_TYPES__REG;
+	fe->id = reg->id = f->id;
+	fe->reg = reg;
+	*vec_add(d->arena, &d->files->records) = fe;
 }
 
 int file_get(struct dump *d, const struct file *f, struct err *err)
@@ -155,8 +166,8 @@ int file_fown(struct dump *d, const struct fd_probe *p, FownEntry **fown_ret, st
 }
 
 /* Where its name means something: in the mount namespace of the file. */
-static int collect_there(struct dump *d, const struct fd_probe *p, const struct file_kind *kind,
-			 FileEntry *fe, struct err *err)
+static int collect_mounted(struct dump *d, const struct fd_probe *p, struct file *f,
+			   struct err *err)
 {
 	struct ns_visit visit;
 	struct err back = { 0 };
@@ -164,7 +175,7 @@ static int collect_there(struct dump *d, const struct fd_probe *p, const struct 
 
 	if (mounts_enter_dump(d, p->task, p->mnt_id, &visit, err) < 0)
 		return -err->code;
-	ret = kind->collect(d, p, fe, err);
+	ret = f->kind->collect(d, p, f->image, err);
 	if (mounts_leave(d, &visit, &back) < 0) {
 		*err = back;
 		return -err->code;
@@ -172,20 +183,17 @@ static int collect_there(struct dump *d, const struct fd_probe *p, const struct 
 	return ret;
 }
 
-static int drain_there(struct dump *d, struct file *f, struct err *err)
+/* In the network namespace of the file, if it has one. */
+static int collect_there(struct dump *d, const struct fd_probe *p, struct file *f, struct err *err)
 {
 	struct ns_visit visit;
-	struct err back = { 0 };
-	int ret;
 
-	if (mounts_enter_dump(d, f->task, 0, &visit, err) < 0)
+	if (sock_ns_find(d, p, &f->netns, err) < 0 ||
+	    sock_ns_enter_dump(d, f->netns, &visit, err) < 0 ||
+	    sock_ns_leave_dump(d, &visit, collect_mounted(d, p, f, err), err) < 0)
 		return -err->code;
-	ret = f->kind->drain(d, f, err);
-	if (mounts_leave(d, &visit, &back) < 0) {
-		*err = back;
-		return -err->code;
-	}
-	return ret;
+	sock_ns_record(d, f->image, f->netns);
+	return 0;
 }
 
 static int claim(struct dump *d, const struct fd_probe *p, const struct file_kind *kind,
@@ -200,8 +208,7 @@ static int claim(struct dump *d, const struct fd_probe *p, const struct file_kin
 	f->task = p->task;
 	f->fd = p->fd;
 	f->ino = p->st.st_ino;
-	if (inject_point(err, "collect:%s", kind->name) < 0 ||
-	    collect_there(d, p, kind, f->image, err) < 0)
+	if (inject_point(err, "collect:%s", kind->name) < 0 || collect_there(d, p, f, err) < 0)
 		return err_in(err, "%s %s of task %d", kind->name, p->link, p->task->host_pid);
 
 	fown = record_fown(f->image);
@@ -505,6 +512,31 @@ int files_collect_end(struct dump *d, struct err *err)
 			return -err->code;
 	}
 	return 0;
+}
+
+static int drain_mounted(struct dump *d, struct file *f, struct err *err)
+{
+	struct ns_visit visit;
+	struct err back = { 0 };
+	int ret;
+
+	if (mounts_enter_dump(d, f->task, 0, &visit, err) < 0)
+		return -err->code;
+	ret = f->kind->drain(d, f, err);
+	if (mounts_leave(d, &visit, &back) < 0) {
+		*err = back;
+		return -err->code;
+	}
+	return ret;
+}
+
+static int drain_there(struct dump *d, struct file *f, struct err *err)
+{
+	struct ns_visit visit;
+
+	if (sock_ns_enter_dump(d, f->netns, &visit, err) < 0)
+		return -err->code;
+	return sock_ns_leave_dump(d, &visit, drain_mounted(d, f, err), err);
 }
 
 int files_drain(struct dump *d, struct err *err)

@@ -25,6 +25,7 @@
 #include "core/outside.h"
 #include "core/record.h"
 #include "core/shared.h"
+#include "core/sock_ns.h"
 
 /* ---- our own descriptors ---- */
 
@@ -270,12 +271,33 @@ static int put_in_place(struct restore *r, struct file *f, struct err *err)
 	return 0;
 }
 
+/* In the network namespace of the file, if it has one. */
+static int open_there(struct restore *r, struct file *f, struct err *err)
+{
+	struct ns_visit visit;
+	int fd;
+
+	if (sock_ns_enter_restore(r, f, &visit, err) < 0)
+		return -err->code;
+	fd = f->kind->open(r, f, err);
+	return fd < 0 || ns_leave(&visit, err) < 0 ? -err->code : fd;
+}
+
+static int link_there(struct restore *r, struct file *f, struct err *err)
+{
+	struct ns_visit visit;
+
+	if (sock_ns_enter_restore(r, f, &visit, err) < 0 || f->kind->link(r, f, f->temp, err) < 0)
+		return -err->code;
+	return ns_leave(&visit, err);
+}
+
 static int open_file(struct restore *r, struct file *f, struct err *err)
 {
 	if (inject_point(err, "open:%s", f->kind->name) < 0)
 		return -err->code;
 	if (f->temp < 0) {
-		int fd = f->kind->open ? f->kind->open(r, f, err)
+		int fd = f->kind->open ? open_there(r, f, err)
 				       : err_set(err, ENOSYS, "cannot open it");
 
 		if (fd < 0)
@@ -392,7 +414,7 @@ int files_link(struct restore *r, struct err *err)
 
 	vec_for_each(f, &r->self->owned)
 		if ((*f)->kind->link && (inject_point(err, "link:%s", (*f)->kind->name) < 0 ||
-					 (*f)->kind->link(r, *f, (*f)->temp, err) < 0))
+					 link_there(r, *f, err) < 0))
 			return err_in(err, "%s %u", (*f)->kind->name, (*f)->id);
 	return 0;
 }

@@ -14,6 +14,7 @@
 #include "base/inject.h"
 #include "core/files.h"
 #include "core/record.h"
+#include "core/sock_ns.h"
 
 enum { NOT_OPEN = -1 };
 
@@ -60,22 +61,48 @@ static int add_file(struct restore *r, FileEntry *fe, struct err *err)
 	return 0;
 }
 
+/* A tun file has its name, flags and owner in a record of type REG with the same id. */
+static bool tells_of(const struct file *name, const struct file *f)
+{
+	return name->image->type == FD_TYPES__REG && f->image->type == FD_TYPES__TUNF;
+}
+
+/* The second record of an id: false, it must not be there. */
+static bool join_record(struct file **first, struct file *second)
+{
+	if (tells_of(second, *first)) {
+		(*first)->status = second->image;
+		return true;
+	}
+	if (!tells_of(*first, second))
+		return false;
+	second->status = (*first)->image;
+	*first = second;
+	return true;
+}
+
 static int sort_files(struct restore *r, struct err *err)
 {
 	struct files *files = r->files;
+	size_t i = 0, n = 0;
 	struct file *f;
-	size_t i = 0;
 
 	files->by_id = arena_array(r->arena, struct file *, files->nr + 1);
 	for_each_file(f, files)
 		files->by_id[i++] = f;
 	qsort(files->by_id, files->nr, sizeof(f), compare_ids);
 
-	list_init(&files->list);
 	for (i = 0; i < files->nr; i++) {
-		if (i && files->by_id[i - 1]->id == files->by_id[i]->id)
+		f = files->by_id[i];
+		if (!n || files->by_id[n - 1]->id != f->id)
+			files->by_id[n++] = f;
+		else if (!join_record(&files->by_id[n - 1], f))
 			return err_set(err, EBADMSG, "cannot restore: files.img has two files %u",
-				       files->by_id[i]->id);
+				       f->id);
+	}
+	files->nr = n;
+	list_init(&files->list);
+	for (i = 0; i < n; i++) {
 		files->by_id[i]->slot = (uint32_t)i;
 		list_add_tail(&files->list, &files->by_id[i]->link);
 	}
@@ -108,6 +135,9 @@ int files_read(struct restore *r, struct err *err)
 		if ((*k)->read_begin && (inject_point(err, "read_begin:%s", (*k)->name) < 0 ||
 					 (*k)->read_begin(r, err) < 0))
 			return err_in(err, "%s", (*k)->name);
+	for_each_file(f, r->files)
+		if (sock_ns_read(r, f, err) < 0)
+			return err_in(err, "%s %u", f->kind->name, f->id);
 	for_each_file(f, r->files)
 		if (f->kind->read && (inject_point(err, "read:%s", f->kind->name) < 0 ||
 				      f->kind->read(r, f, err) < 0))

@@ -304,11 +304,12 @@ int ids_collect(struct dump *d, struct err *err)
 				  { .type = KCMP_FILES, .last = 1 },
 				  { .type = KCMP_FS, .last = 1 },
 				  { .type = KCMP_SIGHAND, .last = 1 } };
-	uint64_t ours[NR_NS];
+	uint64_t *ours;
 	size_t i;
 	int ret;
 
 	d->ns = arena_new(d->arena, struct namespaces);
+	ours = d->ns->ours;
 	for (i = 0; i < NR_NS; i++)
 		if (ns_inode(d, getpid(), ns_name((enum ns_type)i), &ours[i], err) < 0)
 			return -err->code;

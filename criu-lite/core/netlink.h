@@ -3,13 +3,16 @@
 #define CORE_NETLINK_H
 
 #include <linux/netlink.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/err.h"
 
 /*
- * Requests and answers over netlink, in our own network namespace.
+ * Requests and answers over netlink.  A socket stays in the network namespace
+ * in which it was opened.
  *
  *	scoped_fd nl = netlink_open(NETLINK_SOCK_DIAG, err);
  *	struct unix_diag_req req = { .sdiag_family = AF_UNIX, ... };
@@ -47,5 +50,40 @@ const void *netlink_payload(const struct nlmsghdr *h, size_t len);
  */
 const void *netlink_attr(const struct nlmsghdr *h, size_t fixed, uint16_t type, size_t min,
 			 size_t *len_ret);
+
+/* The same among @size bytes of attributes: in a nested one. */
+const void *netlink_find(const void *attrs, size_t size, uint16_t type, size_t min,
+			 size_t *len_ret);
+
+/* The text of an attribute, which may or may not end in a NUL, in @a; NULL stays NULL. */
+const char *netlink_text(struct arena *a, const void *text, size_t len);
+
+/*
+ * A request with attributes.
+ *
+ *	struct netlink_request q;
+ *	netlink_begin(&q, &fixed, sizeof(fixed));
+ *	netlink_put_text(&q, IFLA_IFNAME, "eth0");
+ *	netlink_do(nl, RTM_NEWLINK, NLM_F_CREATE, &q, err);
+ */
+struct netlink_request {
+	_Alignas(struct nlmsghdr) char data[16 * 1024];
+	size_t len;
+	bool is_full; /* something did not fit: netlink_do() fails */
+};
+
+void netlink_begin(struct netlink_request *q, const void *fixed, size_t len);
+void netlink_put(struct netlink_request *q, uint16_t type, const void *value, size_t len);
+void netlink_put_u32(struct netlink_request *q, uint16_t type, uint32_t value);
+void netlink_put_text(struct netlink_request *q, uint16_t type, const char *value);
+/* Attributes that are ready. */
+void netlink_append(struct netlink_request *q, const void *data, size_t len);
+/* What is put until the end, with the result of the beginning, is inside of it. */
+size_t netlink_nest(struct netlink_request *q, uint16_t type);
+void netlink_nest_end(struct netlink_request *q, size_t at);
+
+/* Send it and wait for the kernel's verdict. */
+int netlink_do(int nl, uint16_t type, uint16_t flags, const struct netlink_request *q,
+	       struct err *err);
 
 #endif

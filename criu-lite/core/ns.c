@@ -11,10 +11,12 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/inject.h"
+#include "core/external.h"
 #include "core/kind.h"
 #include "core/ns.h"
 #include "core/ns_maps.h"
@@ -117,21 +119,31 @@ static int enter(int proc, enum ns_type type, int fd, struct ns_visit *visit, st
 	return 0;
 }
 
-int ns_enter_dump(struct dump *d, const struct ns *ns, struct ns_visit *visit, struct err *err)
+int ns_open(struct dump *d, const struct ns *ns, struct err *err)
 {
 	char link[48];
+	int fd;
 
+	if (!ns->task) {
+		fd = fcntl(ns->fd, F_DUPFD_CLOEXEC, 3);
+		return fd < 0 ? err_sys(err, "cannot copy a descriptor") : fd;
+	}
+	snprintf(link, sizeof(link), "%d/ns/%s", ns->task->host_alive, ns_name(ns->type));
+	fd = openat(d->proc, link, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? err_sys(err, "cannot open the %s namespace of task %d", ns_name(ns->type),
+				ns->task->host_pid)
+		      : fd;
+}
+
+int ns_enter_dump(struct dump *d, const struct ns *ns, struct ns_visit *visit, struct err *err)
+{
 	*visit = (struct ns_visit){ .back = -1, .root = -1, .cwd = -1 };
 	if (!ns)
 		return 0;
-	snprintf(link, sizeof(link), "%d/ns/%s", ns->task->host_alive, ns_name(ns->type));
 
-	scoped_fd fd = openat(d->proc, link, O_RDONLY | O_CLOEXEC);
+	scoped_fd fd = ns_open(d, ns, err);
 
-	if (fd < 0)
-		return err_sys(err, "cannot open the %s namespace of task %d", ns_name(ns->type),
-			       ns->task->host_pid);
-	return enter(d->proc, ns->type, fd, visit, err);
+	return fd < 0 ? fd : enter(d->proc, ns->type, fd, visit, err);
 }
 
 int ns_enter_restore(struct restore *r, const struct ns *ns, struct ns_visit *visit,
@@ -164,25 +176,84 @@ int ns_leave(struct ns_visit *visit, struct err *err)
 
 /* ---- the hooks of kinds ---- */
 
+typedef int ns_dump_fn(struct dump *d, struct ns *ns, struct err *err);
+
+static int call_one(struct dump *d, const struct ns_kind *k, ns_dump_fn *f, const char *stage,
+		    struct ns *ns, struct err *err)
+{
+	if (ns->type != k->type || !f ||
+	    (inject_point(err, "%s:ns:%s", stage, k->name) == 0 && f(d, ns, err) == 0))
+		return 0;
+	if (!ns->task)
+		return err_in(err, "%s namespace without tasks", k->name);
+	return err_in(err, "%s namespace of task %d", k->name, ns->task->host_pid);
+}
+
 static int call_dump(struct dump *d, size_t member, const char *stage, struct err *err)
 {
 	const struct ns_kind *const *k;
 	struct ns **ns;
 
 	for (k = kinds_index(d->kinds)->namespaces; *k; k++) {
-		int (*f)(struct dump *, struct ns *, struct err *);
+		ns_dump_fn *f;
 
 		memcpy(&f, (const char *)*k + member, sizeof(f));
-		if (!f)
-			continue;
 		vec_for_each(ns, &d->ns->all)
-			if ((*ns)->type == (*k)->type &&
-			    (inject_point(err, "%s:ns:%s", stage, (*k)->name) < 0 ||
-			     f(d, *ns, err) < 0))
-				return err_in(err, "%s namespace of task %d", (*k)->name,
-					      (*ns)->task->host_pid);
+			if (call_one(d, *k, f, stage, *ns, err) < 0)
+				return -err->code;
 	}
 	return 0;
+}
+
+/* One that is only held open: it is met after all others have been collected. */
+static int collect_late(struct dump *d, enum ns_type type, int fd, uint64_t ino, struct ns **ns_ret,
+			struct err *err)
+{
+	const struct ns_kind *const *k;
+	struct ns *ns = arena_new(d->arena, struct ns);
+
+	ns->id = NR_NS + 1 + (uint32_t)d->ns->all.n;
+	ns->type = type;
+	ns->ino = ino;
+	ns->external = external_ns(d, type, ino);
+	ns->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (ns->fd < 0)
+		return err_sys(err, "cannot copy a descriptor");
+	*vec_add(d->arena, &d->ns->all) = *ns_ret = ns;
+	for (k = kinds_index(d->kinds)->namespaces; *k; k++)
+		if (call_one(d, *k, (*k)->collect, "collect", ns, err) < 0)
+			return -err->code;
+	return 0;
+}
+
+static int refuse_ns(enum ns_type type, const char *why, struct err *err)
+{
+	err_set(err, EOPNOTSUPP, "cannot dump a file of another %s namespace", ns_name(type));
+	err_why(err, "%s", why);
+	return err_hint(err, "have the program close it before the dump");
+}
+
+int ns_of_fd(struct dump *d, enum ns_type type, int fd, struct ns **ns_ret, struct err *err)
+{
+	struct ns **ns;
+	struct stat st;
+
+	*ns_ret = NULL;
+	if (fstat(fd, &st) < 0)
+		return err_sys(err, "cannot ask for the number of a namespace");
+	if (st.st_ino == d->ns->ours[type])
+		return d->ns->root[type]
+			       ? refuse_ns(type, "it is that of criu-lite, and not of the tree",
+					   err)
+			       : 0;
+	vec_for_each(ns, &d->ns->all)
+		if ((*ns)->type == type && (*ns)->ino == st.st_ino) {
+			*ns_ret = *ns;
+			return 0;
+		}
+	if (type != NS_NET)
+		return refuse_ns(type, "no task of the tree is in it", err);
+	return collect_late(d, type, fd, st.st_ino, ns_ret, err);
 }
 
 int ns_collect(struct dump *d, struct err *err)

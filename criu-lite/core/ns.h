@@ -24,14 +24,15 @@ struct ns {
 
 	/* dump */
 	uint64_t ino;
-	struct task *task; /* somebody in it */
+	struct task *task; /* somebody in it; NULL: nobody, fd holds it */
 
-	/* restore, in memory that all newborns share, see restore_shared_new() */
+	/* restore: in memory that all newborns share, see restore_shared_new() */
 	int fd; /* a descriptor of the coordinator's, -1: not made yet */
 };
 
 /* All of a run: d->ns, r->ns. */
 struct namespaces {
+	uint64_t ours[NR_NS];	/* dump: the inodes of those we are in */
 	struct ns *root[NR_NS]; /* those of the root task; NULL: it has ours */
 	vec(struct ns *) all;
 	struct ns_maps *maps; /* of root[NS_USER], see ns_maps.c; NULL: ids are those that we see */
@@ -49,6 +50,16 @@ struct ns *ns_by_id(const struct namespaces *all, enum ns_type type, uint32_t id
 
 /* That of @t; NULL: it has ours.  Of a zombie: that of its parent. */
 struct ns *ns_of_task(const struct namespaces *all, const struct task *t, enum ns_type type);
+
+/*
+ * Dump, after ids_collect(): the namespace behind @fd (borrowed), of nsfs; NULL:
+ * ours.  A network namespace need not have a task of the tree: it is collected
+ * then.  All others are refused.
+ */
+int ns_of_fd(struct dump *d, enum ns_type type, int fd, struct ns **ns_ret, struct err *err);
+
+/* Dump: a descriptor of it; the caller closes it. */
+int ns_open(struct dump *d, const struct ns *ns, struct err *err);
 
 /*
  * Be in another namespace for a moment, and come back.  While one is in another
@@ -104,6 +115,8 @@ int ns_write(struct dump *d, struct err *err);
  * ns_end	in any case
  */
 int ns_read(struct restore *r, struct err *err);
+/* Besides those of tasks: one that a file names.  It is read. */
+int ns_need(struct restore *r, enum ns_type type, uint32_t id, struct err *err);
 int ns_plan(struct restore *r, struct err *err);
 int ns_enter_all(struct restore *r, uint64_t *clone_flags_ret, struct err *err);
 int ns_make(struct restore *r, struct err *err);

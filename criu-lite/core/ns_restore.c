@@ -63,6 +63,24 @@ static int read_task(struct restore *r, const struct task *t, struct err *err)
 	return 0;
 }
 
+int ns_need(struct restore *r, enum ns_type type, uint32_t id, struct err *err)
+{
+	const struct ns_kind *const *k;
+	struct ns *ns;
+
+	if (!r->root_ids || !id || id == ns_get_id(r->root_ids, type) || ns_by_id(r->ns, type, id))
+		return 0;
+	if (type != NS_NET) {
+		err_set(err, EBADMSG, "cannot open a file of %s namespace %u", ns_name(type), id);
+		return err_hint(err, "the checkpoint is damaged; take it again");
+	}
+	ns = ns_add(r, NULL, type, id);
+	for (k = kinds_index(r->kinds)->namespaces; *k; k++)
+		if ((*k)->type == type && (*k)->read && (*k)->read(r, ns, err) < 0)
+			return err_in(err, "%s namespace %u", (*k)->name, id);
+	return 0;
+}
+
 static int add_needed(struct restore *r, struct err *err)
 {
 	const struct ns_kind *const *k;

@@ -49,6 +49,7 @@ struct common_opts {
 	opt_strings external;	       /* --external, as given */
 	opt_strings enable_fs;	       /* types of file systems that are mounted anew */
 	bool ext_sharing, ext_masters; /* what mnt[] finds may be shared, may be a slave of ours */
+	bool empty_net;		       /* --empty-ns net */
 	opt_strings action_scripts;    /* last given runs first */
 	int status_fd;		       /* -1: none */
 	const struct script_listener *listener; /* RPC: who is told of actions, or NULL */

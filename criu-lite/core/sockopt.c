@@ -331,22 +331,7 @@ int sockopt_end(struct restore *r, int fd, const SkOptsEntry *e, struct err *err
 	return sockopt_extra_apply(r, fd, e, true, err);
 }
 
-/* ---- where, who ---- */
-
-int sockopt_check_netns(struct dump *d, int fd, struct err *err)
-{
-	scoped_fd ns = ioctl(fd, SIOCGSKNS);
-	struct stat its, ours;
-
-	if (ns < 0 || fstat(ns, &its) < 0 || fstatat(d->proc, "self/ns/net", &ours, 0) < 0)
-		return err_sys(err, "cannot ask for the network namespace of a socket");
-	if (its.st_ino == ours.st_ino)
-		return 0;
-	err_set(err, EOPNOTSUPP, "cannot dump a socket of another network namespace");
-	return err_hint(
-		err,
-		"network namespaces are not supported yet; dump from inside of it (nsenter -n)");
-}
+/* ---- who ---- */
 
 static const char *family_name(int domain, int type)
 {

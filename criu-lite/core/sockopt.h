@@ -45,9 +45,6 @@ int sock_new(int domain, int type, int proto);
 int sockopt_get_int(int fd, int level, int name, int *value_ret);
 int sockopt_set_int(int fd, int level, int name, int value);
 
-/* Collect: refuse a socket of another network namespace than ours. */
-int sockopt_check_netns(struct dump *d, int fd, struct err *err);
-
 /* Collect: refuse a socket that no kind claims, by the name of its family and protocol. */
 int sock_refuse(const struct fd_probe *p, struct err *err);
 

@@ -18,7 +18,7 @@
 #include "core/kind.h"
 #include "core/path_ref.h"
 
-enum { MEM_MAJOR = 1, KMSG_MINOR = 11, MISC_MAJOR = 10, AUTOFS_MINOR = 235 };
+enum { MEM_MAJOR = 1, KMSG_MINOR = 11, MISC_MAJOR = 10, AUTOFS_MINOR = 235, TUN_MINOR = 200 };
 enum { TTY_MAJOR = 4, TTY_AUX_MAJOR = 5, PTY_MAJOR = 136, PTY_MAJOR_LAST = 143 };
 
 static bool is_terminal(dev_t rdev)
@@ -32,7 +32,8 @@ static bool match_device(const struct fd_probe *p)
 {
 	if (p->flags & O_PATH)
 		return false;
-	return S_ISBLK(p->st.st_mode) || (S_ISCHR(p->st.st_mode) && !is_terminal(p->st.st_rdev));
+	return S_ISBLK(p->st.st_mode) || (S_ISCHR(p->st.st_mode) && !is_terminal(p->st.st_rdev) &&
+					  p->st.st_rdev != makedev(MISC_MAJOR, TUN_MINOR));
 }
 
 static bool keeps_nothing(const struct stat *st)

@@ -3,15 +3,19 @@
  * nsfd - a namespace as a descriptor (/proc/PID/ns/NAME)
  *
  * collect   which namespace it is: one that the tree lives in, its own or one that
- *           it has in common with criu-lite
+ *           it has in common with criu-lite; or a network namespace that only this
+ *           descriptor keeps: it is dumped for that
  * open      the owner opens its own; that of another task is the coordinator's to give
  *
- * not done  namespaces that nobody in the tree lives in are refused, also those that
- *           have a name (bind mounts of them)
+ * not done  other namespaces that nobody in the tree lives in are refused, also those
+ *           that have a name (bind mounts of them)
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/nsfs.h>
+#include <sched.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/sysmacros.h>
@@ -64,17 +68,32 @@ static uint32_t find_ns(const struct dump *d, ino_t ino, enum ns_type *type_ret)
 	return 0;
 }
 
-static int collect_nsfd(struct dump *d, const struct fd_probe *p, FileEntry *fe, struct err *err)
+/* One that nobody in the tree lives in. */
+static int find_other(struct dump *d, const struct fd_probe *p, uint32_t *id_ret,
+		      enum ns_type *type_ret, struct err *err)
 {
-	NsFileEntry *e = record_new(d, ns_file_entry);
-	enum ns_type type;
+	struct ns *ns = NULL;
 
-	e->ns_id = find_ns(d, p->st.st_ino, &type);
-	if (!e->ns_id) {
+	if (ioctl(p->own, NS_GET_NSTYPE) != CLONE_NEWNET) {
 		err_set(err, EOPNOTSUPP, "cannot dump %s: it is a namespace of somebody else",
 			p->link);
 		return err_hint(err, "have the program close it before the dump");
 	}
+	if (ns_of_fd(d, NS_NET, p->own, &ns, err) < 0)
+		return -err->code;
+	*type_ret = NS_NET;
+	*id_ret = ns ? ns->id : 0;
+	return 0;
+}
+
+static int collect_nsfd(struct dump *d, const struct fd_probe *p, FileEntry *fe, struct err *err)
+{
+	NsFileEntry *e = record_new(d, ns_file_entry);
+	enum ns_type type = NS_NET;
+
+	e->ns_id = find_ns(d, p->st.st_ino, &type);
+	if (!e->ns_id && find_other(d, p, &e->ns_id, &type, err) < 0)
+		return -err->code;
 	e->ns_cflag = (uint32_t)ns_clone_flag(type);
 	e->flags = p->flags;
 	fe->nsf = e;
@@ -91,6 +110,15 @@ static bool find_type(const NsFileEntry *e, enum ns_type *type_ret)
 			return true;
 		}
 	return false;
+}
+
+/* What only it keeps must be made for it. */
+static int read_nsfd(struct restore *r, struct file *f, struct err *err)
+{
+	const NsFileEntry *e = f->image->nsf;
+	enum ns_type type;
+
+	return find_type(e, &type) && type == NS_NET ? ns_need(r, type, e->ns_id, err) : 0;
 }
 
 static bool is_of_task(const struct task *t, enum ns_type type, uint32_t id)
@@ -152,6 +180,7 @@ const struct file_kind nsfd_kind = {
 	.type = FD_TYPES__NS,
 	.match = match_nsfd,
 	.collect = collect_nsfd,
+	.read = read_nsfd,
 	.plan = plan_nsfd,
 	.open = open_nsfd,
 };

@@ -12,8 +12,9 @@
  *           dumped, is filled again.
  * map       the restorer attaches it (remap.c); then the coordinator lets go
  *
- * Segments belong to the IPC namespace, which the tree shares with us; they are
- * refused if somebody outside of the tree uses them too.
+ * Segments belong to the IPC namespace. They are refused if somebody outside of
+ * the tree uses them too. Of a namespace that is the tree's all are dumped; of
+ * ours, those that the tree uses.
  *
  * not kept  when and by which processes it was used; SHM_NORESERVE; the key in
  *           the name that /proc/PID/maps shows for a segment that has been removed
@@ -21,13 +22,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/io.h"
+#include "core/ns.h"
 #include "core/refuse.h"
 #include "core/undo.h"
 #include "mem/shmem.h"
@@ -135,34 +140,127 @@ static int describe(struct dump *d, struct segment *s, struct err *err)
 	return 0;
 }
 
+/* Of one that nobody has attached: are its pages huge ones? */
+static int look_at_pages(struct segment *s, int fd, struct err *err)
+{
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) < 0)
+		return err_sys(err, "cannot look at System V segment %d", s->id);
+	if (fs.f_type != HUGETLBFS_MAGIC)
+		return 0;
+	s->e->has_hugetlb_flag = true;
+	s->e->hugetlb_flag = SHM_HUGETLB | (uint32_t)__builtin_ctzl((unsigned long)fs.f_bsize)
+						   << HUGE_SHIFT;
+	return 0;
+}
+
+static int open_mapping(struct dump *d, const char *link, struct err *err)
+{
+	int fd = openat(d->proc, link, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? err_sys(err, "cannot open /proc/%s", link) : fd;
+}
+
+/* The range of a mapping of ours that begins at @at, as /proc/self/map_files calls it. */
+static int find_mapping(struct dump *d, const void *at, const char **link_ret, struct err *err)
+{
+	const char *range = arena_printf(d->arena, "\n%" PRIxPTR "-", (uintptr_t)at), *found;
+	char *maps;
+
+	if (io_slurp_at(d->proc, "self/maps", d->arena, &maps, NULL) < 0)
+		return err_sys(err, "cannot read /proc/self/maps");
+	found = strstr(maps, range);
+	if (!found)
+		return err_set(err, EPROTO, "cannot find a System V segment in our memory");
+	*link_ret = arena_printf(d->arena, "self/map_files/%.*s", (int)strcspn(found + 1, " "),
+				 found + 1);
+	return 0;
+}
+
+/* Attached for a moment by ourselves; then its file is held by the descriptor. */
+static int open_unused(struct dump *d, struct segment *s, struct err *err)
+{
+	void *at = shmat(s->id, NULL, SHM_RDONLY);
+	int fd;
+
+	if (at == (void *)-1)
+		return err_sys(err, "cannot attach System V segment %d", s->id);
+	fd = find_mapping(d, at, &s->link, err) < 0 ? -err->code : open_mapping(d, s->link, err);
+	shmdt(at);
+	if (fd < 0 || look_at_pages(s, fd, err) < 0)
+		return -err->code;
+	return fd;
+}
+
 static int drain_segment(struct dump *d, struct segment *s, struct image *img, struct err *err)
 {
-	scoped_fd fd = openat(d->proc, s->link, O_RDONLY | O_CLOEXEC);
+	if (describe(d, s, err) < 0)
+		return -err->code;
 
-	if (fd < 0)
-		return err_sys(err, "cannot open /proc/%s", s->link);
-	if (describe(d, s, err) < 0 || image_put(img, &s->e->base, err) < 0)
+	scoped_fd fd = s->link ? open_mapping(d, s->link, err) : open_unused(d, s, err);
+
+	if (fd < 0 || image_put(img, &s->e->base, err) < 0)
 		return -err->code;
 	return pagemap_save_file(d, (uint32_t)s->id, fd, err);
 }
 
-static int drain_shmem(struct dump *d, struct task *t, struct err *err)
+/* Those of a namespace of the tree that no task has attached. */
+static int add_unused(struct dump *d, struct shmem_state *state, struct err *err)
 {
-	struct shmem_state *state = kind_state(d->kinds, &shmem_kind);
-	scoped_image *img = NULL;
+	struct shm_info info;
+	int last = shmctl(0, SHM_INFO, (struct shmid_ds *)&info);
+
+	if (last < 0)
+		return err_sys(err, "cannot list System V segments");
+	for (int i = 0; i <= last; i++) {
+		struct shmid_ds ds;
+		int id = shmctl(i, SHM_STAT_ANY, &ds);
+
+		if (id >= 0 && !find_segment(state, (uint64_t)id))
+			add_segment(state, d->arena, id);
+	}
+	return 0;
+}
+
+static int drain_all(struct dump *d, struct task *t, struct shmem_state *state, struct image *img,
+		     struct err *err)
+{
+	const struct ns *ns = d->ns->root[NS_IPC];
 	struct segment *s;
 
-	if (state->is_drained)
-		return 0;
-	state->is_drained = true;
-	/* also without any: a file of an earlier dump goes */
-	if (image_create(d->store, IMAGE_IPCNS_SHM, d->our_ids->ipc_ns_id, &img, err) < 0)
+	if (ns && !ns->external && add_unused(d, state, err) < 0)
 		return -err->code;
 	for_each_segment(s, state) {
 		if (drain_segment(d, s, img, err) < 0 && !refuse_note(d, t, -1, err))
 			return -err->code;
 	}
-	return image_close(take_ptr(img), err);
+	return 0;
+}
+
+static int drain_shmem(struct dump *d, struct task *t, struct err *err)
+{
+	struct shmem_state *state = kind_state(d->kinds, &shmem_kind);
+	const struct ns *ns = d->ns->root[NS_IPC];
+	struct err other = { 0 };
+	struct ns_visit visit;
+	scoped_image *img = NULL;
+	int ret;
+
+	if (state->is_drained)
+		return 0;
+	state->is_drained = true;
+	/* also without any: a file of an earlier dump goes */
+	if (image_create(d->store, IMAGE_IPCNS_SHM, ns ? ns->id : d->our_ids->ipc_ns_id, &img,
+			 err) < 0 ||
+	    ns_enter_dump(d, ns, &visit, err) < 0)
+		return -err->code;
+	ret = drain_all(d, t, state, img, err);
+	if (ns_leave(&visit, &other) < 0 && ret == 0) {
+		*err = other;
+		ret = -err->code;
+	}
+	return ret < 0 ? ret : image_close(take_ptr(img), err);
 }
 
 /* ---- read ---- */
@@ -336,7 +434,8 @@ static int plan_shmem(struct restore *r, struct task *t, struct err *err)
 	for (i = 0; i < t->mm->n_vmas; i++)
 		if (is_segment(t->mm->vmas[i]) && plan_mapping(state, t->mm->vmas[i], err) < 0)
 			return -err->code;
-	if (t != r->tree->root)
+	/* in a new namespace there is nobody */
+	if (t != r->tree->root || r->ns->root[NS_IPC])
 		return 0;
 	for_each_segment(s, state) {
 		if (check_id(s, err) < 0 || check_key(s, err) < 0)

@@ -254,8 +254,7 @@ static int collect_inet(struct dump *d, const struct fd_probe *p, FileEntry *fe,
 	InetSkEntry *e = fe->isk = record_new(d, inet_sk_entry);
 	scoped_fd fresh = -1;
 
-	if (sockopt_check_netns(d, p->own, err) < 0 || collect_what(p, e, err) < 0 ||
-	    collect_addrs(d, p->own, e, err) < 0)
+	if (collect_what(p, e, err) < 0 || collect_addrs(d, p->own, e, err) < 0)
 		return -err->code;
 	fresh = sock_new((int)e->family, (int)e->type | SOCK_CLOEXEC, (int)e->proto);
 	if (fresh < 0)
@@ -264,8 +263,6 @@ static int collect_inet(struct dump *d, const struct fd_probe *p, FileEntry *fe,
 	if (sockopt_collect(d, p->own, &e->opts, err) < 0)
 		return -err->code;
 
-	e->has_ns_id = e->src_port && d->our_ids->has_net_ns_id;
-	e->ns_id = d->our_ids->net_ns_id;
 	e->tcp_opts = record_new(d, tcp_opts_entry);
 	if (check_foreign(fresh, e, err) < 0)
 		return -err->code;
@@ -297,7 +294,7 @@ static int plan_inet(struct restore *r, struct file *f, struct err *err)
 		return -err->code;
 	if (inet_is_stream(e) && inet_stream_plan(r, e, err) < 0)
 		return -err->code;
-	return inet_is_tcp(e) || inet_is_udp(e) ? inet_port_plan(r, e, err) : 0;
+	return inet_is_tcp(e) || inet_is_udp(e) ? inet_port_plan(r, f, err) : 0;
 }
 
 static bool has_src_addr(const InetSkEntry *e)

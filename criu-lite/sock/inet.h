@@ -175,7 +175,7 @@ int inet_closed_open(int fd, const InetSkEntry *e, struct err *err);
 int inet_bind(struct restore *r, int fd, const InetSkEntry *e, struct err *err);
 
 /* Plan: refuse an address that another program has. */
-int inet_port_plan(struct restore *r, const InetSkEntry *e, struct err *err);
+int inet_port_plan(struct restore *r, const struct file *f, struct err *err);
 
 /* Open: have the kernel forget connections of its port that are closed on both sides. */
 int inet_port_clear(struct restore *r, const InetSkEntry *e, struct err *err);

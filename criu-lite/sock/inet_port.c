@@ -18,6 +18,7 @@
 #include "base/cleanup.h"
 #include "base/vec.h"
 #include "core/netlink.h"
+#include "core/sock_ns.h"
 #include "core/sockopt.h"
 #include "sock/inet.h"
 
@@ -76,8 +77,9 @@ static int refuse(struct restore *r, const InetSkEntry *e, uint32_t ino, struct 
 	return err_hint(err, "end that process, or restore in another network namespace");
 }
 
-int inet_port_plan(struct restore *r, const InetSkEntry *e, struct err *err)
+int inet_port_plan(struct restore *r, const struct file *f, struct err *err)
 {
+	const InetSkEntry *e = f->image->isk;
 	struct inet_diag_req_v2 req = {
 		.sdiag_family = (uint8_t)e->family,
 		.sdiag_protocol = (uint8_t)e->proto,
@@ -88,7 +90,7 @@ int inet_port_plan(struct restore *r, const InetSkEntry *e, struct err *err)
 	union inet_addr addr;
 	socklen_t len;
 
-	if (!e->src_port || may_share(e))
+	if (!e->src_port || may_share(e) || sock_ns_is_elsewhere(r, f))
 		return 0;
 	if (inet_addr_src(e, &addr, &len, err) < 0)
 		return -err->code;

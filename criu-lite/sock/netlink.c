@@ -94,10 +94,8 @@ static int collect_netlink(struct dump *d, const struct fd_probe *p, FileEntry *
 	e->protocol = (uint32_t)protocol;
 	e->ino = (uint32_t)p->st.st_ino;
 	e->flags = p->flags;
-	e->has_ns_id = d->our_ids->has_net_ns_id;
-	e->ns_id = d->our_ids->net_ns_id;
-	if (sockopt_check_netns(d, p->own, err) < 0 || collect_addrs(p->own, e, err) < 0 ||
-	    collect_groups(d, p->own, e, err) < 0 || check_queue(p->own, e, err) < 0)
+	if (collect_addrs(p->own, e, err) < 0 || collect_groups(d, p->own, e, err) < 0 ||
+	    check_queue(p->own, e, err) < 0)
 		return -err->code;
 	return sockopt_collect(d, p->own, &e->opts, err);
 }

@@ -27,6 +27,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "core/sock_ns.h"
 #include "core/sockopt.h"
 #include "sock/packet.h"
 
@@ -82,13 +83,10 @@ static int collect_packet(struct dump *d, const struct fd_probe *p, FileEntry *f
 	struct packet_info *info;
 	PacketSockEntry *e;
 
-	if (sockopt_check_netns(d, p->own, err) < 0 ||
-	    packet_diag_find(d, (uint32_t)p->st.st_ino, &info, err) < 0)
+	if (packet_diag_find(d, (uint32_t)p->st.st_ino, &info, err) < 0)
 		return -err->code;
 	e = fe->psk = info->e;
 	e->flags = p->flags;
-	e->has_ns_id = d->our_ids->has_net_ns_id;
-	e->ns_id = d->our_ids->net_ns_id;
 	if (check_device(info, err) < 0 || collect_fanout(p->own, info, e, err) < 0 ||
 	    sockopt_collect(d, p->own, &e->opts, err) < 0)
 		return -err->code;
@@ -108,7 +106,7 @@ static int plan_packet(struct restore *r, struct file *f, struct err *err)
 
 	if (e->type != SOCK_RAW && e->type != SOCK_DGRAM && e->type != SOCK_PACKET)
 		return err_set(err, EBADMSG, "cannot restore a packet socket of type %u", e->type);
-	if (e->ifindex && !if_indextoname(e->ifindex, name)) {
+	if (e->ifindex && !sock_ns_is_elsewhere(r, f) && !if_indextoname(e->ifindex, name)) {
 		err_sys(err, "cannot bind a packet socket to network device %u", e->ifindex);
 		return err_hint(err, "this host must have a device with that number");
 	}

@@ -19,7 +19,8 @@ struct packet_info {
 
 struct packet_state {
 	bool is_asked;
-	vec(struct packet_info) all; /* of this network namespace */
+	const struct ns *asked; /* where, the last time */
+	vec(struct packet_info) all;
 };
 
 extern const struct file_kind packet_kind;

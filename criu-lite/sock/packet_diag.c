@@ -2,7 +2,8 @@
 /*
  * packet_diag - what sock_diag tells of packet sockets
  *
- * The kernel answers only for all of them at once, so that is asked once.
+ * The kernel answers only for all of them at once, so that is asked once for each
+ * network namespace (again, if the next socket is of another one).
  */
 #include <errno.h>
 #include <linux/packet_diag.h>
@@ -104,7 +105,7 @@ int packet_diag_find(struct dump *d, uint32_t ino, struct packet_info **info_ret
 	struct packet_state *s = kind_state(d->kinds, &packet_kind);
 	struct packet_info *info;
 
-	if (!s->is_asked) {
+	if (!s->is_asked || s->asked != d->netns) {
 		scoped_fd nl = netlink_open(NETLINK_SOCK_DIAG, err);
 
 		if (nl < 0)
@@ -113,6 +114,7 @@ int packet_diag_find(struct dump *d, uint32_t ino, struct packet_info **info_ret
 			return err_hint(err, "this kernel must have packet_diag "
 					     "(modprobe af_packet_diag)");
 		s->is_asked = true;
+		s->asked = d->netns;
 	}
 	vec_for_each(info, &s->all)
 		if (info->ino == ino) {

@@ -33,6 +33,7 @@
 #include "base/text.h"
 #include "core/external.h"
 #include "core/refuse.h"
+#include "core/sock_ns.h"
 #include "core/sockopt.h"
 #include "sock/unix.h"
 
@@ -79,13 +80,10 @@ static int collect_unix(struct dump *d, const struct fd_probe *p, FileEntry *fe,
 	sk->fd = p->fd;
 	e->ino = (uint32_t)p->st.st_ino;
 	e->flags = p->flags;
-	if (sockopt_check_netns(d, p->own, err) < 0 || unix_diag_collect(d, s, sk, err) < 0 ||
-	    collect_events(p, e, err) < 0 || unix_path_collect(d, p, e, err) < 0 ||
-	    sockopt_collect(d, p->own, &e->opts, err) < 0)
+	if (unix_diag_collect(d, s, sk, err) < 0 || collect_events(p, e, err) < 0 ||
+	    unix_path_collect(d, p, e, err) < 0 || sockopt_collect(d, p->own, &e->opts, err) < 0)
 		return -err->code;
 
-	e->has_ns_id = d->our_ids->has_net_ns_id;
-	e->ns_id = d->our_ids->net_ns_id;
 	*vec_add(d->arena, &s->all) = sk;
 	s->is_sorted = false;
 	return 0;
@@ -235,13 +233,26 @@ static bool take_service(struct dump *d, struct unix_sk *sk)
 	return true;
 }
 
+/* The peer is where the socket is, as far as sock_diag knows of it. */
+static int look_outside(struct dump *d, struct unix_state *s, const struct unix_sk *sk,
+			UnixSkEntry **peer_ret, struct err *err)
+{
+	struct ns_visit visit;
+	int ret;
+
+	if (sock_ns_enter_dump(d, ns_by_id(d->ns, NS_NET, sk->e->ns_id), &visit, err) < 0)
+		return -err->code;
+	ret = unix_diag_outside(d, s, sk->e->peer, peer_ret, err);
+	return sock_ns_leave_dump(d, &visit, ret, err);
+}
+
 static int take_outside(struct dump *d, struct unix_state *s, struct unix_sk *sk, struct err *err)
 {
 	UnixSkEntry *peer;
 
 	if (take_service(d, sk))
 		return 0;
-	if (unix_diag_outside(d, s, sk->e->peer, &peer, err) < 0)
+	if (look_outside(d, s, sk, &peer, err) < 0)
 		return -err->code;
 	if (sk->e->type == SOCK_DGRAM && peer->name.len && external_unix(d, peer->ino)) {
 		add_outside(d, s, peer, sk->e->opts);
@@ -357,7 +368,7 @@ static int plan_unix(struct restore *r, struct file *f, struct err *err)
 	}
 	if (sockopt_check(sk->e->opts, err) < 0)
 		return -err->code;
-	return makes_name(sk) ? unix_path_plan(r, sk->e, err) : 0;
+	return makes_name(sk) ? unix_path_plan(r, f, err) : 0;
 }
 
 static const enum kernel_feature unix_needs[] = { KERNEL_SOCK_DIAG_UNIX, KERNEL_UNIX_FILE,

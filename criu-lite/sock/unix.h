@@ -70,6 +70,7 @@ struct unix_state {
 	bool is_sorted; /* by inode */
 	bool is_planned;
 	int diag;			 /* sock_diag, from the first socket on; 0: not yet */
+	const struct ns *diag_of;	 /* the network namespace in which it asks */
 	struct image *queues;		 /* dump: sk-queues.img */
 	vec(struct unix_packet) packets; /* restore: the same, read */
 	bool has_taken;
@@ -119,7 +120,7 @@ int unix_diag_is_taken(struct restore *r, struct unix_state *s, const UnixSkEntr
 int unix_path_collect(struct dump *d, const struct fd_probe *p, UnixSkEntry *e, struct err *err);
 
 /* Plan: can it have its name here?  A socket file that nobody uses any more is no hindrance. */
-int unix_path_plan(struct restore *r, const UnixSkEntry *e, struct err *err);
+int unix_path_plan(struct restore *r, const struct file *f, struct err *err);
 
 /*
  * Give @fd the name of @e.  @apart: only the name, in a file system that nobody

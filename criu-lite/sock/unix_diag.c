@@ -62,18 +62,25 @@ static int take_answer(const struct nlmsghdr *h, void *arg, struct err *err)
 	return 0;
 }
 
-static int open_diag(struct unix_state *s, struct err *err)
+/* It asks in the network namespace in which it was opened. */
+static int open_diag(struct unix_state *s, const struct ns *netns, struct err *err)
 {
-	int fd = s->diag ? s->diag : netlink_open(NETLINK_SOCK_DIAG, err);
+	int fd;
 
+	if (s->diag && s->diag_of == netns)
+		return 0;
+	fd = netlink_open(NETLINK_SOCK_DIAG, err);
 	if (fd < 0)
 		return -err->code;
+	if (s->diag)
+		close(s->diag);
 	s->diag = fd;
+	s->diag_of = netns;
 	return 0;
 }
 
-static int ask(struct unix_state *s, uint32_t ino, uint32_t show, netlink_each *each, void *arg,
-	       struct err *err)
+static int ask(struct dump *d, struct unix_state *s, uint32_t ino, uint32_t show,
+	       netlink_each *each, void *arg, struct err *err)
 {
 	struct unix_diag_req req = {
 		.sdiag_family = AF_UNIX,
@@ -83,7 +90,7 @@ static int ask(struct unix_state *s, uint32_t ino, uint32_t show, netlink_each *
 		.udiag_cookie = { ~0u, ~0u },
 	};
 
-	if (open_diag(s, err) < 0)
+	if (open_diag(s, d->netns, err) < 0)
 		return -err->code;
 	if (netlink_ask(s->diag, SOCK_DIAG_BY_FAMILY, 0, &req, sizeof(req), each, arg, err) < 0) {
 		err_in(err, "unix socket %u", ino);
@@ -96,7 +103,7 @@ int unix_diag_collect(struct dump *d, struct unix_state *s, struct unix_sk *sk, 
 {
 	struct answer a = { .d = d, .sk = sk };
 
-	return ask(s, sk->e->ino, UDIAG_SHOW_PEER | UDIAG_SHOW_ICONS | UDIAG_SHOW_RQLEN,
+	return ask(d, s, sk->e->ino, UDIAG_SHOW_PEER | UDIAG_SHOW_ICONS | UDIAG_SHOW_RQLEN,
 		   take_answer, &a, err);
 }
 
@@ -128,7 +135,7 @@ int unix_diag_outside(struct dump *d, struct unix_state *s, uint32_t ino, UnixSk
 {
 	struct outside o = { .d = d, .e = record_new(d, unix_sk_entry) };
 
-	if (ask(s, ino, UDIAG_SHOW_NAME, take_outside, &o, err) < 0)
+	if (ask(d, s, ino, UDIAG_SHOW_NAME, take_outside, &o, err) < 0)
 		return -err->code;
 	o.e->ino = ino;
 	*e_ret = o.e;
@@ -179,7 +186,7 @@ int unix_diag_is_taken(struct restore *r, struct unix_state *s, const UnixSkEntr
 	struct names n = { r, s };
 
 	if (!s->has_taken) {
-		if (open_diag(s, err) < 0 ||
+		if (open_diag(s, NULL, err) < 0 ||
 		    sock_diag_each(s->diag, &req, sizeof(req), add_name, &n, err) < 0)
 			return err_hint(err,
 					"this kernel must have unix_diag (modprobe unix_diag)");

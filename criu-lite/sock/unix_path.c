@@ -42,6 +42,7 @@
 #include "base/cleanup.h"
 #include "base/inject.h"
 #include "base/log.h"
+#include "core/sock_ns.h"
 #include "core/steady.h"
 #include "core/undo.h"
 #include "sock/unix.h"
@@ -63,6 +64,9 @@ int unix_compare_names(const UnixSkEntry *a, const UnixSkEntry *b)
 {
 	size_t n = unix_name_len(a), m = unix_name_len(b);
 
+	/* every network namespace has abstract names of its own */
+	if (unix_is_abstract(a) && a->has_ns_id && b->has_ns_id && a->ns_id != b->ns_id)
+		return a->ns_id < b->ns_id ? -1 : 1;
 	if (n != m)
 		return n < m ? -1 : 1;
 	return n ? memcmp(a->name.data, b->name.data, n) : 0;
@@ -266,8 +270,9 @@ static void remove_name(const void *what, pid_t maker)
 		unlink(path);
 }
 
-int unix_path_plan(struct restore *r, const UnixSkEntry *e, struct err *err)
+int unix_path_plan(struct restore *r, const struct file *f, struct err *err)
 {
+	const UnixSkEntry *e = f->image->usk;
 	const char *path = e->moved_to ? e->moved_to : full_path(r->arena, e), *slash;
 	struct sockaddr_un addr;
 	socklen_t len;
@@ -276,7 +281,7 @@ int unix_path_plan(struct restore *r, const UnixSkEntry *e, struct err *err)
 	if (make_address(e, &addr, &len, err) < 0)
 		return -err->code;
 	if (unix_is_abstract(e))
-		return check_abstract(r, e, err);
+		return sock_ns_is_elsewhere(r, f) ? 0 : check_abstract(r, e, err);
 	if (!unix_has_path(e) || (e->deleted && !e->moved_to))
 		return 0;
 	if (path[0] != '/')

@@ -1,0 +1,168 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only
+# network namespaces: what is tied to the outside, and sockets that live in them
+
+load ../helpers
+
+# in_network VICTIM: in a network namespace of its own
+in_network()
+{
+	launch unshare -n sh -c "
+		(cd /proc/sys/net/ipv6/conf && for i in all default lo; do echo 0 >\$i/accept_dad; done)
+		ip link set lo up
+		exec $B/test/victims/$1 ."
+	wait_for 10 is_decided
+	[ -e "$place/ready" ] || { cat "$place/verdict" "$place/log"; return 1; }
+}
+
+inside()
+{
+	nsenter -t "$pid" -n "$@"
+}
+
+# its kernel refuses a connection, so it is there
+answers()
+{
+	timeout 1 bash -c ": <>/dev/tcp/$1/9" 2>&1 | grep -q refused
+}
+
+setup()
+{
+	need ip unshare nsenter
+}
+
+teardown()
+{
+	end_launched
+	for link in br9 out5 out7 here5; do ip link del "$link" 2>/dev/null || :; done
+}
+
+@test "a veth comes back with its other end outside, in a bridge" {
+	in_network task/sleeper
+	ip link add br9 type bridge
+	ip link set br9 up
+	ip addr add 10.50.0.1/24 dev br9
+	ip link add out5 type veth peer name in5 address 02:00:00:00:00:55 netns "$pid"
+	inside sh -c 'ip addr add 10.50.0.5/24 dev in5; ip link set in5 up; ip route add default via 10.50.0.1'
+	before=$(inside ip -o link show in5 | sed 's/@if[0-9]*//;s/link-netns.*//;s/<.*>//;s/state [A-Z]*//')
+	dump
+	restore --external 'veth[in5]:out5@br9'
+	ip -o link show out5 | grep -q 'master br9'
+	[ "$(inside ip -o link show in5 | sed 's/@if[0-9]*//;s/link-netns.*//;s/<.*>//;s/state [A-Z]*//')" = "$before" ]
+	inside ip route | grep -q 'default via 10.50.0.1'
+	wait_for 5 answers 10.50.0.5
+
+	dump
+	restore --veth-pair in5=out7
+	ip -o link show out7
+	inside ip link show in5
+	same
+}
+
+@test "a veth of which nobody says where it leads gets another end" {
+	in_network task/sleeper
+	ip link add out5 type veth peer name in5 netns "$pid"
+	dump
+	wait_for 5 test ! -e /sys/class/net/out5
+	restore
+	inside ip link show in5
+	[ "$(ip -o link show type veth | wc -l)" = 1 ]
+	same
+}
+
+@test "a device that is there becomes one of the tree" {
+	in_network task/sleeper
+	ip link add out5 type veth peer name in5 address 02:00:00:00:00:55 netns "$pid"
+	inside sh -c 'ip addr add 10.50.0.5/24 dev in5; ip link set in5 mtu 1411 up'
+	index=$(inside cat /proc/net/dev_mcast | awk '/in5/ {print $1; exit}')
+	dump
+	wait_for 5 sh -c '! ip link show out5 2>/dev/null'
+	ip link add here5 type veth peer name soon5
+	restore --external 'netdev[in5]:soon5'
+	inside ip -o link show in5 | grep -q 'mtu 1411.*02:00:00:00:00:55'
+	inside ip -o link show in5 | grep -q "^$index: in5"
+	inside ip -o addr show in5 | grep -q 10.50.0.5/24
+	ip link show here5
+	same
+}
+
+@test "a macvlan comes back on a device outside" {
+	in_network task/sleeper
+	ip link add br9 type bridge
+	ip link set br9 up
+	ip link add link br9 name mv0 type macvlan mode private
+	ip link set mv0 netns "$pid"
+	inside sh -c 'ip addr add 10.51.0.5/24 dev mv0; ip link set mv0 up'
+	before=$(inside ip -d -o link show mv0 | grep -o 'link/ether [0-9a-f:]*\|macvlan mode [a-z]*')
+	dump
+	run restore
+	[ "$status" -ne 0 ]
+	[[ "$output" == *"--external macvlan[mv0]:NAME"* ]]
+	restore --external 'macvlan[mv0]:br9'
+	[ "$(inside ip -d -o link show mv0 | grep -o 'link/ether [0-9a-f:]*\|macvlan mode [a-z]*')" = "$before" ]
+	inside ip -o addr show mv0 | grep -q 10.51.0.5/24
+	same
+}
+
+@test "a network namespace stays outside, and is given again" {
+	in_network sock/inet
+	inode=$(stat -L -c %i "/proc/$pid/ns/net")
+	exec 7<"/proc/$pid/ns/net"
+	dump --external "net[$inode]:mine" 7>&-
+	[ ! -e "$images/netdev-10.img" ]
+	run restore 7>&-
+	[ "$status" -ne 0 ]
+	[[ "$output" == *"--inherit-fd fd[N]:mine"* ]]
+	restore --inherit-fd 'fd[7]:mine'
+	[ "$(stat -L -c %i "/proc/$pid/ns/net")" = "$inode" ]
+	exec 7<&-
+	same
+}
+
+@test "--empty-ns net leaves the content to others" {
+	in_network task/sleeper
+	inside ip link add ve0 type veth peer name ve1
+	dump --empty-ns net
+	run bash -c "ls $images | grep -c 'netdev\|ifaddr\|route'"
+	[ "$output" = 0 ]
+	restore --empty-ns net --action-script 'case $CRTOOLS_SCRIPT_ACTION in setup-namespaces)
+		nsenter -t $CRTOOLS_INIT_PID -n ip link set lo up mtu 1417;; esac'
+	inside ip -o link show lo | grep -q 'UP.*mtu 1417'
+	run inside ip link show ve0
+	[ "$status" -ne 0 ]
+	same
+}
+
+@test "what is not known is refused by name" {
+	in_network task/sleeper
+	inside ip link add vx5 type vxlan id 5 dstport 4789
+	run dump
+	[ "$status" -ne 0 ]
+	[[ "$output" == *"vx5 of kind vxlan"* ]]
+	[[ "$output" == *"--external netdev[vx5]"* ]]
+	inside ip link del vx5
+	inside tc qdisc add dev lo root handle 5: tbf rate 5mbit burst 32kbit latency 400ms
+	run dump
+	[ "$status" -ne 0 ]
+	[[ "$output" == *"queueing discipline (tbf"* ]]
+	inside tc qdisc del dev lo root
+	inside ip xfrm policy add src 10.0.0.0/24 dst 10.1.0.0/24 dir out tmpl proto esp mode tunnel
+	run dump
+	[ "$status" -ne 0 ]
+	[[ "$output" == *IPsec* ]]
+	inside ip xfrm policy flush
+	dump
+	restore
+	same
+}
+
+@test "sockets of all families live in a network namespace" {
+	for victim in sock/inet sock/inet_udp sock/inet_raw sock/inet_group sock/unix sock/unix_path \
+		sock/unix_tasks sock/netlink sock/packet sock/packet_ring sock/sockopt; do
+		echo "$victim"
+		in_network $victim
+		cycle 2
+		same
+		end_launched
+	done
+}
