@@ -2,12 +2,11 @@
 /*
  * obstacles DIR: three tasks with much that cannot be dumped, which must live on as they were
  *
- * The root has a TCP connection (both ends), two locks, a pidfd of a thread, an AIO
- * ring and a watch by epoll on a file that has been closed; its first child shares
+ * The root has a TCP connection (both ends), two locks, a pidfd of a thread, secret
+ * memory and a watch by epoll on a file that has been closed; its first child shares
  * the connection, has a sealed area, and a file of 2 MiB that is deleted; its second
  * child has SIGTRAP pending.
  */
-#include <linux/aio_abi.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <sys/epoll.h>
@@ -127,13 +126,24 @@ static pid_t child(bool (*make_it)(void), const char *file)
 	return access(victim_path(file), F_OK) == 0 ? pid : -1;
 }
 
+/* No descriptor of it, which would be one more. */
+static bool make_secret(void)
+{
+	int fd = (int)syscall(447 /* memfd_secret */, 0);
+	void *p;
+
+	if (fd < 0 || ftruncate(fd, AREA) < 0)
+		return false;
+	p = mmap(NULL, AREA, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	return p != MAP_FAILED;
+}
+
 static bool make(void)
 {
-	aio_context_t ctx = 0;
-
 	return make_connection() && (children[0] = child(make_first, "first")) > 0 &&
 	       (children[1] = child(make_second, "second")) > 0 && make_locks() && make_watch() &&
-	       make_thread() && syscall(SYS_io_setup, 5, &ctx) == 0;
+	       make_thread() && make_secret();
 }
 
 static bool lives(pid_t pid)

@@ -34,7 +34,7 @@ field()	# field PYTHON-EXPRESSION, of j
 		"task $pid (obstacles), descriptor 5" "the TCP connection from 127.0.0.1" \
 		"cannot dump pidfd 7: it is one of a thread" \
 		"task $first (obstacles), descriptor 3" "large: it has 2048 KiB of data" "--ghost-limit 3M"
-	has "task $pid (obstacles)" "(/[aio])"
+	has "task $pid (obstacles)" "secretmem"
 	has "task $pid (obstacles), descriptor 3" "cannot dump the lock on descriptor 3" "--file-locks"
 	has "task $first (obstacles)" "it is sealed (mseal)"
 	has "task $second (obstacles)" "TRAP pending"
@@ -88,7 +88,7 @@ time.sleep(1000)'
 	start cli/obstacles
 	output=$(dump 2>&1; echo "status $?"; ls "$images"; cat "$images/dump.log" >"$work/log")
 	has "criu-lite: dump: " "the TCP connection" "why: it is established" "do:  " "pidfd 7" "2048 KiB" \
-		"(/[aio])" "--file-locks" "sealed" "TRAP pending"
+		"secretmem" "--file-locks" "sealed" "TRAP pending"
 	[ "$(blocks "criu-lite: dump: ")" -eq 9 ]
 	[[ $output == *"criu-lite: dump: 8 obstacles"$'\n'"status 1"* ]]
 	[[ $output != *inventory.img* ]]
