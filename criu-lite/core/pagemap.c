@@ -50,18 +50,26 @@ static int put_entry(struct pagemap_out *o, struct err *err)
 	e.nr_pages = (o->end - o->start) / PAGE_BYTES;
 	e.has_flags = true;
 	e.flags = PE_PRESENT;
-	e.has_inherited = e.inherited = o->inherited;
+	e.has_inherited = e.inherited = o->from != 0;
+	e.has_inherited_from = o->from && o->from != o->start;
+	e.inherited_from = o->from;
 	return image_put(o->pagemap, &e.base, err);
 }
 
-int pagemap_out_add(struct pagemap_out *o, uint64_t start, uint64_t len, bool inherited,
+/* Is what comes at the end of the entry inherited, or not, as the entry is? */
+static bool goes_on(const struct pagemap_out *o, uint64_t from)
+{
+	return o->from ? from == o->from + (o->end - o->start) : !from;
+}
+
+int pagemap_out_add(struct pagemap_out *o, uint64_t start, uint64_t len, uint64_t from,
 		    struct err *err)
 {
-	if (start != o->end || o->start == o->end || inherited != o->inherited) {
+	if (start != o->end || o->start == o->end || !goes_on(o, from)) {
 		if (put_entry(o, err) < 0)
 			return -err->code;
 		o->start = start;
-		o->inherited = inherited;
+		o->from = from;
 	}
 	o->end = start + len;
 	o->nr_pages += len / PAGE_BYTES;
@@ -115,6 +123,13 @@ static int check_entry(const struct pagemap_in *in, const PagemapEntry *e,
 	return err_hint(err, "make the dump again");
 }
 
+static uint64_t from_of(const PagemapEntry *e)
+{
+	uint64_t from = e->has_inherited_from ? e->inherited_from : e->vaddr;
+
+	return e->has_inherited && e->inherited && from % PAGE_BYTES == 0 ? from : 0;
+}
+
 static int add_entry(struct restore *r, const struct pagemap_in *in, const PagemapEntry *e,
 		     uint32_t pages_id, uint64_t *off, pagemap_runs *runs, struct err *err)
 {
@@ -128,7 +143,7 @@ static int add_entry(struct restore *r, const struct pagemap_in *in, const Pagem
 		.off = *off,
 		.pages_id = in_parent ? IN_PARENT : pages_id,
 		.depth = in->depth,
-		.inherited = e->has_inherited && e->inherited,
+		.from = from_of(e),
 	};
 
 	if (check_entry(in, e, &run, last, err) < 0)
@@ -213,7 +228,7 @@ static int resolve_run(struct restore *r, const struct pagemap_run *want,
 		*run = *p;
 		run->off += addr - p->addr;
 		run->addr = addr;
-		run->inherited = want->inherited;
+		run->from = want->from ? want->from + (addr - want->addr) : 0;
 		run->len = (end < p->addr + p->len ? end : p->addr + p->len) - addr;
 		addr += run->len;
 		if (addr == p->addr + p->len)

@@ -19,7 +19,7 @@ struct pagemap_out {
 	struct image *pagemap, *pages;
 	int fd;		     /* of the pages, borrowed */
 	uint64_t start, end; /* the entry that is still growing */
-	bool inherited;	     /* of that entry */
+	uint64_t from;	     /* of that entry */
 	uint64_t nr_pages;
 };
 
@@ -28,10 +28,10 @@ int pagemap_out_open(struct dump *d, enum image_type type, unsigned long id, str
 		     struct err *err);
 
 /*
- * @start rises from call to call; adjacent pieces become one entry.  @inherited: the task's
- * parent has these very pages.
+ * @start rises from call to call; adjacent pieces become one entry.  @from: where the task's
+ * parent has these very pages; 0: nowhere.
  */
-int pagemap_out_add(struct pagemap_out *o, uint64_t start, uint64_t len, bool inherited,
+int pagemap_out_add(struct pagemap_out *o, uint64_t start, uint64_t len, uint64_t from,
 		    struct err *err);
 
 int pagemap_out_close(struct pagemap_out *o, struct err *err);
@@ -53,7 +53,7 @@ struct pagemap_run {
 	uint64_t off;
 	uint32_t pages_id;
 	uint32_t depth; /* 0: in this dump, 1: in its parent ... */
-	bool inherited; /* the task's parent has these very pages */
+	uint64_t from;	/* where the task's parent has these very pages, 0: nowhere */
 };
 typedef vec(struct pagemap_run) pagemap_runs;
 

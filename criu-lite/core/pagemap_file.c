@@ -29,7 +29,7 @@ static int save_piece(struct pagemap_out *out, int fd, uint64_t start, uint64_t 
 	uint64_t rest = -end % PAGE_BYTES;
 	int ret;
 
-	if (pagemap_out_add(out, start, end - start + rest, false, err) < 0)
+	if (pagemap_out_add(out, start, end - start + rest, 0, err) < 0)
 		return -err->code;
 	if (lseek(fd, (off_t)start, SEEK_SET) < 0)
 		return err_sys(err, "cannot go to %#" PRIx64 " in shared memory", start);
@@ -65,7 +65,7 @@ static int save_huge_pieces(struct pagemap_out *out, int fd, uint64_t size, stru
 		ret = io_pread(fd, buf, PIECE, (off_t)at);
 		if (ret < 0 || (!buf[0] && memcmp(buf, buf + 1, PIECE - 1) == 0))
 			continue;
-		if (pagemap_out_add(out, at, PIECE, false, err) < 0)
+		if (pagemap_out_add(out, at, PIECE, 0, err) < 0)
 			return -err->code;
 		ret = io_write(out->fd, buf, PIECE);
 	}

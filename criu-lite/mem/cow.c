@@ -2,18 +2,19 @@
 /*
  * cow - pages that a task still has together with its parent, since fork
  *
- * drain     what both have at the same address in the same page of memory is
- *           marked in the pagemap; it is saved for both all the same, as others
- *           read our images who do not know the mark
+ * drain     what both have in the same page of memory is marked in the pagemap; it
+ *           is saved for both all the same, as others read our images who do not
+ *           know the mark
  * newborn   a task maps, at their old addresses, those of its areas whose pages its
  *           children have too, and reads these pages, before it forks its
- *           children; what it has from its own father, and need not have, goes
+ *           children; what it has from its own father is moved if the task has moved
+ *           it since, and goes if it has it no more
  * map       such areas are not mapped again (pie/remap.c), and only what is not yet
  *           there is read (fill.c)
  *
  * not kept  that pages are shared by siblings, when the parent has others; by areas
- *           that have moved or grown since; by mappings of files without a name; in
- *           areas that lie where criu-lite has something itself (addresses are random)
+ *           that have grown since; by mappings of files without a name; in areas that
+ *           lie where criu-lite has something itself (addresses are random)
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -70,6 +71,7 @@ void cow_begin(struct dump *d, const struct task *t, struct cow *c)
 		return;
 	c->own = open_pagemap(d, t);
 	c->parent = open_pagemap(d, t->parent);
+	c->mm = t->parent->mm;
 }
 
 void cow_end(struct cow *c)
@@ -95,7 +97,7 @@ static bool is_shared(uint64_t own, uint64_t parent)
 	       (own & (where | place)) == (parent & (where | place));
 }
 
-/* The words of the pages from @start on, together with what can be asked for at the same time. */
+/* Which pages from @start on are shared, and of those behind it what can be asked for together. */
 static bool look(struct cow *c, uint64_t start, uint64_t end)
 {
 	uint64_t own[COW_WINDOW], parent[COW_WINDOW];
@@ -105,7 +107,8 @@ static bool look(struct cow *c, uint64_t start, uint64_t end)
 		return true;
 	if (n > COW_WINDOW)
 		n = COW_WINDOW;
-	if (!read_words(c->own, start, own, n) || !read_words(c->parent, start, parent, n))
+	if (!read_words(c->own, start, own, n) ||
+	    !read_words(c->parent, start - c->shift, parent, n))
 		return false;
 	for (i = 0; i < n; i++)
 		c->shared[i] = is_shared(own[i], parent[i]);
@@ -114,17 +117,56 @@ static bool look(struct cow *c, uint64_t start, uint64_t end)
 	return true;
 }
 
+/* Is @e what @x of the parent was, moved? */
+static bool is_moved(struct cow *c, const VmaEntry *e, const VmaEntry *x)
+{
+	bool any = false;
+
+	if (!can_inherit(x) || x->end - x->start != e->end - e->start || x->status != e->status ||
+	    x->shmid != e->shmid || x->pgoff != e->pgoff)
+		return false;
+	c->shift = e->start - x->start;
+	c->start = c->end = 0;
+	if (look(c, e->start, e->end))
+		for (size_t i = 0; i < (c->end - c->start) / PAGE_BYTES; i++)
+			any = any || c->shared[i];
+	return any;
+}
+
+/* Where the parent has nothing it may have had this elsewhere; looking for it is not for the many. */
+static void find_shift(struct cow *c, const VmaEntry *e)
+{
+	enum { MANY = 1000 };
+	size_t i, n = c->mm->n_vmas;
+
+	while (c->at < n && c->mm->vmas[c->at]->end <= e->start)
+		c->at++;
+	c->area = e;
+	if (n > MANY || (c->at < n && c->mm->vmas[c->at]->start < e->end))
+		n = 0;
+	for (i = 0; i < n; i++)
+		if (is_moved(c, e, c->mm->vmas[i]))
+			return;
+	c->shift = c->start = c->end = 0;
+}
+
 uint64_t cow_piece(struct cow *c, const VmaEntry *e, uint64_t start, uint64_t end,
-		   bool *inherited_ret)
+		   uint64_t *from_ret)
 {
 	uint64_t at;
+	bool shared;
 
-	*inherited_ret = false;
-	if (!can_inherit(e) || !look(c, start, end))
+	*from_ret = 0;
+	if (!c->mm || !can_inherit(e))
 		return end;
-	*inherited_ret = c->shared[(start - c->start) / PAGE_BYTES];
+	if (c->area != e)
+		find_shift(c, e);
+	if (!look(c, start, end))
+		return end;
+	shared = c->shared[(start - c->start) / PAGE_BYTES];
+	*from_ret = shared ? start - c->shift : 0;
 	for (at = start; at < end && at < c->end; at += PAGE_BYTES)
-		if (c->shared[(at - c->start) / PAGE_BYTES] != *inherited_ret)
+		if (c->shared[(at - c->start) / PAGE_BYTES] != shared)
 			break;
 	return at;
 }
@@ -160,11 +202,27 @@ static void add_range(struct arena *a, vma_ranges *s, uint64_t start, uint64_t e
 		*vec_add(a, s) = (struct vma_range){ start, end };
 }
 
+/* The first that ends behind @addr. */
+static size_t first_behind(const vma_ranges *s, uint64_t addr)
+{
+	size_t from = 0, to = s->n;
+
+	while (from < to) {
+		size_t mid = (from + to) / 2;
+
+		if (s->items[mid].end <= addr)
+			from = mid + 1;
+		else
+			to = mid;
+	}
+	return from;
+}
+
 /* What is in both. */
 static vma_ranges both(struct arena *a, const vma_ranges *x, const vma_ranges *y)
 {
 	vma_ranges ret = { 0 };
-	size_t i = 0, k = 0;
+	size_t i = 0, k = x->n ? first_behind(y, x->items[0].start) : 0;
 
 	while (i < x->n && k < y->n) {
 		const struct vma_range *p = &x->items[i], *q = &y->items[k];
@@ -203,27 +261,22 @@ static vma_ranges without(struct arena *a, const vma_ranges *x, const vma_ranges
 
 /* ---- restore: in the newborn ---- */
 
-/* Pages of @t, all or those that it has from its parent. */
-static vma_ranges pages_of(struct arena *a, const struct mem_task *m, bool inherited)
+static vma_ranges pages_of(struct arena *a, const struct mem_task *m)
 {
 	vma_ranges ret = { 0 };
 	const struct pagemap_run *run;
 
 	vec_for_each(run, &m->pages)
-		if (run->inherited || !inherited)
-			add_range(a, &ret, run->addr, run->addr + run->len);
+		add_range(a, &ret, run->addr, run->addr + run->len);
 	tidy(&ret);
 	return ret;
 }
 
 static bool has_any(const vma_ranges *s, const VmaEntry *e)
 {
-	const struct vma_range *x;
+	size_t i = first_behind(s, e->start);
 
-	vec_for_each(x, s)
-		if (x->start < e->end && x->end > e->start)
-			return true;
-	return false;
+	return i < s->n && s->items[i].start < e->end;
 }
 
 static bool is_born_of_parent(const struct task *t)
@@ -231,42 +284,158 @@ static bool is_born_of_parent(const struct task *t)
 	return t->parent && t->birth->father && t->birth->father->task == t->parent;
 }
 
-/* Where its page at address 0 would be in the file. */
-static uint64_t origin_of(const VmaEntry *e)
+/* Where its page at address 0 would be in the file, were it @shift lower. */
+static uint64_t origin_of(const VmaEntry *e, uint64_t shift)
 {
-	return is_file(e) ? e->pgoff - e->start : 0;
+	return is_file(e) ? e->pgoff - (e->start - shift) : 0;
 }
 
-static const struct cow_area *area_around(const cow_areas *areas, const VmaEntry *e)
+/* The last of @areas, which are sorted, that begins at @addr or before. */
+static const struct cow_area *area_at(const cow_areas *areas, uint64_t addr)
 {
-	const struct cow_area *x;
+	size_t from = 0, to = areas->n;
 
-	vec_for_each(x, areas)
-		if (x->start <= e->start && x->end >= e->end &&
-		    x->flags == (e->flags & KEPT_FLAGS) && x->file == (is_file(e) ? e->shmid : 0) &&
-		    x->origin == origin_of(e))
-			return x;
-	return NULL;
+	while (from < to) {
+		size_t mid = (from + to) / 2;
+
+		if (areas->items[mid].start <= addr)
+			from = mid + 1;
+		else
+			to = mid;
+	}
+	return from ? &areas->items[from - 1] : NULL;
 }
 
-static void hold(struct arena *a, cow_areas *areas, const VmaEntry *e)
+/* Of @areas, that which @e would lie in, were it @shift lower. */
+static const struct cow_area *area_around(const cow_areas *areas, const VmaEntry *e, uint64_t shift)
+{
+	const struct cow_area *x = area_at(areas, e->start - shift);
+
+	return x && e->end - shift > e->start - shift && x->end >= e->end - shift &&
+			       x->flags == (e->flags & KEPT_FLAGS) &&
+			       x->file == (is_file(e) ? e->shmid : 0) &&
+			       x->origin == origin_of(e, shift)
+		       ? x
+		       : NULL;
+}
+
+static void hold(struct arena *a, cow_areas *areas, const VmaEntry *e, uint64_t shift)
 {
 	*vec_add(a, areas) = (struct cow_area){
 		.start = e->start,
 		.end = e->end,
 		.flags = e->flags & KEPT_FLAGS,
 		.file = is_file(e) ? e->shmid : 0,
-		.origin = origin_of(e),
+		.origin = origin_of(e, 0),
+		.shift = shift,
 	};
 }
 
-static vma_ranges ranges_of(struct arena *a, const cow_areas *areas)
+/* Where they are; or where they were, before they are moved. */
+static vma_ranges ranges_of(struct arena *a, const cow_areas *areas, bool were)
 {
 	vma_ranges ret = { 0 };
 	const struct cow_area *x;
 
 	vec_for_each(x, areas)
-		add_range(a, &ret, x->start, x->end);
+		add_range(a, &ret, x->start - (were ? x->shift : 0),
+			  x->end - (were ? x->shift : 0));
+	tidy(&ret);
+	return ret;
+}
+
+/* Our stack may still grow, and so may what is below us. */
+static bool is_near_us(const VmaEntry *e)
+{
+	enum { ROOM = 64 << 20 };
+	uint64_t here = (uintptr_t)&here;
+
+	return e->start < here + ROOM && e->end + ROOM > here;
+}
+
+/* The areas of @t with pages from its parent, and how much lower that has them. */
+static cow_areas find_inherited(struct restore *r, const struct task *t, const struct mem_task *m,
+				const cow_areas *held)
+{
+	const struct pagemap_run *run = m->pages.items, *end = run + m->pages.n;
+	cow_areas ret = { 0 };
+	size_t i;
+
+	for (i = 0; held->n && is_born_of_parent(t) && i < t->mm->n_vmas; i++) {
+		const VmaEntry *e = t->mm->vmas[i];
+		uint64_t shift;
+
+		while (run < end &&
+		       (run->addr + run->len <= e->start || (run->addr < e->end && !run->from)))
+			run++;
+		if (run == end)
+			break;
+		shift = run->addr - run->from;
+		if (run->addr < e->end && can_inherit(e) && area_around(held, e, shift) &&
+		    !(shift && is_near_us(e)))
+			hold(r->arena, &ret, e, shift);
+	}
+	return ret;
+}
+
+/* False: something is in the way, and now it is nowhere. */
+static bool move_area(const struct cow_area *x)
+{
+	void *to = (void *)(uintptr_t)x->start, *from = (void *)(uintptr_t)(x->start - x->shift);
+	size_t len = x->end - x->start;
+
+	if (mmap(to, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) ==
+		    to &&
+	    mremap(from, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to)
+		return true;
+	log_debug("the area at %llx cannot be moved: %s", (unsigned long long)x->start,
+		  strerror(errno));
+	munmap(from, len);
+	return false;
+}
+
+static void move_areas(cow_areas *areas)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < areas->n; i++)
+		if (!areas->items[i].shift || move_area(&areas->items[i]))
+			areas->items[n++] = areas->items[i];
+	areas->n = n;
+}
+
+/* What of @run lies in @area, and our father, who is our parent, has put there. */
+static void add_present(struct restore *r, const struct task *t, const struct pagemap_run *run,
+			const struct cow_area *area, vma_ranges *ret)
+{
+	uint64_t start = run->addr > area->start ? run->addr : area->start;
+	uint64_t run_end = run->addr + run->len;
+	uint64_t end = run_end < area->end ? run_end : area->end;
+	struct vma_range there = { start - area->shift, end - area->shift };
+	const vma_ranges all = { .items = &there, .n = start < end };
+	vma_ranges pieces = both(r->arena, &all, &mem_of(r, t->parent)->present);
+	const struct vma_range *x;
+
+	if (run->addr - run->from != area->shift)
+		return;
+	vec_for_each(x, &pieces)
+		add_range(r->arena, ret, x->start + area->shift, x->end + area->shift);
+}
+
+static vma_ranges find_present(struct restore *r, const struct task *t, const struct mem_task *m,
+			       const cow_areas *areas)
+{
+	const struct cow_area *area, *end = areas->items + areas->n;
+	const struct pagemap_run *run;
+	vma_ranges ret = { 0 };
+
+	vec_for_each(run, &m->pages) {
+		area = area_at(areas, run->addr);
+		if (!area)
+			area = areas->items;
+		for (; run->from && area < end && area->start < run->addr + run->len; area++)
+			add_present(r, t, run, area, &ret);
+	}
 	tidy(&ret);
 	return ret;
 }
@@ -275,26 +444,18 @@ static vma_ranges ranges_of(struct arena *a, const cow_areas *areas)
 static void keep_inherited(struct restore *r, const struct task *t, struct mem_task *m,
 			   cow_areas *held)
 {
-	vma_ranges mine = pages_of(r->arena, m, true), before, now, gone;
-	cow_areas keep = { 0 };
-	struct vma_range *x;
-	size_t i;
+	cow_areas keep = find_inherited(r, t, m, held);
+	vma_ranges before = ranges_of(r->arena, held, false), now, gone;
+	const struct vma_range *x;
 
-	for (i = 0; held->n && is_born_of_parent(t) && i < t->mm->n_vmas; i++) {
-		const VmaEntry *e = t->mm->vmas[i];
-
-		if (can_inherit(e) && has_any(&mine, e) && area_around(held, e))
-			hold(r->arena, &keep, e);
-	}
-	before = ranges_of(r->arena, held);
-	now = ranges_of(r->arena, &keep);
+	now = ranges_of(r->arena, &keep, true);
 	gone = without(r->arena, &before, &now);
 	vec_for_each(x, &gone)
 		munmap((void *)(uintptr_t)x->start, x->end - x->start);
+	move_areas(&keep);
 
-	if (keep.n) /* for each of them we have a father that is our parent */
-		mine = both(r->arena, &mine, &mem_of(r, t->parent)->present);
-	m->present = both(r->arena, &mine, &now);
+	now = ranges_of(r->arena, &keep, false);
+	m->present = find_present(r, t, m, &keep);
 	gone = without(r->arena, &now, &m->present);
 	vec_for_each(x, &gone)
 		madvise((void *)(uintptr_t)x->start, x->end - x->start, MADV_DONTNEED);
@@ -314,11 +475,11 @@ static vma_ranges find_wanted(struct restore *r, const struct task *t, const str
 		if (b->is_helper || child->state == TASK_DEAD || child->parent != t)
 			continue;
 		vec_for_each(run, &mem_of(r, child)->pages)
-			if (run->inherited)
-				add_range(r->arena, &wanted, run->addr, run->addr + run->len);
+			if (run->from)
+				add_range(r->arena, &wanted, run->from, run->from + run->len);
 	}
 	tidy(&wanted);
-	mine = wanted.n ? pages_of(r->arena, m, false) : wanted;
+	mine = wanted.n ? pages_of(r->arena, m) : wanted;
 	return both(r->arena, &wanted, &mine);
 }
 
@@ -349,27 +510,27 @@ static bool make_area(struct restore *r, const VmaEntry *e)
 	return p != MAP_FAILED;
 }
 
-/* Our stack may still grow, and so may what is below us. */
-static bool is_near_us(const VmaEntry *e)
+static int by_place(const void *a, const void *b)
 {
-	enum { ROOM = 64 << 20 };
-	uint64_t here = (uintptr_t)&here;
+	const struct cow_area *x = a, *y = b;
 
-	return e->start < here + ROOM && e->end + ROOM > here;
+	return x->start < y->start ? -1 : x->start > y->start;
 }
 
 static void make_areas(struct restore *r, const struct task *t, const vma_ranges *wanted,
 		       cow_areas *held)
 {
+	const cow_areas inherited = *held;
 	size_t i;
 
 	for (i = 0; i < t->mm->n_vmas; i++) {
 		const VmaEntry *e = t->mm->vmas[i];
 
-		if (can_inherit(e) && !area_around(held, e) && has_any(wanted, e) &&
+		if (can_inherit(e) && !area_around(&inherited, e, 0) && has_any(wanted, e) &&
 		    !is_near_us(e) && make_area(r, e))
-			hold(r->arena, held, e);
+			hold(r->arena, held, e, 0);
 	}
+	qsort(held->items, held->n, sizeof(*held->items), by_place);
 }
 
 static int load_run(struct restore *r, const struct pagemap_run *run, const vma_ranges *load,
@@ -411,7 +572,7 @@ int cow_newborn(struct restore *r, struct task *t, struct err *err)
 	if (!wanted.n)
 		return 0;
 	make_areas(r, t, &wanted, held);
-	areas = ranges_of(r->arena, held);
+	areas = ranges_of(r->arena, held, false);
 	wanted = both(r->arena, &wanted, &areas);
 	load = without(r->arena, &wanted, &m->present);
 	vec_for_each(run, &m->pages)
@@ -425,10 +586,7 @@ int cow_newborn(struct restore *r, struct task *t, struct err *err)
 
 bool cow_is_held(struct restore *r, const VmaEntry *e)
 {
-	const struct cow_area *x;
+	const struct cow_area *x = area_at(mem_held(r), e->start);
 
-	vec_for_each(x, mem_held(r))
-		if (x->start == e->start && x->end == e->end)
-			return true;
-	return false;
+	return x && x->start == e->start && x->end == e->end;
 }

@@ -59,6 +59,7 @@ struct cow_area {
 	uint64_t start, end;
 	uint32_t flags;
 	uint64_t file, origin; /* of a mapped file: its id, and what it would have at address 0 */
+	uint64_t shift;	       /* our father has it so much lower */
 };
 typedef vec(struct cow_area) cow_areas;
 
@@ -106,16 +107,23 @@ uint32_t aio_requests(const MmEntry *mm, const VmaEntry *e);
 /* Dump: which pages a task has from its parent; the fds are -1 if it has none. */
 enum { COW_WINDOW = 512 };
 struct cow {
-	int own, parent;     /* /proc/PID/pagemap */
-	uint64_t start, end; /* of what is known: */
+	int own, parent;      /* /proc/PID/pagemap */
+	const MmEntry *mm;    /* of the parent */
+	size_t at;	      /* the first of its areas that does not end before @area */
+	const VmaEntry *area; /* which was asked for last; in the parent it lies */
+	uint64_t shift;	      /* so much lower */
+	uint64_t start, end;  /* of what is known: */
 	bool shared[COW_WINDOW];
 };
 void cow_begin(struct dump *d, const struct task *t, struct cow *c);
 void cow_end(struct cow *c);
 
-/* The end of the first piece of @start to @end, in @e, that is all inherited or all not. */
+/*
+ * The end of the first piece of @start to @end, in @e, that is all inherited or
+ * all not, and where the parent has it; 0: nowhere.  @start rises from call to call.
+ */
 uint64_t cow_piece(struct cow *c, const VmaEntry *e, uint64_t start, uint64_t end,
-		   bool *inherited_ret);
+		   uint64_t *from_ret);
 
 /* Restore, in the task: it has what it shares with its father, and its children will have it. */
 int cow_newborn(struct restore *r, struct task *t, struct err *err);

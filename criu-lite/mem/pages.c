@@ -148,12 +148,12 @@ static int batch_add(struct drain *dr, uint64_t start, uint64_t len, uint64_t of
 static int note_pages(struct drain *dr, const VmaEntry *e, uint64_t start, uint64_t end,
 		      struct err *err)
 {
-	bool inherited;
+	uint64_t from;
 
 	while (start < end) {
-		uint64_t stop = cow_piece(&dr->cow, e, start, end, &inherited);
+		uint64_t stop = cow_piece(&dr->cow, e, start, end, &from);
 
-		if (pagemap_out_add(&dr->out, start, stop - start, inherited, err) < 0)
+		if (pagemap_out_add(&dr->out, start, stop - start, from, err) < 0)
 			return -err->code;
 		start = stop;
 	}

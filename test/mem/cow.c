@@ -14,6 +14,7 @@ enum { PAGE = 4096, PAGES = 40, NR = 4 };
 static pid_t *pids;
 static const int parent_of[NR] = { -1, 0, 0, 1 };
 static char *area, *other, *file;
+static char *moved, *to; /* the second child has it elsewhere */
 static bool shared[NR][PAGES];
 
 static bool word_of(pid_t pid, const char *p, uint64_t *word)
@@ -29,12 +30,17 @@ static bool word_of(pid_t pid, const char *p, uint64_t *word)
 	return ok;
 }
 
-static bool is_shared(int child, const char *p)
+static bool is_shared_at(int child, const char *own, const char *parents)
 {
 	uint64_t a = 0, b = 0, page = (1ull << 55) - 1;
 
-	return word_of(pids[child], p, &a) && word_of(pids[parent_of[child]], p, &b) && a >> 63 &&
-	       b >> 63 && (a & page) == (b & page);
+	return word_of(pids[child], own, &a) && word_of(pids[parent_of[child]], parents, &b) &&
+	       a >> 63 && b >> 63 && (a & page) == (b & page);
+}
+
+static bool is_shared(int child, const char *p)
+{
+	return is_shared_at(child, p, p);
 }
 
 /* What each of them has made of page @i. */
@@ -55,6 +61,8 @@ static void change(int who)
 	if (who == 2) { /* it is cut into pieces, one of which is gone */
 		mprotect(area + 20 * PAGE, 2 * PAGE, PROT_READ);
 		munmap(area + 25 * PAGE, PAGE);
+		mremap(moved, 4 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to);
+		to[PAGE] = 3;
 	}
 }
 
@@ -109,6 +117,11 @@ static bool make(void)
 	other = mmap(NULL, 3 * PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	mprotect(other, 2 * PAGE, PROT_READ | PROT_WRITE);
 	memset(other, 9, 2 * PAGE);
+	moved = mmap(NULL, 5 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	to = mmap(NULL, 7 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) + PAGE;
+	munmap(to - PAGE, 7 * PAGE);
+	memset(moved, 6, 5 * PAGE);
+	mprotect(moved + 4 * PAGE, PAGE, PROT_READ);
 	for (int i = 0; i < PAGES; i++)
 		area[i * PAGE + 5] = (char)(i + 1);
 	pids[0] = getpid();
@@ -123,7 +136,8 @@ static bool make(void)
 	if (!is_shared(1, area))
 		skip("pages of memory have no numbers that we may see");
 	return expect(!shared[1][3]) && expect(!shared[1][4]) && expect(shared[1][7]) &&
-	       expect(shared[3][4]) && expect(!shared[3][31]) && expect(is_shared(1, file));
+	       expect(shared[3][4]) && expect(!shared[3][31]) && expect(is_shared(1, file)) &&
+	       expect(is_shared_at(2, to, moved));
 }
 
 /* process_vm_readv() would take the page apart. */
@@ -158,6 +172,10 @@ static bool same(void)
 	}
 	if (!expect(is_shared(1, file)) || !expect(!is_shared(1, file + PAGE)) ||
 	    !expect(memcmp(file + 2 * PAGE, "file", 4) == 0) || !expect(file[PAGE] == 5))
+		return false;
+	if (!expect(is_shared_at(2, to + 2 * PAGE, moved + 2 * PAGE)) ||
+	    !expect(!is_shared_at(2, to + PAGE, moved + PAGE)) || !expect(moved[PAGE] == 6) ||
+	    !expect(is_shared(1, moved + PAGE)))
 		return false;
 	/* they are still two */
 	area[7 * PAGE + 5] = 77;
