@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "arch/arch.h"
@@ -367,7 +368,8 @@ static int dump_begin(struct dump *d, struct err *err)
 	}
 	if (open_store(d, err) < 0)
 		return -err->code;
-	return script_run(&d->opts->common, "pre-dump", store_dirfd(d->store), 0, err);
+	return d->again ? 0
+			: script_run(&d->opts->common, "pre-dump", store_dirfd(d->store), 0, err);
 }
 
 /* A failure of ours is what counts then; refusals stand in the log. */
@@ -382,10 +384,13 @@ static int dump_stages_run(struct dump *d, size_t n, struct err *err)
 	return ret;
 }
 
-int dump_run(const struct dump_opts *opts, struct refusals *refused, struct err *err)
+enum { TRIES = 25 };
+
+static int dump_once(const struct dump_opts *opts, bool again, struct refusals *refused,
+		     struct err *err)
 {
 	struct arena arena;
-	struct dump d = { .opts = opts, .arena = &arena, .refused = refused };
+	struct dump d = { .opts = opts, .arena = &arena, .refused = refused, .again = again };
 	struct err other = { 0 };
 	int ret;
 
@@ -405,6 +410,22 @@ int dump_run(const struct dump_opts *opts, struct refusals *refused, struct err 
 	guard_end();
 
 	dump_fini(&d);
+	return ret;
+}
+
+/* A tree that is in the middle of something is left alone for a moment, and stopped once more. */
+int dump_run(const struct dump_opts *opts, struct refusals *refused, struct err *err)
+{
+	const struct timespec moment = { .tv_nsec = 2000000 };
+	int ret = dump_once(opts, false, refused, err), i;
+
+	for (i = 0; i < TRIES && ret < 0 && refuse_is_momentary(refused); i++) {
+		log_info("once more: %s", err->what);
+		refuse_forget(refused);
+		memset(err, 0, sizeof(*err));
+		nanosleep(&moment, NULL);
+		ret = dump_once(opts, true, refused, err);
+	}
 	return ret;
 }
 

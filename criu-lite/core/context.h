@@ -50,6 +50,7 @@ struct dump {
 	int proc;		 /* /proc as we see it */
 	bool images_begun;	 /* some have been written */
 	bool locks_network;	 /* the tree has a network of its own, and who asked was told */
+	bool again;		 /* the first try came at a bad moment */
 	bool dry; /* only to find out whether it would work: nothing is kept, nothing changed */
 	struct refusals *refused;	 /* core/refuse.h */
 	struct freezer *freezer;	 /* core/freezer.h; NULL: no --freeze-cgroup */

@@ -17,7 +17,8 @@ static const struct file_kind refused_kind = { .name = "refused file", .type = F
 
 bool is_refusal(const struct err *err)
 {
-	return (err->code == EOPNOTSUPP || err->code == EBUSY) && err->hint[0];
+	return (err->code == EOPNOTSUPP || err->code == EBUSY || err->code == EAGAIN) &&
+	       err->hint[0];
 }
 
 bool refuse_note(struct dump *d, const struct task *t, int fd, struct err *err)
@@ -36,6 +37,22 @@ bool refuse_note(struct dump *d, const struct task *t, int fd, struct err *err)
 	}
 	memset(err, 0, sizeof(*err));
 	return true;
+}
+
+bool refuse_is_momentary(const struct refusals *refused)
+{
+	const struct refusal *r;
+
+	vec_for_each(r, &refused->list)
+		if (r->err.code != EAGAIN)
+			return false;
+	return refused->list.n > 0;
+}
+
+void refuse_forget(struct refusals *refused)
+{
+	refused->list.n = 0;
+	refused->spoilt.n = 0;
 }
 
 int refuse_end(struct dump *d, int ret, bool go_on, struct err *err)

@@ -14,7 +14,7 @@ struct file;
  * What of a tree cannot be dumped: all of it, not only what is found first.
  *
  * A refusal is an error about the state of the tree: EOPNOTSUPP or EBUSY, with
- * a hint.  A loop over things that do not depend on each other puts it on the
+ * a hint, or EAGAIN if it is one that the tree passes through and leaves by itself.  A loop over things that do not depend on each other puts it on the
  * list and goes on:
  *
  *	if (collect_fd(d, t, *fd, err) < 0 && !refuse_note(d, t, *fd, err))
@@ -43,6 +43,10 @@ bool is_refusal(const struct err *err);
  * is true.  @t may be NULL, @fd -1.
  */
 bool refuse_note(struct dump *d, const struct task *t, int fd, struct err *err);
+
+/* Is there nothing on the list but what will be otherwise in a moment? */
+bool refuse_is_momentary(const struct refusals *refused);
+void refuse_forget(struct refusals *refused);
 
 /*
  * A stage ends with @ret.  It fails, with the first refusal, if there are any;

@@ -78,7 +78,8 @@ static int check_queue(int fd, const NetlinkSkEntry *e, struct err *err)
 		return err_sys(err, "cannot ask for the events of a socket");
 	if (!(p.revents & (POLLIN | POLLERR)))
 		return 0;
-	err_set(err, EOPNOTSUPP,
+	/* who has asked reads the answer soon */
+	err_set(err, EAGAIN,
 		"cannot dump a netlink socket of protocol %u with %s that was not read",
 		e->protocol, p.revents & POLLERR ? "an error" : "a message");
 	return err_hint(err, "dump again when the program has read it");
