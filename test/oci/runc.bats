@@ -178,3 +178,43 @@ place_of_container()
 	restore_container "$name-2"
 	wait_for 5 counted_beyond "$before"
 }
+
+# what the groups of the container say, of version 1
+limits()
+{
+	local pid g
+
+	pid=$(runc_ state "$name" | python3 -c 'import json, sys; print(json.load(sys.stdin)["pid"])')
+	for g in pids:pids.max memory:memory.limit_in_bytes cpu:cpu.shares devices:devices.list; do
+		cat "/sys/fs/cgroup/${g%:*}$(sed -n "s/^[0-9]*:${g%:*}://p" "/proc/$pid/cgroup")/${g#*:}"
+	done
+	ls "/sys/fs/cgroup/pids$(sed -n "s/^[0-9]*:pids://p" "/proc/$pid/cgroup")"
+}
+
+@test "limits and groups of a container, with every mode of cgroups that runc has" {
+	[ -e /sys/fs/cgroup/pids/cgroup.procs ] || skip "/sys/fs/cgroup/pids is not there"
+	container 'c["linux"]["resources"].update(pids={"limit": 77}, memory={"limit": 1 << 28}, cpu={"shares": 513})'
+	run_container
+	mkdir "/sys/fs/cgroup/pids/$name/inner"
+	before=$(limits)
+	[[ $before == *77*268435456*513* ]]
+	for mode in soft full strict; do
+		images=$work/images.$mode
+		checkpoint --manage-cgroups-mode "$mode" "$name"
+		restore_container "$name" --manage-cgroups-mode "$mode"
+		diff <(echo "$before") <(limits)
+	done
+	runc_ delete -f "$name"
+}
+
+@test "a container that is paused stays paused" {
+	container
+	run_container
+	runc_ pause "$name"
+	before=$(count)
+	checkpoint --leave-running "$name"
+	sleep 0.3
+	[ "$(count)" -le $((before + 1)) ]
+	runc_ resume "$name"
+	wait_for 5 counted_beyond $((before + 2))
+}
