@@ -364,7 +364,7 @@ static int open_inet(struct restore *r, struct file *f, struct err *err)
 	if (f->data)
 		return inet_stream_open(r, fd, f->data, err) < 0 ? -err->code : take_fd(&fd);
 	if (e->closed)
-		return inet_closed_open(fd, e, err) < 0 ? -err->code : take_fd(&fd);
+		return inet_closed_open(r, fd, e, err) < 0 ? -err->code : take_fd(&fd);
 	if (inet_is_tcp(e) && set_or_say(fd, SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR", err) < 0)
 		return -err->code;
 	if (inet_bind(r, fd, e, err) < 0)

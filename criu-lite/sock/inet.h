@@ -167,7 +167,7 @@ int inet_stream_resume(struct restore *r, struct err *err);
 
 /* Connections that have ended: what is left of them. */
 int inet_closed_collect(struct dump *d, int fd, InetSkEntry *e, struct err *err);
-int inet_closed_open(int fd, const InetSkEntry *e, struct err *err);
+int inet_closed_open(struct restore *r, int fd, const InetSkEntry *e, struct err *err);
 
 /* ---- inet.c ---- */
 

@@ -27,6 +27,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "core/privileged.h"
 #include "core/sockopt.h"
 #include "sock/inet.h"
 
@@ -150,7 +151,7 @@ static int let_all_in(int fd, struct err *err)
 	return 0;
 }
 
-static int begin(int fd, size_t in, size_t out, struct err *err)
+static int begin(struct restore *r, int fd, size_t in, size_t out, struct err *err)
 {
 	size_t most = 1 << 29;
 	int rcv = (int)(in > most ? most : in) * 2 + (1 << 17);
@@ -159,8 +160,8 @@ static int begin(int fd, size_t in, size_t out, struct err *err)
 	if (let_nothing_in(fd, err) < 0)
 		return -err->code;
 	/* sockopt_end() puts them right */
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &rcv, sizeof(rcv)) < 0 ||
-	    setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &snd, sizeof(snd)) < 0)
+	if (privileged_setsockopt(r, fd, SOL_SOCKET, SO_RCVBUFFORCE, &rcv, sizeof(rcv)) < 0 ||
+	    privileged_setsockopt(r, fd, SOL_SOCKET, SO_SNDBUFFORCE, &snd, sizeof(snd)) < 0)
 		return err_sys(err, "cannot make room for the queues of a socket");
 	if (set(fd, TCP_REPAIR, TCP_REPAIR_ON, "TCP_REPAIR", err) < 0)
 		return err_hint(err, "this kernel must have CONFIG_CHECKPOINT_RESTORE");
@@ -274,7 +275,7 @@ static int open_connecting(struct restore *r, int fd, const struct inet_conn *c,
 
 int inet_stream_open(struct restore *r, int fd, struct inet_conn *c, struct err *err)
 {
-	if (begin(fd, c->in.len, c->out.len, err) < 0)
+	if (begin(r, fd, c->in.len, c->out.len, err) < 0)
 		return -err->code;
 	return c->e->state == TCP_SYN_SENT ? open_connecting(r, fd, c, err)
 					   : open_connected(r, fd, c, err);
@@ -432,7 +433,7 @@ static int connect_again(struct restore *r, const struct inet_conn *c, struct er
 }
 
 /* In a buffer that is large enough for a moment. */
-static int send_unsent(const struct inet_conn *c, struct err *err)
+static int send_unsent(struct restore *r, const struct inet_conn *c, struct err *err)
 {
 	const SkOptsEntry *o = c->e->opts;
 	size_t len = c->t->unsq_len;
@@ -440,11 +441,11 @@ static int send_unsent(const struct inet_conn *c, struct err *err)
 
 	if (!len)
 		return 0;
-	if (setsockopt(c->fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)) < 0 ||
+	if (privileged_setsockopt(r, c->fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)) < 0 ||
 	    send(c->fd, c->out.data + c->out.len - len, len, MSG_DONTWAIT | MSG_NOSIGNAL) !=
 		    (ssize_t)len)
 		return err_sys(err, "cannot send what a TCP connection had not sent");
-	if (setsockopt(c->fd, SOL_SOCKET, SO_SNDBUFFORCE, &was, sizeof(was)) < 0 ||
+	if (privileged_setsockopt(r, c->fd, SOL_SOCKET, SO_SNDBUFFORCE, &was, sizeof(was)) < 0 ||
 	    (o->has_so_buf_lock &&
 	     sockopt_set_int(c->fd, SOL_SOCKET, SO_BUF_LOCK, (int)o->so_buf_lock) < 0))
 		return err_sys(err, "cannot set the sizes of buffers of a socket");
@@ -474,7 +475,7 @@ static int go_on(struct restore *r, struct inet_conn *c, struct err *err)
 	/* which that takes away */
 	if (sockopt_set_int(c->fd, SOL_SOCKET, SO_REUSEADDR, c->e->opts->reuseaddr) < 0)
 		return err_sys(err, "cannot set SO_REUSEADDR of a socket");
-	if (send_unsent(c, err) < 0)
+	if (send_unsent(r, c, err) < 0)
 		return -err->code;
 	if (c->shuts_late && shut_late(c, err) < 0)
 		return -err->code;
@@ -551,12 +552,13 @@ static int end_it(int fd, const struct inet_pair *p, const InetClosedEntry *c, s
 	return send_until(fd, p, &ack, TCP_CLOSE, err);
 }
 
-int inet_closed_open(int fd, const InetSkEntry *e, struct err *err)
+int inet_closed_open(struct restore *r, int fd, const InetSkEntry *e, struct err *err)
 {
 	const InetClosedEntry *c = e->closed;
 	struct inet_pair p;
 
-	if (begin(fd, c->data.len, 0, err) < 0 || set_queue_seq(fd, TCP_RECV_QUEUE, SEQ, err) < 0 ||
+	if (begin(r, fd, c->data.len, 0, err) < 0 ||
+	    set_queue_seq(fd, TCP_RECV_QUEUE, SEQ, err) < 0 ||
 	    set_queue_seq(fd, TCP_SEND_QUEUE, SEQ, err) < 0 ||
 	    connect_to_nobody(fd, e, &p, err) < 0 ||
 	    fill_queue(fd, TCP_RECV_QUEUE, c->data.data, c->data.len, err) < 0 ||

@@ -17,7 +17,7 @@ static const char *const settings[][2] = {
 	{ "ipv6/conf/ve0/stable_secret", "2001:0db8:0000:0000:0000:0000:0000:0005" },
 	{ "ipv6/conf/ve1/disable_ipv6", "1" },
 	{ "ipv6/conf/ve1/temp_valid_lft", "604801" },
-	{ "ipv4/ping_group_range", "5\t77777" },
+	{ "ipv4/ping_group_range", "5\t60007" },
 	{ "unix/max_dgram_qlen", "23" },
 };
 
