@@ -25,6 +25,7 @@ static bool make(void)
 	struct mq_attr a = { .mq_maxmsg = 7, .mq_msgsize = 77 };
 
 	snprintf(name, sizeof(name), "/victim.%d", getpid());
+	mq_unlink(name);
 	queue = mq_open(name, O_RDWR | O_CREAT | O_NONBLOCK, 0600, &a);
 	if (queue < 0 && errno == ENOSYS)
 		skip("this kernel has no POSIX message queues");
