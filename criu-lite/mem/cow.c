@@ -72,6 +72,7 @@ void cow_begin(struct dump *d, const struct task *t, struct cow *c)
 	c->own = open_pagemap(d, t);
 	c->parent = open_pagemap(d, t->parent);
 	c->mm = t->parent->mm;
+	c->own_mm = t->mm;
 }
 
 void cow_end(struct cow *c)
@@ -117,35 +118,62 @@ static bool look(struct cow *c, uint64_t start, uint64_t end)
 	return true;
 }
 
-/* Is @e what @x of the parent was, moved? */
-static bool is_moved(struct cow *c, const VmaEntry *e, const VmaEntry *x)
+/* Has the parent pages of @e at @at? */
+static bool is_from(struct cow *c, const VmaEntry *e, uint64_t at)
 {
-	bool any = false;
-
-	if (!can_inherit(x) || x->end - x->start != e->end - e->start || x->status != e->status ||
-	    x->shmid != e->shmid || x->pgoff != e->pgoff)
-		return false;
-	c->shift = e->start - x->start;
+	c->shift = e->start - at;
 	c->start = c->end = 0;
-	if (look(c, e->start, e->end))
-		for (size_t i = 0; i < (c->end - c->start) / PAGE_BYTES; i++)
-			any = any || c->shared[i];
-	return any;
+	if (!look(c, e->start, e->end))
+		return false;
+	for (size_t i = 0; i < (c->end - c->start) / PAGE_BYTES; i++)
+		if (c->shared[i])
+			return true;
+	return false;
+}
+
+/* Is what @x of the parent has at @at of the same sort as @e? */
+static bool is_alike(const VmaEntry *e, const VmaEntry *x, uint64_t at)
+{
+	return x->status == e->status && x->shmid == e->shmid &&
+	       (!is_file(x) || x->pgoff + (at - x->start) == e->pgoff);
+}
+
+/* What @x of the parent has where the task itself has nothing, and as much of it, may be @e, moved. */
+static bool is_part_of(struct cow *c, const VmaEntry *e, const VmaEntry *x, size_t *own)
+{
+	const MmEntry *mm = c->own_mm;
+	uint64_t at = x->start;
+
+	while (at < x->end) {
+		const VmaEntry *next;
+		uint64_t stop = x->end;
+
+		while (*own < mm->n_vmas && mm->vmas[*own]->end <= at)
+			(*own)++;
+		next = *own < mm->n_vmas ? mm->vmas[*own] : NULL;
+		if (next && next->start < stop)
+			stop = next->start > at ? next->start : at;
+		if (stop - at == e->end - e->start && is_alike(e, x, at) && is_from(c, e, at))
+			return true;
+		at = stop < x->end ? next->end : stop;
+	}
+	return false;
 }
 
 /* Where the parent has nothing it may have had this elsewhere; looking for it is not for the many. */
 static void find_shift(struct cow *c, const VmaEntry *e)
 {
 	enum { MANY = 1000 };
-	size_t i, n = c->mm->n_vmas;
+	size_t i, n = c->mm->n_vmas, own = 0;
 
 	while (c->at < n && c->mm->vmas[c->at]->end <= e->start)
 		c->at++;
 	c->area = e;
-	if (n > MANY || (c->at < n && c->mm->vmas[c->at]->start < e->end))
+	if (n > MANY || c->own_mm->n_vmas > MANY ||
+	    (c->at < n && c->mm->vmas[c->at]->start < e->end))
 		n = 0;
 	for (i = 0; i < n; i++)
-		if (is_moved(c, e, c->mm->vmas[i]))
+		if (can_inherit(c->mm->vmas[i]) && is_part_of(c, e, c->mm->vmas[i], &own))
 			return;
 	c->shift = c->start = c->end = 0;
 }

@@ -107,12 +107,12 @@ uint32_t aio_requests(const MmEntry *mm, const VmaEntry *e);
 /* Dump: which pages a task has from its parent; the fds are -1 if it has none. */
 enum { COW_WINDOW = 512 };
 struct cow {
-	int own, parent;      /* /proc/PID/pagemap */
-	const MmEntry *mm;    /* of the parent */
-	size_t at;	      /* the first of its areas that does not end before @area */
-	const VmaEntry *area; /* which was asked for last; in the parent it lies */
-	uint64_t shift;	      /* so much lower */
-	uint64_t start, end;  /* of what is known: */
+	int own, parent;	    /* /proc/PID/pagemap */
+	const MmEntry *mm, *own_mm; /* of the parent, and of the task */
+	size_t at;		    /* the first of its areas that does not end before @area */
+	const VmaEntry *area;	    /* which was asked for last; in the parent it lies */
+	uint64_t shift;		    /* so much lower */
+	uint64_t start, end;	    /* of what is known: */
 	bool shared[COW_WINDOW];
 };
 void cow_begin(struct dump *d, const struct task *t, struct cow *c);
