@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -77,8 +78,7 @@ static void last_line(int fd, char line[100])
 		n--;
 	text[n > 0 ? n : 0] = '\0';
 	start = strrchr(text, '\n');
-	strncpy(line, start ? start + 1 : text, 99);
-	line[99] = '\0';
+	snprintf(line, 100, "%s", start ? start + 1 : text);
 }
 
 static int failed(const char *const argv[], int status, int complaints, struct err *err)

@@ -212,7 +212,8 @@ static void tidy(vma_ranges *s)
 {
 	size_t i, n = 0;
 
-	qsort(s->items, s->n, sizeof(*s->items), by_start);
+	if (s->n)
+		qsort(s->items, s->n, sizeof(*s->items), by_start);
 	for (i = 0; i < s->n; i++) {
 		struct vma_range *last = n ? &s->items[n - 1] : NULL, *x = &s->items[i];
 
