@@ -30,6 +30,7 @@ struct file {
 
 	/* restore */
 	const FileEntry *status; /* the record with its flags and owner, if not image: set by read */
+	struct task *maker;	 /* file_maker(), of the first of a group */
 	struct file *group;	 /* opened by one task together with these (file_join) */
 	struct task *owner;	 /* the task that opens it; NULL: nobody uses it */
 	unsigned int level;	 /* opened after all files of lower levels, of all tasks */
@@ -100,6 +101,9 @@ struct file_need *file_need(struct restore *r, struct task *t, struct file *f, i
 
 /* Plan: both are opened by the same task. */
 void file_join(struct file *a, struct file *b);
+
+/* Plan: @t opens it, and all that are joined with it, also if it has it nowhere itself. */
+void file_maker(struct file *f, struct task *t);
 
 /* Plan: somebody has it at a descriptor, or needs it.  If not, it is a name for another file. */
 bool file_is_used(struct file *f);

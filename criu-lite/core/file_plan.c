@@ -245,8 +245,17 @@ void file_join(struct file *a, struct file *b)
 	if (x == y)
 		return;
 	y->group = x;
+	if (!x->maker)
+		x->maker = y->maker;
 	if (y->owner)
 		use_file(x, y->owner);
+}
+
+/* Descriptors are opened by the first task of a table only. */
+void file_maker(struct file *f, struct task *t)
+{
+	if (t->state != TASK_DEAD && t->fdtable && t->fdtable->task == t)
+		group_of(f)->maker = t;
 }
 
 struct file_need *file_need(struct restore *r, struct task *t, struct file *f, int flags)
@@ -319,6 +328,8 @@ int files_plan(struct restore *r, struct err *err)
 
 	for_each_file(f, r->files) {
 		f->owner = group_of(f)->owner;
+		if (f->owner && group_of(f)->maker)
+			f->owner = group_of(f)->maker;
 		if (f->owner)
 			*vec_add(r->arena, &f->owner->owned) = f;
 	}

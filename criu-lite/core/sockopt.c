@@ -375,21 +375,25 @@ static const CredsEntry *creds_of_owner(const struct restore *r)
 	return th ? th->creds : NULL;
 }
 
-int sock_act_as_owner(const struct restore *r, struct err *err)
+int sock_act_as(uid_t uid, gid_t gid, struct err *err)
 {
-	const CredsEntry *c = creds_of_owner(r);
-
-	if (!c || (c->euid == 0 && c->egid == 0))
+	if (uid == 0 && gid == 0)
 		return 0;
 	/* with this bit a change of users takes no capabilities away */
 	if (prctl(PR_SET_SECUREBITS, 1 << 2 /* SECBIT_NO_SETUID_FIXUP */) < 0 ||
-	    setresgid((gid_t)-1, c->egid, (gid_t)-1) < 0 ||
-	    setresuid((uid_t)-1, c->euid, (uid_t)-1) < 0) {
-		err_sys(err, "cannot become user %u, group %u to make a socket", c->euid, c->egid);
+	    setresgid((gid_t)-1, gid, (gid_t)-1) < 0 || setresuid((uid_t)-1, uid, (uid_t)-1) < 0) {
+		err_sys(err, "cannot become user %u, group %u to make a socket", uid, gid);
 		sock_act_as_root();
 		return -err->code;
 	}
 	return 0;
+}
+
+int sock_act_as_owner(const struct restore *r, struct err *err)
+{
+	const CredsEntry *c = creds_of_owner(r);
+
+	return c ? sock_act_as(c->euid, c->egid, err) : 0;
 }
 
 void sock_act_as_root(void)

@@ -50,10 +50,11 @@ int sock_refuse(const struct fd_probe *p, struct err *err);
 
 /*
  * Open: what the kernel remembers of the maker of a socket (SO_PEERCRED, the
- * owner of a port) is taken from the task; between these two calls it has the
+ * owner of a port) is taken from the task; between two of these calls it has the
  * user and group of the task to be, and all our rights.
  */
 int sock_act_as_owner(const struct restore *r, struct err *err);
+int sock_act_as(uid_t uid, gid_t gid, struct err *err);
 void sock_act_as_root(void);
 
 /* A process that has socket @ino open: "1234 (nginx)", for messages; "nobody we can see". */

@@ -95,8 +95,10 @@ int inet_stream_read(struct restore *r, struct file *f, struct err *err)
 	f->data = c;
 	/* what was not sent comes before the end, when the network is there */
 	c->shuts_late = inet_has_sent_fin(e->state) && c->t->unsq_len;
-	if (c->t->unsq_len > c->t->outq_len)
-		return err_set(err, EBADMSG, "cannot send more than there is");
+	/* 14 is what the protocol allows */
+	if (c->t->unsq_len > c->t->outq_len || c->t->snd_wscale > 14 || c->t->rcv_wscale > 14)
+		return err_set(err, EBADMSG, "cannot restore the TCP connection to %s: %s",
+			       peer_text(r, e), "its image contradicts itself");
 	return read_data(r, img, c->t->inq_len, &c->in, err) < 0
 		       ? -err->code
 		       : read_data(r, img, c->t->outq_len, &c->out, err);

@@ -11,9 +11,11 @@
  * A connection that nobody has accepted yet is known by its client only; in the
  * image the client's peer is then the listener.
  *
- * not kept  SO_PEERCRED: it is taken anew from the task that makes a connection
- *           again, which for a pair is the first of its owners, and the listener
- *           for those whose client is gone.  The order of connections that wait
+ * SO_PEERCRED tells who has made a connection.  So a pair is made again by that
+ * task, whoever has it now, and with the user and group that it had then.
+ *
+ * not kept  SO_PEERCRED of a task that is gone: then it is that of the first who has
+ *           the pair, or of the listener.  The order of connections that wait
  *
  * refused   peers outside of the tree, if they are not named by --ext-unix-sk or
  *           --external unix[INODE]: a datagram socket is connected by name again,
@@ -32,6 +34,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "core/external.h"
+#include "core/ns.h"
 #include "core/refuse.h"
 #include "core/sock_ns.h"
 #include "core/sockopt.h"
@@ -69,6 +72,24 @@ static int collect_events(const struct fd_probe *p, UnixSkEntry *e, struct err *
 	return err_hint(err, "dump again when the program has read it");
 }
 
+/* Who has made the other end, if he is there to make it once more. */
+static void collect_peercred(struct dump *d, int fd, UnixSkEntry *e)
+{
+	struct ucred c = { 0 };
+	socklen_t len = sizeof(c);
+	const struct task *t;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &c, &len) < 0 || c.pid <= 0)
+		return;
+	t = task_by_host_pid(d->tree, c.pid);
+	if (!t)
+		return;
+	e->has_peer_pid = e->has_peer_uid = e->has_peer_gid = true;
+	e->peer_pid = (uint32_t)t->pid;
+	e->peer_uid = ns_uid_inside(d->ns, c.uid);
+	e->peer_gid = ns_gid_inside(d->ns, c.gid);
+}
+
 static int collect_unix(struct dump *d, const struct fd_probe *p, FileEntry *fe, struct err *err)
 {
 	struct unix_state *s = kind_state(d->kinds, &unix_kind);
@@ -84,6 +105,7 @@ static int collect_unix(struct dump *d, const struct fd_probe *p, FileEntry *fe,
 	    unix_path_collect(d, p, e, err) < 0 || sockopt_collect(d, p->own, &e->opts, err) < 0)
 		return -err->code;
 
+	collect_peercred(d, p->own, e);
 	*vec_add(d->arena, &s->all) = sk;
 	s->is_sorted = false;
 	return 0;

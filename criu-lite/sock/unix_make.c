@@ -41,9 +41,11 @@ static int new_socket(struct restore *r, const struct unix_sk *sk, struct err *e
 
 static int new_pair(const struct restore *r, const struct unix_sk *sk, int fds[2], struct err *err)
 {
+	const UnixSkEntry *e = sk->e;
 	int ret;
 
-	if (sock_act_as_owner(r, err) < 0)
+	if ((e->has_peer_uid && e->has_peer_gid ? sock_act_as(e->peer_uid, e->peer_gid, err)
+						: sock_act_as_owner(r, err)) < 0)
 		return -err->code;
 	ret = socketpair(AF_UNIX, (int)sk->e->type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds);
 	sock_act_as_root();

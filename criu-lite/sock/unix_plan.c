@@ -81,12 +81,22 @@ static struct unix_sk *find_listener(const sk_list *listeners, const struct unix
 
 /* ---- streams ---- */
 
-static void plan_pair(struct unix_sk *a, struct unix_sk *b)
+/* SO_PEERCRED tells who has called socketpair(). */
+static void plan_maker(struct restore *r, struct unix_sk *sk)
+{
+	struct task *t = sk->e->has_peer_pid ? task_by_pid(r->tree, (pid_t)sk->e->peer_pid) : NULL;
+
+	if (t)
+		file_maker(sk->f, t);
+}
+
+static void plan_pair(struct restore *r, struct unix_sk *a, struct unix_sk *b)
 {
 	a->role = b->role = UNIX_PAIR;
 	a->pair = b;
 	b->pair = a;
 	file_join(a->f, b->f);
+	plan_maker(r, a);
 }
 
 static void plan_accepted(struct restore *r, struct unix_sk *server, struct unix_sk *client,
@@ -122,7 +132,7 @@ static int plan_connection(struct restore *r, const sk_list *listeners, struct u
 	else if (of_b)
 		plan_accepted(r, b, a, of_b);
 	else
-		plan_pair(a, b);
+		plan_pair(r, a, b);
 	return 0;
 }
 
@@ -149,8 +159,10 @@ static int plan_stream(struct restore *r, const sk_list *listeners, struct unix_
 	listener = find_listener(listeners, sk);
 	if (listener)
 		plan_accepted(r, sk, NULL, listener);
-	else
+	else {
 		sk->role = UNIX_ALONE;
+		plan_maker(r, sk);
+	}
 	return 0;
 }
 
@@ -180,7 +192,7 @@ static int plan_datagram(struct restore *r, struct unix_sk *sk, struct err *err)
 		err_why(err, "the second has no name and was made together with another one");
 		return err_hint(err, "this state of sockets cannot be restored yet");
 	}
-	plan_pair(sk, peer);
+	plan_pair(r, sk, peer);
 	return 0;
 }
 
