@@ -25,6 +25,7 @@ struct barrier;
 struct undo;
 struct births;
 struct path_refs;
+struct early_pty;
 struct refusals;
 struct namespaces;
 struct ns;
@@ -90,6 +91,7 @@ struct restore {
 	struct mounts *mounts;	 /* of its mount namespaces, NULL: it has ours; core/mounts.h */
 	TaskKobjIdsEntry *root_ids;	/* inventory: the dumper's own, which are inherited */
 	struct arena *common;		/* see restore_shared_new() */
+	struct early_pty *early_ptys;	/* core/early_pty.h */
 	struct outside *outside;	/* NULL: nobody; see core/outside.h */
 	bool resumed;			/* the point of no return is behind us */
 	bool zombies_die;		/* tasks that are to be zombies have been told to die */

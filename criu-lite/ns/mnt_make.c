@@ -25,6 +25,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "core/early_pty.h"
 #include "core/outside.h"
 #include "ns/mnt.h"
 
@@ -260,12 +261,30 @@ static bool is_directory_at(const struct workshop *w, const struct mount *m)
 	return at < 0 || is_directory(at);
 }
 
+/* A terminal that was mounted somewhere, as /dev/console: it is made when its file system is. */
+static int make_terminal(struct workshop *w, const struct mnt_base *b, const char *below,
+			 struct err *err)
+{
+	unsigned long index;
+	char *end;
+
+	if (b->mount->entry->fstype != FSTYPE__DEVPTS || *below < '0' || *below > '9' ||
+	    faccessat(b->fd, below, F_OK, 0) == 0)
+		return 0;
+	index = strtoul(below, &end, 10);
+	if (*end || index > UINT32_MAX)
+		return 0;
+	return early_pty_make(w->r, b->fd, (uint32_t)index, err);
+}
+
 static int clone_mount(struct workshop *w, const struct mount *m, struct err *err)
 {
 	const struct mnt_base *b = mnt_base_of(&w->s->bases, m);
 	const char *below = path_below(m->entry->root, b->root);
 	int fd;
 
+	if (below && make_terminal(w, b, below, err) < 0)
+		return -err->code;
 	if (m->entry->deleted && below && *below && m->parent)
 		fd = clone_deleted(w, b, below, is_directory_at(w, m));
 	else

@@ -218,3 +218,75 @@ limits()
 	runc_ resume "$name"
 	wait_for 5 counted_beyond $((before + 2))
 }
+
+@test "a container with a terminal: whoever restores it has the master" {
+	container 'c["process"]["terminal"] = True
+c["process"]["args"] = ["sh", "-c", "stty -echo 2>/dev/null; n=0; while read line; do n=$((n+1)); "
+                        "echo got $line $n; echo $n >/tmp/n; done"]'
+	"$BATS_TEST_DIRNAME/console.py" "$work/console" "$work/said" 3>&- 4>&- </dev/null &
+	console=$!
+	wait_for 5 test -S "$work/console"
+	(cd "$bundle" && runc_ run -d --console-socket "$work/console" "$name")
+	wait_for 10 counted_beyond 0
+	checkpoint "$name"
+	restore_container "$name" --console-socket "$work/console"
+	wait_for 10 counted_beyond 1
+	kill "$console"
+	grep -q 'got hello 2' "$work/said"
+}
+
+@test "in the foreground, runc ends with the status of the restored program" {
+	container 'c["process"]["args"] = ["sh", "-c", "until [ -e /tmp/end ]; do i=$((i+1)); echo $i >/tmp/n; "
+                        "sleep 0.05; done; exit 7"]'
+	run_container
+	checkpoint "$name"
+	runc_ restore --image-path "$images" --work-path "$images" --bundle "$bundle" "$name" >"$work/out" 2>&1 &
+	before=$(count)
+	wait_for 10 counted_beyond "$before"
+	: >"$bundle/rootfs/tmp/end"
+	status=0
+	wait $! || status=$?
+	[ "$status" = 7 ] || { cat "$work/out"; show_logs; false; }
+}
+
+@test "pipes of runc become those of the runc that restores" {
+	container 'c["process"]["args"] = ["sh", "-c", "while read line; do echo $line >/tmp/n; echo heard $line; done"]'
+	mkfifo "$work/in"
+	(cd "$bundle" && cat "$work/in" | runc --root "$work/state" run "$name" 2>&1 | cat >"$work/out") 3>&- 4>&- &
+	exec 7>"$work/in"
+	echo 5 >&7
+	wait_for 10 counted_beyond 4
+	checkpoint "$name"
+	exec 7>&-
+	wait
+	cat <(echo 6; wait_for 10 counted_beyond 5) |
+		runc --root "$work/state" --criu "$CRIU_LITE" restore --image-path "$images" --work-path "$images" \
+			--bundle "$bundle" "$name" 3>&- 4>&- 2>&1 | cat >"$work/again"
+	grep -qx 'heard 6' "$work/again" || { cat "$work/again"; show_logs; false; }
+}
+
+@test "a network namespace of its own file is given again by runc" {
+	need ip
+	ip netns add "$name"
+	container 'next(n for n in c["linux"]["namespaces"] if n["type"] == "network")["path"] = "/run/netns" + cgroup'
+	run_container
+	ip -n "$name" link set lo up
+	checkpoint "$name"
+	before=$(count)
+	restore_container "$name"
+	wait_for 5 counted_beyond "$before"
+	runc_ exec "$name" busybox ip link show lo | grep -q 'LOOPBACK,UP'
+	pid=$(runc_ state "$name" | python3 -c 'import json, sys; print(json.load(sys.stdin)["pid"])')
+	[ "$(stat -Lc %i "/proc/$pid/ns/net")" = "$(stat -Lc %i "/run/netns/$name")" ]
+	runc_ delete -f "$name"
+	ip netns del "$name"
+}
+
+@test "settings come from the file that an annotation names" {
+	container 'c["annotations"] = {"org.criu.config": cgroup}'
+	sed -i "s|\"org.criu.config\": \"/$name\"|\"org.criu.config\": \"$work/conf\"|" "$bundle/config.json"
+	printf 'log-file other.log\n' >"$work/conf"
+	run_container
+	checkpoint "$name"
+	[ -s "$images/other.log" ] && [ ! -e "$images/dump.log" ]
+}
