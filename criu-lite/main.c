@@ -173,7 +173,7 @@ static int command(struct arena *a, int argc, char **argv)
 {
 	struct outcome out = { .refused.arena = a };
 	struct options o;
-	struct err err;
+	struct err err = { 0 };
 
 	if (is_show(argc, argv)) {
 		if (show_run(argc - 1, argv + 1, &err) == 0)

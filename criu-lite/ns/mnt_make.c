@@ -610,14 +610,17 @@ int mnt_make_finish(struct restore *r, struct err *err)
 		const struct ns *ns = (*mns)->ns;
 		struct ns_visit visit;
 		struct err back = { 0 };
+		int ret;
 
 		if (ns_enter_restore(r, ns->is_root ? NULL : ns, &visit, err) < 0)
 			return -err->code;
-		finish_ns(r, *mns, err);
-		if (ns_leave(&visit, &back) < 0)
+		ret = finish_ns(r, *mns, err);
+		if (ns_leave(&visit, &back) < 0) {
 			*err = back;
-		if (err->code)
-			return -err->code;
+			ret = -err->code;
+		}
+		if (ret < 0)
+			return ret;
 	}
 	return 0;
 }
