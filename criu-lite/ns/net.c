@@ -349,14 +349,18 @@ static int make_net(struct restore *r, struct ns *ns, struct err *err)
 	return ns_leave(&visit, err);
 }
 
-/* All namespaces are there, so no device changes any more. */
+/* All namespaces are there, so no device changes any more but by being connected. */
 static int finish_net(struct restore *r, struct ns *ns, struct err *err)
 {
 	struct net_ns *n = net_ns_of(ns);
+	const struct net_link *l;
 	struct ns_visit visit;
 
 	if (ns->external || n->is_empty)
 		return 0;
+	vec_for_each(l, &n->links)
+		if (net_outside_connect(r, l->e, err) < 0)
+			return -err->code;
 	if (ns_enter_restore(r, ns, &visit, err) < 0 || net_link_sync(ns, err) < 0 ||
 	    net_sysctl_end(r, n, err) < 0)
 		return -err->code;

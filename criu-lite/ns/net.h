@@ -105,6 +105,9 @@ const char *net_external(const struct common_opts *o, const char *type, const ch
 int net_outside_make(struct restore *r, const struct ns *ns, const NetDeviceEntry *e,
 		     bool *made_ret, struct err *err);
 
+/* Into its bridge, and with it to others: when all sockets are there that they talk to. */
+int net_outside_connect(struct restore *r, const NetDeviceEntry *e, struct err *err);
+
 /* ---- net_route.c ---- */
 
 int net_route_collect(struct dump *d, struct net_ns *n, int nl, struct err *err);

@@ -197,9 +197,14 @@ static int make_outside(struct restore *r, void *args, int *fd, struct err *err)
 		return send_device(nl, l, *fd, err);
 	if (l->type == ND_TYPE__MACVLAN)
 		return send_macvlan(nl, l, *fd, err);
-	if (send_veth(nl, l, *fd, err) < 0)
-		return -err->code;
-	return l->bridge[0] ? send_to_bridge(nl, l, err) : 0;
+	return send_veth(nl, l, *fd, err);
+}
+
+static int connect_outside(struct restore *r, void *args, int *fd, struct err *err)
+{
+	scoped_fd nl = netlink_open(NETLINK_ROUTE, err);
+
+	return nl < 0 ? nl : send_to_bridge(nl, args, err);
 }
 
 /* ---- in the coordinator ---- */
@@ -232,31 +237,55 @@ static bool is_tied(const struct restore *r, const NetDeviceEntry *e, NdType *ty
 	return *out_ret || !e->has_peer_nsid;
 }
 
+/* @type, @out: what is_tied() has said. */
+static int describe(const NetDeviceEntry *e, NdType type, const char *out, struct outside_link *l,
+		    struct err *err)
+{
+	const char *bridge = out && type == ND_TYPE__VETH ? strchr(out, '@') : NULL;
+
+	*l = (struct outside_link){ .type = type, .ifindex = e->ifindex, .mtu = e->mtu };
+	if (set_name(l->inside, e->name, strlen(e->name), err) < 0 ||
+	    (out &&
+	     set_name(l->outside, out, bridge ? (size_t)(bridge - out) : strlen(out), err) < 0) ||
+	    (bridge && set_name(l->bridge, bridge + 1, strlen(bridge + 1), err) < 0))
+		return -err->code;
+	if (e->has_address) {
+		l->address_len = (uint32_t)e->address.len;
+		memcpy(l->address, e->address.data, e->address.len);
+	}
+	l->mode = e->macvlan ? e->macvlan->mode : 0;
+	l->flags = e->macvlan ? e->macvlan->flags : 0;
+	return 0;
+}
+
 int net_outside_make(struct restore *r, const struct ns *ns, const NetDeviceEntry *e,
 		     bool *made_ret, struct err *err)
 {
-	struct outside_link l = { .ifindex = e->ifindex, .mtu = e->mtu };
-	const char *out, *bridge;
-	int fd = ns->fd, back = ns->fd;
+	struct outside_link l;
+	int fd = ns->fd;
+	const char *out;
+	NdType type;
 
-	*made_ret = is_tied(r, e, &l.type, &out);
+	*made_ret = is_tied(r, e, &type, &out);
 	if (!*made_ret)
 		return 0;
-	bridge = out && l.type == ND_TYPE__VETH ? strchr(out, '@') : NULL;
-	if (set_name(l.inside, e->name, strlen(e->name), err) < 0 ||
-	    (out &&
-	     set_name(l.outside, out, bridge ? (size_t)(bridge - out) : strlen(out), err) < 0) ||
-	    (bridge && set_name(l.bridge, bridge + 1, strlen(bridge + 1), err) < 0))
+	if (describe(e, type, out, &l, err) < 0 ||
+	    outside_run(r, make_outside, &l, sizeof(l), &fd, err) < 0)
 		return -err->code;
-	if (e->has_address) {
-		l.address_len = (uint32_t)e->address.len;
-		memcpy(l.address, e->address.data, e->address.len);
-	}
-	l.mode = e->macvlan ? e->macvlan->mode : 0;
-	l.flags = e->macvlan ? e->macvlan->flags : 0;
-	if (outside_run(r, make_outside, &l, sizeof(l), &fd, err) < 0)
-		return -err->code;
-	if (fd >= 0 && fd != back)
+	if (fd >= 0 && fd != ns->fd)
 		close(fd);
 	return 0;
+}
+
+int net_outside_connect(struct restore *r, const NetDeviceEntry *e, struct err *err)
+{
+	struct outside_link l;
+	const char *out;
+	NdType type;
+
+	if (!is_tied(r, e, &type, &out))
+		return 0;
+	if (describe(e, type, out, &l, err) < 0)
+		return -err->code;
+	return l.bridge[0] ? outside_run(r, connect_outside, &l, sizeof(l), NULL, err) : 0;
 }

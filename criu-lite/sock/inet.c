@@ -405,6 +405,7 @@ const struct file_kind inet_kind = {
 	.plan = plan_inet,
 	.open = open_inet,
 	.link = link_inet,
+	.before = inet_stream_before,
 	.after = inet_stream_after,
 	.resume = inet_stream_resume,
 };

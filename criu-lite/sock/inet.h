@@ -124,6 +124,8 @@ struct inet_pair {
  * --network-lock says.  It is undone by its name, on the same host.
  */
 int inet_lock(struct dump *d, const struct inet_pair *c, size_t n, struct err *err);
+/* The same in the network namespace of the coordinator, which has just been made. */
+int inet_relock(struct restore *r, const struct inet_pair *c, size_t n, struct err *err);
 int inet_unlock(struct arena *a, const char *run_id, enum network_lock how, bool has_v4,
 		bool has_v6, struct err *err);
 
@@ -157,6 +159,9 @@ int inet_stream_collect(struct dump *d, int fd, InetSkEntry *e, struct err *err)
 int inet_stream_collect_end(struct dump *d, struct err *err);
 int inet_stream_drain_end(struct dump *d, struct err *err);
 void inet_stream_dump_end(struct dump *d, bool ok);
+
+/* Once, before: packets for connections that are not there yet shall be lost, not refused. */
+int inet_stream_before(struct restore *r, struct err *err);
 
 int inet_stream_read(struct restore *r, struct file *f, struct err *err);
 int inet_stream_plan(struct restore *r, const InetSkEntry *e, struct err *err);

@@ -120,24 +120,35 @@ static enum network_lock wanted(const struct dump *d)
 	return strcmp(name, "iptables") == 0 ? NETWORK_LOCK_IPTABLES : NETWORK_LOCK_SKIP;
 }
 
+static int lock(struct arena *a, const char *run_id, enum network_lock how,
+		const struct inet_pair *c, size_t n, struct err *err)
+{
+	int ret;
+
+	if (how == NETWORK_LOCK_NFTABLES) {
+		ret = inet_nft_lock(a, table_name(a, run_id), c, n, err);
+		return ret < 0 ? err_hint(err, "give --network-lock iptables, or skip") : 0;
+	}
+	if (how != NETWORK_LOCK_IPTABLES)
+		return 0;
+	ret = iptables_lock(a, chain_name(a, run_id), c, n, true, err);
+	return ret < 0 ? ret : iptables_lock(a, chain_name(a, run_id), c, n, false, err);
+}
+
 int inet_lock(struct dump *d, const struct inet_pair *c, size_t n, struct err *err)
 {
-	enum network_lock how = wanted(d);
-	int ret = 0;
+	d->network_lock = wanted(d);
+	return lock(d->arena, inventory_run_id(d), d->network_lock, c, n, err);
+}
 
-	if (how == NETWORK_LOCK_IPTABLES) {
-		const char *chain = chain_name(d->arena, inventory_run_id(d));
-
-		ret = iptables_lock(d->arena, chain, c, n, true, err);
-		if (ret == 0)
-			ret = iptables_lock(d->arena, chain, c, n, false, err);
-	} else if (how == NETWORK_LOCK_NFTABLES) {
-		ret = inet_nft_lock(d->arena, table_name(d->arena, inventory_run_id(d)), c, n, err);
-		if (ret < 0)
-			err_hint(err, "give --network-lock iptables, or skip");
-	}
-	d->network_lock = how;
-	return ret;
+int inet_relock(struct restore *r, const struct inet_pair *c, size_t n, struct err *err)
+{
+	if (!n || !r->run_id)
+		return 0;
+	/* what locked it at the dump may be there still, if the namespace is */
+	if (inet_unlock(r->arena, r->run_id, r->network_lock, true, true, err) < 0)
+		return -err->code;
+	return lock(r->arena, r->run_id, r->network_lock, c, n, err);
 }
 
 /* Whoever restores on another host finds nothing to unlock. */

@@ -352,8 +352,10 @@ static int commit(struct batch *b, struct err *err)
 	add_message(b, NFNL_MSG_BATCH_END, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
 	end_message(b);
 	room = (int)(b->len + 65536);
-	if (nl < 0 || setsockopt(nl, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)) < 0 ||
-	    send(nl, b->buf, b->len, 0) < 0)
+	/* the root of a user namespace may not: then it must fit */
+	if (nl >= 0 && setsockopt(nl, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)) < 0)
+		setsockopt(nl, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+	if (nl < 0 || send(nl, b->buf, b->len, 0) < 0)
 		return nl < 0 ? -err->code : err_sys(err, "cannot send to nf_tables");
 	return take_answer(nl, err);
 }

@@ -25,6 +25,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "core/sock_ns.h"
 #include "core/sockopt.h"
 #include "sock/inet.h"
 
@@ -242,16 +243,36 @@ static int read_stream(struct dump *d, struct inet_conn *c, struct err *err)
 		       : read_unsent(c, err);
 }
 
-static int lock_all(struct dump *d, struct inet_state *s, struct err *err)
+/* Those that are in @ns, in it. */
+static int lock_there(struct dump *d, struct inet_state *s, struct ns *ns, struct err *err)
 {
 	struct inet_pair *pairs = arena_array(d->arena, struct inet_pair, s->conns.n);
-	size_t i;
+	uint32_t id = ns ? ns->id : d->our_ids->net_ns_id;
+	struct ns_visit visit;
+	struct inet_conn *c;
+	size_t n = 0;
 
-	for (i = 0; i < s->conns.n; i++)
-		if (inet_stream_pair(s->conns.items[i].e, &pairs[i]) < 0)
+	vec_for_each(c, &s->conns)
+		if (c->e->ns_id == id && inet_stream_pair(c->e, &pairs[n++]) < 0)
 			return err_set(err, EPROTO, "cannot use the addresses of a TCP socket");
+	if (!n)
+		return 0;
+	if (sock_ns_enter_dump(d, ns, &visit, err) < 0)
+		return -err->code;
 	s->is_locked = true;
-	return inet_lock(d, pairs, s->conns.n, err);
+	return sock_ns_leave_dump(d, &visit, inet_lock(d, pairs, n, err), err);
+}
+
+static int lock_all(struct dump *d, struct inet_state *s, struct err *err)
+{
+	struct ns **ns;
+
+	if (lock_there(d, s, NULL, err) < 0)
+		return -err->code;
+	vec_for_each(ns, &d->ns->all)
+		if ((*ns)->type == NS_NET && lock_there(d, s, *ns, err) < 0)
+			return -err->code;
+	return 0;
 }
 
 int inet_stream_collect_end(struct dump *d, struct err *err)
@@ -308,12 +329,30 @@ static void go_on(const struct inet_conn *c)
 		log_error("TCP connection %u cannot go on: %s", c->e->ino, strerror(errno));
 }
 
-static void unlock(struct dump *d, const struct inet_state *s)
+static void unlock_there(struct dump *d, struct ns *ns)
 {
 	struct err err = { 0 };
+	struct ns_visit visit;
+	int ret = sock_ns_enter_dump(d, ns, &visit, &err);
 
-	if (s->is_locked && inet_unlock(d->arena, d->run_id, d->network_lock, true, true, &err) < 0)
+	if (ret == 0) {
+		ret = inet_unlock(d->arena, d->run_id, d->network_lock, true, true, &err);
+		ret = sock_ns_leave_dump(d, &visit, ret, &err);
+	}
+	if (ret < 0)
 		log_error("%s: %s", err.what, err.why);
+}
+
+static void unlock(struct dump *d, const struct inet_state *s)
+{
+	struct ns **ns;
+
+	if (!s->is_locked)
+		return;
+	unlock_there(d, NULL);
+	vec_for_each(ns, &d->ns->all)
+		if ((*ns)->type == NS_NET)
+			unlock_there(d, *ns);
 }
 
 void inet_stream_dump_end(struct dump *d, bool ok)

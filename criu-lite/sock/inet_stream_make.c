@@ -27,6 +27,8 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "core/files.h"
+#include "core/ns.h"
 #include "core/privileged.h"
 #include "core/sockopt.h"
 #include "sock/inet.h"
@@ -482,6 +484,25 @@ static int go_on(struct restore *r, struct inet_conn *c, struct err *err)
 	if (c->shuts_late && shut_late(c, err) < 0)
 		return -err->code;
 	return inet_tcp_options(c->fd, c->e, err);
+}
+
+int inet_stream_before(struct restore *r, struct err *err)
+{
+	const struct ns *ns = r->ns->root[NS_NET];
+	struct inet_pair *pairs;
+	struct file *f;
+	size_t n = 0;
+
+	if (!ns)
+		return 0;
+	pairs = arena_array(r->arena, struct inet_pair, r->files->nr);
+	for_each_file(f, r->files) {
+		const struct inet_conn *c = f->kind == &inet_kind ? f->data : NULL;
+
+		if (c && c->e->ns_id == ns->id && inet_stream_pair(c->e, &pairs[n]) == 0)
+			n++;
+	}
+	return inet_relock(r, pairs, n, err);
 }
 
 int inet_stream_resume(struct restore *r, struct err *err)

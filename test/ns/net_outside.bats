@@ -166,3 +166,67 @@ teardown()
 		end_launched
 	done
 }
+
+# an echo, until its client goes
+echo_server='
+import socket, os
+s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(("0.0.0.0", 7077)); s.listen(5); open("ready", "w").close()
+c, _ = s.accept(); s.close()
+while True:
+    data = c.recv(4096)
+    if not data: break
+    c.sendall(data)
+'
+# says each line of the file "say" once, and writes what comes back
+echo_client='
+import socket, sys, time
+c = socket.create_connection(("10.50.0.5", 7077)); c.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+said = 0; f = open("heard", "wb", buffering=0); c.settimeout(0.05)
+while True:
+    words = open("say", "rb").read()
+    if len(words) > said:
+        c.sendall(words[said:]); said = len(words)
+    try:
+        data = c.recv(4096)
+        if not data: f.write(b"END"); break
+        f.write(data)
+    except TimeoutError:
+        pass
+    except OSError as e:
+        f.write(str(e).encode()); break
+'
+
+heard()
+{
+	[ "$(tr '\n' ' ' <"$there/heard")" = "$1" ]
+}
+
+@test "a connection through a veth goes on, though its client goes on talking" {
+	need python3
+	ip link add br9 type bridge
+	ip link set br9 up
+	ip addr add 10.50.0.1/24 dev br9
+	launch python3 -c "print('the client')"
+	launch unshare -n python3 -c "$echo_server"
+	wait_for 10 test -e "$place/ready"
+	server=$pid
+	ip link add out5 type veth peer name in5 address 02:00:00:00:00:55 netns "$pid"
+	ip link set out5 master br9 up
+	inside sh -c 'ip link set lo up; ip addr add 10.50.0.5/24 dev in5; ip link set in5 up'
+	launch sh -c "echo one >say; exec python3 -c '${echo_client//\'/}'"
+	there=$place
+	wait_for 10 heard "one "
+	pid=$server
+
+	for word in two three; do
+		dump --tcp-established
+		echo "$word" >>"$there/say"
+		sleep 0.3
+		restore --tcp-established --external 'veth[in5]:out5@br9'
+		[ $word = three ] || wait_for 20 heard "one two "
+	done
+	wait_for 20 heard "one two three "
+	run inside nft list ruleset
+	[[ "$output" != *CRIU* ]]
+}
