@@ -17,6 +17,8 @@ teardown()
 {
 	runc_ delete -f "$name" >/dev/null 2>&1 || :
 	runc_ delete -f "$name-2" >/dev/null 2>&1 || :
+	[ ! -e "/run/netns/$name" ] || ip netns del "$name"
+	[ -z "${console:-}" ] || kill "$console" 2>/dev/null || :
 }
 
 # what bats has open would be the container's as well
@@ -278,8 +280,6 @@ c["process"]["args"] = ["sh", "-c", "stty -echo 2>/dev/null; n=0; while read lin
 	runc_ exec "$name" busybox ip link show lo | grep -q 'LOOPBACK,UP'
 	pid=$(runc_ state "$name" | python3 -c 'import json, sys; print(json.load(sys.stdin)["pid"])')
 	[ "$(stat -Lc %i "/proc/$pid/ns/net")" = "$(stat -Lc %i "/run/netns/$name")" ]
-	runc_ delete -f "$name"
-	ip netns del "$name"
 }
 
 @test "settings come from the file that an annotation names" {
