@@ -115,6 +115,28 @@ static int add_veth_pair(struct options *o, struct arena *a, const char *value, 
 		o, a, arena_printf(a, "veth[%.*s]:%s", (int)(out - value), value, out + 1), err);
 }
 
+/* "net:1234", "uts:/run/netns/x" */
+static int add_join_ns(struct options *o, struct arena *a, const char *value, struct err *err)
+{
+	const char *to = strchr(value, ':');
+	size_t n = to ? (size_t)(to - value) : 0;
+	struct join_ns *j;
+
+	if (n != 3 || !to[1] ||
+	    (strncmp(value, "net", 3) != 0 && strncmp(value, "uts", 3) != 0 &&
+	     strncmp(value, "ipc", 3) != 0)) {
+		err_value(err, "join-ns", value, "it takes net, uts or ipc, and a process or file");
+		return err_hint(err, "give --join-ns net:PID, or net:FILE; for other namespaces "
+				     "start criu-lite in them, by nsenter(1)");
+	}
+	j = vec_add(a, &o->restore.join_ns);
+	j->type = arena_printf(a, "%.3s", value);
+	j->path = strspn(to + 1, "0123456789") == strlen(to + 1)
+			  ? arena_printf(a, "/proc/%s/ns/%s", to + 1, j->type)
+			  : to + 1;
+	return 0;
+}
+
 static int set_empty_ns(struct options *o, struct arena *a, const char *value, struct err *err)
 {
 	o->common.empty_net = true;
@@ -375,6 +397,8 @@ const struct option_row option_rows[] = {
 	  .choices = "net",
 	  .set = set_empty_ns,
 	  .help = "leave the network namespace empty" },
+	CALL("join-ns", 'J', "NS:PID|FILE", add_join_ns,
+	     "restore: into that net, uts or ipc namespace"),
 	CALL("inherit-fd", 0, "fd[N]:RES", add_inherit_fd, "restore: use our descriptor for it"),
 	LIST("action-script", "PATH", common.action_scripts, "run it between stages; repeatable"),
 	FLAG("exec-cmd", 0, exec_cmd, "restore: then execute what follows --"),
@@ -426,8 +450,6 @@ const struct option_row option_rows[] = {
 	       "memory is always dumped and restored at once", "leave out --lazy-pages"),
 	REFUSE("stream", 0, NULL, COMMAND_DUMP | COMMAND_RESTORE,
 	       "images are always in a directory", "leave out --stream, and pack the directory"),
-	REFUSE("join-ns", 'J', "NS:PID|FILE", COMMAND_RESTORE, no_namespaces,
-	       "leave out --join-ns and start criu-lite in that namespace, by nsenter(1)"),
 	REFUSE("lsm-profile", 0, "TYPE:NAME", COMMAND_RESTORE, "profiles are not restored yet",
 	       "leave out --lsm-profile and start criu-lite with that profile"),
 	REFUSE("ms", 0, NULL, COMMAND_ANY, "it was removed from CRIU", "use check --feature"),

@@ -97,8 +97,26 @@ static int add_needed(struct restore *r, struct err *err)
 	return 0;
 }
 
+/* --join-ns: like one that stayed outside, whatever the dump says of it. */
+static int join_one(struct restore *r, const struct join_ns *j, struct err *err)
+{
+	enum ns_type type = 0;
+	struct ns *ns;
+
+	while (type < NR_NS && strcmp(ns_name(type), j->type) != 0)
+		type++;
+	ns = r->ns->root[type] ? r->ns->root[type] : ns_add(r, r->tree->root, type, 0);
+	ns->external = j->path;
+	ns->fd = open(j->path, O_RDONLY | O_CLOEXEC);
+	if (ns->fd >= 0)
+		return 0;
+	err_sys(err, "cannot join the %s namespace %s", j->type, j->path);
+	return err_hint(err, "give --join-ns the number of a process, or a file of a namespace");
+}
+
 int ns_read(struct restore *r, struct err *err)
 {
+	const struct join_ns *j;
 	struct task *t;
 
 	r->ns = arena_new(r->arena, struct namespaces);
@@ -107,6 +125,9 @@ int ns_read(struct restore *r, struct err *err)
 	for_each_alive(t, r->tree) if (read_task(r, t, err) < 0) return -err->code;
 	if (add_needed(r, err) < 0 || (r->ns->root[NS_USER] && ns_maps_read(r, err) < 0))
 		return -err->code;
+	vec_for_each(j, &r->opts->join_ns)
+		if (join_one(r, j, err) < 0)
+			return -err->code;
 	return ns_call(r, offsetof(struct ns_kind, read), "read", err);
 }
 
@@ -206,7 +227,7 @@ static int enter_user(struct restore *r, struct err *err)
 
 static int enter_external(struct restore *r, struct ns *ns, struct err *err)
 {
-	int fd = external_inherited(r, ns->external);
+	int fd = ns->fd >= 0 ? ns->fd : external_inherited(r, ns->external);
 
 	if (fd < 0) {
 		err_set(err, ENOENT, "cannot restore into the %s namespace \"%s\"",
@@ -265,6 +286,8 @@ static int open_roots(struct restore *r, struct err *err)
 		if (!ns)
 			continue;
 		snprintf(link, sizeof(link), "%d/ns/%s", r->tree->root->host_pid, ns_name(type));
+		if (ns->fd >= 0)
+			close(ns->fd);
 		ns->fd = openat(r->proc, link, O_RDONLY | O_CLOEXEC);
 		if (ns->fd < 0)
 			return err_sys(err, "cannot open the new %s namespace", ns_name(type));

@@ -91,6 +91,11 @@ struct inherit_fd {
 	const char *key; /* "pipe:[123]", "path/to/file", ... */
 };
 
+struct join_ns {
+	const char *type; /* "net", "uts", "ipc" */
+	const char *path; /* of the namespace */
+};
+
 struct restore_opts {
 	struct common_opts common;
 	bool detach;  /* -d */
@@ -101,6 +106,7 @@ struct restore_opts {
 	const char *lsm_mount_context;
 	char *const *exec_cmd; /* --exec-cmd -- CMD ARGS, NULL: none */
 	vec(struct inherit_fd) inherit_fds;
+	vec(struct join_ns) join_ns;
 	bool skip_file_rwx_check;
 	bool validate_build_id;
 };

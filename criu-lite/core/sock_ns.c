@@ -102,7 +102,7 @@ static struct ns *ns_of_file(const struct restore *r, const struct file *f, cons
 
 bool sock_ns_is_elsewhere(const struct restore *r, const struct file *f)
 {
-	return ns_of_file(r, f, f->owner ? f->owner : r->tree->root) != NULL;
+	return r->ns->root[NS_NET] || ns_of_file(r, f, f->owner ? f->owner : r->tree->root) != NULL;
 }
 
 /* That which the coordinator and the root task are in, but not this task. */

@@ -195,7 +195,8 @@ static int read_net(struct restore *r, struct ns *ns, struct err *err)
 		n->e = record_new(r, netns_entry);
 		n->is_empty = true;
 	}
-	ns->external = n->e->ext_key;
+	if (!ns->external)
+		ns->external = n->e->ext_key;
 	n->is_empty |= is_empty(&r->opts->common);
 	if (!ns->external && !n->is_empty && read_content(r, ns, err) < 0)
 		return -err->code;

@@ -43,6 +43,8 @@ static int read_uts(struct restore *r, struct ns *ns, struct err *err)
 {
 	bool found;
 
+	if (ns->external)
+		return 0;
 	if (image_get_one(r->store, IMAGE_UTSNS, ns->id, r->arena, &ns->data, &found, err) < 0)
 		return -err->code;
 	if (!found)

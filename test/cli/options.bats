@@ -64,7 +64,7 @@ is_refused()	# is_refused WHAT
 		bare dump --$o
 		is_parsed || { echo "--$o"; false; }
 	done
-	for o in images-dir work-dir log-file pidfile join-ns root action-script address port ps-socket \
+	for o in images-dir work-dir log-file pidfile root action-script address port ps-socket \
 		prev-images-dir libdir feature skip-mnt enable-fs freeze-cgroup lsm-profile \
 		lsm-mount-context cgroup-root cgroup-props cgroup-props-file cgroup-dump-controller \
 		cgroup-yard tls-cacert tls-cacrl tls-cert tls-key irmap-scan-path; do
@@ -75,7 +75,8 @@ is_refused()	# is_refused WHAT
 	done
 	bare dump --ghost-limit 5M --timeout 7 --empty-ns net --manage-cgroups --manage-cgroups=soft \
 		--cpu-cap --cpu-cap=all --network-lock nftables --file-validation filesize \
-		--pre-dump-mode read --ext-mount-map auto --ext-mount-map /a:b --veth-pair a=b
+		--pre-dump-mode read --ext-mount-map auto --ext-mount-map /a:b --veth-pair a=b \
+		--join-ns net:/some -J uts:7
 	is_parsed
 }
 
@@ -117,8 +118,8 @@ is_refused()	# is_refused WHAT
 		bare dump -t $$ $o
 		is_refused "cannot dump with $o"
 	done
-	bare restore -J net:/x
-	is_refused "cannot restore with --join-ns"
+	bare restore -J mnt:/x
+	is_refused "it takes net, uts or ipc"
 	bare restore --lsm-profile apparmor:x
 	is_refused "cannot restore with --lsm-profile"
 	bare check --ms

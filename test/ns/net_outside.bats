@@ -167,6 +167,39 @@ teardown()
 	done
 }
 
+@test "a tree joins namespaces that are there" {
+	start sock/inet
+	victim=$pid there=$place
+	dump
+	launch unshare -n -u sh -c 'ip link set lo up; hostname joined; : >ready; sleep 300'
+	wait_for 10 test -e "$place/ready"
+	holder=$pid
+	restore --join-ns "net:$holder" --join-ns "uts:/proc/$holder/ns/uts"
+	pid=$victim place=$there
+	[ "$(readlink "/proc/$pid/ns/net")" = "$(readlink "/proc/$holder/ns/net")" ]
+	[ "$(nsenter -t "$pid" -u hostname)" = joined ]
+	same
+	run criu_lite restore -D "$images" --join-ns pid:1
+	[ "$status" -ne 0 ]
+	[[ "$output" == *nsenter* ]]
+}
+
+@test "a tree with a network of its own joins another one" {
+	in_network sock/unix
+	victim=$pid there=$place
+	inside ip link add ve0 type veth peer name ve1
+	dump
+	launch unshare -n sh -c 'ip link set lo up; : >ready; sleep 300'
+	wait_for 10 test -e "$place/ready"
+	holder=$pid
+	restore --join-ns "net:$holder"
+	pid=$victim place=$there
+	[ "$(readlink "/proc/$pid/ns/net")" = "$(readlink "/proc/$holder/ns/net")" ]
+	run inside ip link show ve0
+	[ "$status" -ne 0 ]
+	same
+}
+
 # an echo, until its client goes
 echo_server='
 import socket, os
