@@ -208,7 +208,7 @@ static int find_timers_of(struct dump *d, struct task *t, struct thread *th,
 
 		if (has_unknown_thread(t, e) &&
 		    (a->value_sec != b->value_sec || a->value_nsec != b->value_nsec))
-			e->clock_id = (uint32_t)(~th->tid << 3) | (e->clock_id & 7);
+			e->clock_id = ~(uint32_t)th->tid << 3 | (e->clock_id & 7);
 	}
 	return 0;
 }
