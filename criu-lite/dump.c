@@ -362,6 +362,7 @@ static int dump_begin(struct dump *d, struct err *err)
 	if (d->us->pidfd < 0 || d->proc < 0)
 		return err_sys(err, "cannot open %s",
 			       d->proc < 0 ? "/proc" : "a pidfd of ourselves");
+	compel_use_proc(d->proc);
 	if (d->dry) {
 		d->store = store_open_null(d->arena);
 		return 0;

@@ -448,6 +448,7 @@ static int restore_begin(struct restore *r, struct err *err)
 	r->proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (r->proc < 0)
 		return err_sys(err, "cannot open /proc");
+	compel_use_proc(r->proc);
 	dir = fcntl(r->opts->common.images_fd, F_DUPFD_CLOEXEC, 3);
 	if (dir < 0)
 		return err_sys(err, "cannot copy a descriptor");

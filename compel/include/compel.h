@@ -217,4 +217,10 @@ void compel_interrupted(const struct compel_regs *regs, struct compel_interrupte
 /* Change @regs so that the interrupted system call is entered again with its old arguments. */
 void compel_regs_reissue(struct compel_regs *regs);
 
+/*
+ * Whoever goes into other mount namespaces finds another /proc there, or none:
+ * from now on this open directory is used instead.  Borrowed; -1: "/proc" again.
+ */
+void compel_use_proc(int proc);
+
 #endif

@@ -67,8 +67,11 @@ static unsigned long insn_anywhere(const struct compel_task *task, pid_t tid)
 	unsigned long start, end, insn = 0;
 	char path[64], line[512], may_execute;
 
-	snprintf(path, sizeof(path), "/proc/%d/maps", tid);
-	scoped_stream *maps = fopen(path, "re");
+	snprintf(path, sizeof(path), "%d/maps", tid);
+	scoped_fd fd = proc_open(path, O_RDONLY);
+	scoped_stream *maps = fd < 0 ? NULL : fdopen(fd, "r");
+	if (maps)
+		take_fd(&fd);
 	while (maps && !insn && fgets(line, sizeof(line), maps))
 		if (sscanf(line, "%lx-%lx %*2c%c", &start, &end, &may_execute) == 3 &&
 		    may_execute == 'x')
@@ -105,8 +108,8 @@ static unsigned long vdso_start(pid_t tid)
 	unsigned long auxv[128];
 	ssize_t n, i;
 
-	snprintf(path, sizeof(path), "/proc/%d/auxv", tid);
-	scoped_fd fd = open(path, O_RDONLY | O_CLOEXEC);
+	snprintf(path, sizeof(path), "%d/auxv", tid);
+	scoped_fd fd = proc_open(path, O_RDONLY);
 	n = fd < 0 ? 0 : read(fd, auxv, sizeof(auxv)) / (ssize_t)sizeof(auxv[0]);
 
 	for (i = 0; i + 1 < n; i += 2)
@@ -232,8 +235,8 @@ int remote_is_allowed(const struct compel_task *task, const struct compel_thread
 	if (!task->seccomp_in_force)
 		return 0;
 
-	snprintf(path, sizeof(path), "/proc/%d/status", t->tid);
-	scoped_fd fd = open(path, O_RDONLY | O_CLOEXEC);
+	snprintf(path, sizeof(path), "%d/status", t->tid);
+	scoped_fd fd = proc_open(path, O_RDONLY);
 	n = fd < 0 ? 0 : read(fd, buf, sizeof(buf) - 1);
 	buf[n > 0 ? n : 0] = '\0';
 	if (!text_find(buf, "Seccomp:", &mode) || (text_u64(&mode, &filtered) && !filtered))

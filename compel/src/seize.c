@@ -78,8 +78,8 @@ static pid_t status_number(pid_t tid, const char *key)
 	uint64_t number;
 	ssize_t n;
 
-	snprintf(path, sizeof(path), "/proc/%d/status", tid);
-	scoped_fd fd = open(path, O_RDONLY | O_CLOEXEC);
+	snprintf(path, sizeof(path), "%d/status", tid);
+	scoped_fd fd = proc_open(path, O_RDONLY);
 	n = fd < 0 ? -1 : read(fd, buf, sizeof(buf) - 1);
 	if (n <= 0)
 		return 0;
@@ -306,8 +306,8 @@ static int open_mem(struct compel_task *task, struct err *err)
 {
 	char path[64];
 
-	snprintf(path, sizeof(path), "/proc/%d/mem", task_thread(task)->tid);
-	task->mem = open(path, O_RDWR | O_CLOEXEC);
+	snprintf(path, sizeof(path), "%d/mem", task_thread(task)->tid);
+	task->mem = proc_open(path, O_RDWR);
 	if (task->mem < 0)
 		return err_sys(err, "cannot open the memory of process %d", task->pid);
 	return 0;
@@ -422,10 +422,13 @@ static int seizing_init(struct compel_seizing *s, pid_t pid, struct err *err)
 	s->task->pid = pid;
 	s->task->mem = -1;
 
-	snprintf(path, sizeof(path), "/proc/%d/task", pid);
-	s->dir = opendir(path);
-	if (s->dir)
+	snprintf(path, sizeof(path), "%d/task", pid);
+	scoped_fd fd = proc_open(path, O_RDONLY | O_DIRECTORY);
+	s->dir = fd < 0 ? NULL : fdopendir(fd);
+	if (s->dir) {
+		take_fd(&fd);
 		return 0;
+	}
 	return errno == ENOENT ? err_no_task(err, pid)
 			       : err_sys(err, "cannot seize process %d", pid);
 }

@@ -71,13 +71,27 @@ bool patience_wait(struct patience *p)
 	return true;
 }
 
+static int the_proc = -1;
+
+void compel_use_proc(int proc)
+{
+	the_proc = proc;
+}
+
+int proc_open(const char *path, int flags)
+{
+	scoped_fd proc = the_proc < 0 ? open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+
+	return openat(the_proc < 0 ? proc : the_proc, path, flags | O_CLOEXEC);
+}
+
 const char *thread_text(pid_t tid, const char *name, char *buf, size_t size)
 {
 	char path[64];
 	ssize_t n;
 
-	snprintf(path, sizeof(path), "/proc/%d/%s", tid, name);
-	scoped_fd fd = open(path, O_RDONLY | O_CLOEXEC);
+	snprintf(path, sizeof(path), "%d/%s", tid, name);
+	scoped_fd fd = proc_open(path, O_RDONLY);
 	n = fd < 0 ? -1 : read(fd, buf, size - 1);
 	if (n <= 0)
 		return "?";

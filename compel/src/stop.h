@@ -79,6 +79,9 @@ int thread_call(pid_t tid, const struct compel_regs *regs, bool interrupt, long 
 int thread_dispatch_off(struct compel_thread *t);
 void thread_dispatch_on(const struct compel_thread *t);
 
+/* Open a file below /proc, wherever that is: "12/status".  -1 with errno. */
+int proc_open(const char *path, int flags);
+
 /* State letter of /proc, or 0 if there is no such thread. */
 char thread_state(pid_t tid);
 /* One line of /proc/TID/@name without its newline; "?" if it cannot be read. */
