@@ -48,6 +48,7 @@ struct mnt_fs {
 	const char *name;
 	uint32_t code;	  /* in images */
 	bool has_content; /* that only lives in memory: it is carried along */
+	bool is_one;	  /* the same for all who mount it */
 };
 const struct mnt_fs *mnt_fs_by_name(const char *name);
 const struct mnt_fs *mnt_fs_by_code(uint32_t code);

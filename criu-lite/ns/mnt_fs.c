@@ -19,6 +19,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "core/outside.h"
 #include "ns/mnt.h"
 
 #ifndef MS_NOSYMFOLLOW
@@ -26,13 +27,20 @@
 #endif
 
 static const struct mnt_fs file_systems[] = {
-	{ "proc", FSTYPE__PROC, false },	 { "sysfs", FSTYPE__SYSFS, false },
-	{ "devtmpfs", FSTYPE__DEVTMPFS, false }, { "binfmt_misc", FSTYPE__BINFMT_MISC, false },
-	{ "tmpfs", FSTYPE__TMPFS, true },	 { "devpts", FSTYPE__DEVPTS, false },
-	{ "pstore", FSTYPE__PSTORE, false },	 { "securityfs", FSTYPE__SECURITYFS, false },
-	{ "fusectl", FSTYPE__FUSECTL, false },	 { "debugfs", FSTYPE__DEBUGFS, false },
-	{ "cgroup", FSTYPE__CGROUP, false },	 { "mqueue", FSTYPE__MQUEUE, false },
-	{ "tracefs", FSTYPE__TRACEFS, false },	 { "cgroup2", FSTYPE__CGROUP2, false },
+	{ "proc", FSTYPE__PROC, false, false },
+	{ "sysfs", FSTYPE__SYSFS, false, false },
+	{ "devtmpfs", FSTYPE__DEVTMPFS, false, true },
+	{ "binfmt_misc", FSTYPE__BINFMT_MISC, false, false },
+	{ "tmpfs", FSTYPE__TMPFS, true, false },
+	{ "devpts", FSTYPE__DEVPTS, false, false },
+	{ "pstore", FSTYPE__PSTORE, false, true },
+	{ "securityfs", FSTYPE__SECURITYFS, false, true },
+	{ "fusectl", FSTYPE__FUSECTL, false, true },
+	{ "debugfs", FSTYPE__DEBUGFS, false, true },
+	{ "cgroup", FSTYPE__CGROUP, false, false },
+	{ "mqueue", FSTYPE__MQUEUE, false, false },
+	{ "tracefs", FSTYPE__TRACEFS, false, true },
+	{ "cgroup2", FSTYPE__CGROUP2, false, false },
 };
 
 const struct mnt_fs *mnt_fs_by_name(const char *name)
@@ -284,10 +292,38 @@ static int make_by_child(struct restore *r, const MntEntry *e, int pid_ns, struc
 	return fd;
 }
 
+/* ---- what there is only one of, and which only the root outside may mount ---- */
+
+struct whole {
+	const struct mount *mount; /* both sides have the table at the same place */
+};
+
+static int make_outside(struct restore *r, void *args, int *fd, struct err *err)
+{
+	const struct whole *w = args;
+
+	*fd = make_here(r, w->mount->entry, w->mount->entry->source, -1, err);
+	return *fd < 0 ? *fd : 0;
+}
+
+static int fetch_whole(struct restore *r, const struct mount *m, struct err *err)
+{
+	struct whole w = { m };
+	int fd = -1;
+
+	if (outside_run(r, make_outside, &w, sizeof(w), &fd, err) < 0)
+		return -err->code;
+	return fd;
+}
+
 int mnt_fs_make(struct restore *r, const struct mount *m, const char *source, struct err *err)
 {
+	const struct mnt_fs *type = mnt_fs_by_code(m->entry->fstype);
 	const struct ns *pid_ns = r->ns->root[NS_PID];
 	int fd;
+
+	if (r->ns->root[NS_USER] && type && type->is_one)
+		return fetch_whole(r, m, err);
 
 	if (m->entry->fstype != FSTYPE__PROC || !pid_ns)
 		return make_here(r, m->entry, source, -1, err);

@@ -391,10 +391,6 @@ static int share_all(struct workshop *w, struct err *err)
 		vec_for_each(m, &g->members)
 			if (share(g, *m, err) < 0)
 				return -err->code;
-	vec_for_each(m, &w->r->mounts->by_id)
-		if ((*m)->unbindable && set_propagation((*m)->fd, MS_UNBINDABLE, 0) < 0)
-			return err_sys(err, "cannot make mount %s unbindable",
-				       (*m)->entry->mountpoint);
 	return 0;
 }
 
@@ -559,14 +555,16 @@ static void tidy_up(struct workshop *w)
 int mnt_make_all(struct restore *r, struct err *err)
 {
 	scoped_fd origin = openat(r->proc, "self/ns/mnt", O_RDONLY | O_CLOEXEC);
-	scoped_fd cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	/* who goes on in a namespace of the tree needs it no more, and may not be allowed to see it */
+	bool comes_back = !r->ns->root[NS_MNT];
+	scoped_fd cwd = comes_back ? open(".", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
 	struct workshop w = {
 		.r = r, .s = kind_state(r->kinds, &mnt_kind), .origin = origin, .ns = -1, .yard = -1
 	};
 	struct err back = { 0 };
 	int ret;
 
-	if (origin < 0 || cwd < 0)
+	if (origin < 0 || (comes_back && cwd < 0))
 		return err_sys(err, "cannot remember where we are");
 	ret = build(&w, err);
 	tidy_up(&w);
@@ -582,6 +580,8 @@ static int finish_mount(const struct mnt_state *s, const struct mount *m, struct
 	const struct mnt_base *b = mnt_base_of(&s->bases, m);
 	const MntEntry *e = m->entry;
 
+	if (m->unbindable && set_propagation(m->fd, MS_UNBINDABLE, 0) < 0)
+		return err_sys(err, "cannot make it unbindable");
 	if (e->flags & MS_RDONLY && mnt_set_flags(m->fd, e->flags, err) < 0)
 		return -err->code;
 	/* file systems that others use too are left as they are */

@@ -148,6 +148,18 @@ is_hidden()
 	same
 }
 
+@test "mounts in a user namespace: peers, slaves, a nested root, files" {
+	umount -l "$src"
+	let_others_in
+	inside=Upm
+	for victim in ns/mnt_groups ns/mnt_nested ns/mnt_which; do
+		start $victim
+		cycle 2
+		same
+		end_launched
+	done
+}
+
 @test "a root of its own is found by --root, elsewhere too" {
 	need busybox unshare pivot_root
 	local root=$work/root start=$work/begin
