@@ -8,6 +8,7 @@
  * therefore the walk is repeated until it finds nobody new.
  */
 #include <errno.h>
+#include <signal.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -156,10 +157,26 @@ static bool has_died(struct dump *d, struct task *t, const struct err *err)
 	       t->stat.state == 'Z';
 }
 
+/* Nobody waits for it (SIGCHLD is ignored), so it has not even become a zombie. */
+static bool is_gone(const struct dump *d, const struct task *t, const struct err *err)
+{
+	struct proc_stat unused;
+	struct err ignored;
+
+	return (err->code == ESRCH || err->code == ENOENT) &&
+	       proc_read_stat(d->proc, t->host_pid, t->host_pid, &unused, &ignored) < 0 &&
+	       kill(t->host_pid, 0) < 0 && errno == ESRCH;
+}
+
 static int freeze_known_child(struct dump *d, struct task *t, struct err *err)
 {
 	if (freeze_task(d, t, err) == 0)
 		return 0;
+	if (is_gone(d, t, err)) {
+		task_drop(d->tree, t);
+		memset(err, 0, sizeof(*err));
+		return 0;
+	}
 	if (!has_died(d, t, err)) {
 		err_in(err, "child of task %d", t->parent->host_pid);
 		if (!refuse_note(d, t, -1, err))

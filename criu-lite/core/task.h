@@ -87,6 +87,9 @@ struct tree {
 /* A new task, added to the tree behind @parent (NULL: the root). */
 struct task *task_new(struct arena *a, struct tree *tree, struct task *parent);
 
+/* @t, which has no children, is not in the tree after all: it has ended before it was stopped. */
+void task_drop(struct tree *tree, struct task *t);
+
 /* Its numbers have become known: from now on it is found by them. */
 void task_has_pid(struct arena *a, struct tree *tree, struct task *t, pid_t pid);
 void task_has_host_pid(struct arena *a, struct tree *tree, struct task *t, pid_t host_pid);

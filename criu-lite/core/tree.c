@@ -31,6 +31,19 @@ struct task *task_new(struct arena *a, struct tree *tree, struct task *parent)
 	return t;
 }
 
+void task_drop(struct tree *tree, struct task *t)
+{
+	struct task *other;
+
+	list_del(&t->link);
+	list_del(&t->sibling);
+	tree->nr_tasks = 0;
+	for_each_task(other, tree)
+		other->index = tree->nr_tasks++;
+	/* nobody finds it by that number */
+	t->host_pid = t->host_alive = -1;
+}
+
 /* ---- by number ---- */
 
 static pid_t number_of(const struct task *t, bool host)

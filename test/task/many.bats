@@ -65,3 +65,25 @@ time.sleep(1000)"
 	cycle 2
 	is_same
 }
+
+@test "children that nobody waits for, and that end while they are being stopped" {
+	need python3
+	launch python3 -c "
+import os, signal, time
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+n = 0
+while True:
+    for i in range(20):
+        if os.fork() == 0:
+            os._exit(0)
+    n += 1
+    open('count', 'w').write(str(n))"
+	wait_for 10 test -s "$place/count"
+	for i in {1..25}; do
+		dump -R || { show_logs; return 1; }
+	done
+	cycle 1
+	before=$(cat "$place/count")
+	goes_on() { [ "$(cat "$place/count")" -gt "$before" ]; }
+	wait_for 10 goes_on
+}
