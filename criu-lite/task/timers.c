@@ -267,13 +267,31 @@ static bool any_armed(const struct task *t, const TaskTimersEntry *timers)
 	return timers->n_posix > 0;
 }
 
+/* A timer that fires once may have done so since the signals were read, and is armed no more. */
+static int has_news(struct dump *d, struct task *t, bool *news_ret, struct err *err)
+{
+	const SignalQueueEntry *q = t->core->tc->signals_s;
+	struct proc_status status;
+	uint64_t known = 0;
+
+	if (proc_read_status(d->proc, t->host_pid, t->threads[0].host_tid, d->arena, &status,
+			     err) < 0)
+		return -err->code;
+	for (size_t i = 0; i < q->n_signals; i++)
+		known |= 1ull << (((const siginfo_t *)q->signals[i]->siginfo.data)->si_signo - 1);
+	*news_ret = status.shared_pending & ~known;
+	return 0;
+}
+
 static int ask_timers(struct dump *d, struct task *t, TaskTimersEntry *timers, struct err *err)
 {
-	bool same = false;
+	bool same = false, news = true;
 
 	if (ask_posix(d, t, timers, err) < 0)
 		return -err->code;
-	if (!any_armed(t, timers))
+	if (!any_armed(t, timers) && has_news(d, t, &news, err) < 0)
+		return -err->code;
+	if (!news)
 		return 0;
 
 	for (int i = 0; i < MAX_TRIES; i++) {
