@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -268,6 +269,49 @@ static int freeze_told(struct dump *d, struct err *err)
 	return 0;
 }
 
+/* ---- who has joined a pid namespace from outside (runc exec, nsenter) ---- */
+
+/* 0: there is none any more. */
+static ino_t pid_ns_of(const struct dump *d, pid_t pid)
+{
+	char link[32];
+	struct stat st;
+
+	snprintf(link, sizeof(link), "%d/ns/pid", pid);
+	return fstatat(d->proc, link, &st, 0) < 0 ? 0 : st.st_ino;
+}
+
+/*
+ * They have no parent in there, and end with its init: they are dumped as
+ * children of it.
+ */
+static int freeze_joined(struct dump *d, bool *new_ret, struct err *err)
+{
+	struct task *root = d->tree->root;
+	ino_t ns = pid_ns_of(d, root->host_pid);
+	struct proc_status status;
+	pid_list pids = { 0 };
+	pid_t *pid;
+
+	if (!ns || ns == pid_ns_of(d, getpid()))
+		return 0;
+	if (proc_read_status(d->proc, root->host_pid, root->host_pid, d->arena, &status, err) < 0)
+		return -err->code;
+	/* of a namespace that stays outside we have a part */
+	if (status.nspid != 1)
+		return 0;
+	if (proc_read_processes(d->proc, d->arena, &pids, err) < 0)
+		return -err->code;
+	vec_for_each(pid, &pids) {
+		if (task_by_host_pid(d->tree, *pid) || pid_ns_of(d, *pid) != ns)
+			continue;
+		*new_ret = true;
+		if (freeze_child(d, root, *pid, err) < 0)
+			return -err->code;
+	}
+	return 0;
+}
+
 int tree_freeze(struct dump *d, struct err *err)
 {
 	struct task *t;
@@ -297,6 +341,8 @@ int tree_freeze(struct dump *d, struct err *err)
 		for_each_task(t, d->tree) /* grows at its end while we walk */
 			if (freeze_children(d, t, &found_new, err) < 0)
 				return -err->code;
+		if (!found_new && freeze_joined(d, &found_new, err) < 0)
+			return -err->code;
 	} while (found_new);
 
 	for_each_task(t, d->tree)

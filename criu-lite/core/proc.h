@@ -98,6 +98,9 @@ int proc_read_fdinfo(int proc, pid_t pid, int fd, struct arena *a, struct proc_f
 int proc_read_numbers(int proc, pid_t pid, const char *dir, struct arena *a, number_list *ret,
 		      struct err *err);
 
+/* All processes that @proc shows, rising. */
+int proc_read_processes(int proc, struct arena *a, pid_list *ret, struct err *err);
+
 /* All text of a file below /proc, with a NUL behind it.  @len_ret may be NULL. */
 int proc_slurp(int proc, const char *path, struct arena *a, char **text_ret, size_t *len_ret,
 	       struct err *err);

@@ -37,14 +37,12 @@ static void add_numbers(const char *buf, ssize_t len, struct arena *a, number_li
 	}
 }
 
-int proc_read_numbers(int proc, pid_t pid, const char *dir, struct arena *a, number_list *ret,
-		      struct err *err)
+static int read_numbers(int proc, const char *path, struct arena *a, number_list *ret,
+			struct err *err)
 {
 	_Alignas(struct dirent64) char buf[8192];
-	char path[64];
 	ssize_t len;
 
-	snprintf(path, sizeof(path), "%d/%s", pid, dir);
 	scoped_fd fd = openat(proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0) {
 		err_sys(err, "cannot open /proc/%s", path);
@@ -54,6 +52,20 @@ int proc_read_numbers(int proc, pid_t pid, const char *dir, struct arena *a, num
 	while ((len = getdents64(fd, buf, sizeof(buf))) > 0)
 		add_numbers(buf, len, a, ret);
 	return len < 0 ? err_sys(err, "cannot list /proc/%s", path) : 0;
+}
+
+int proc_read_numbers(int proc, pid_t pid, const char *dir, struct arena *a, number_list *ret,
+		      struct err *err)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "%d/%s", pid, dir);
+	return read_numbers(proc, path, a, ret, err);
+}
+
+int proc_read_processes(int proc, struct arena *a, pid_list *ret, struct err *err)
+{
+	return read_numbers(proc, ".", a, ret, err);
 }
 
 /* The kernel walks the table upwards, so they come rising. */
