@@ -14,10 +14,12 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/magic.h>
+#include <linux/major.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -91,6 +93,17 @@ static uint64_t mount_at(const char *name)
 }
 
 /*
+ * The host's /dev/null, which somebody had open when he joined a container: null,
+ * zero, random and their like are the same behind any name.
+ */
+static bool is_same_device(const struct dump *d, const struct fd_probe *p, const struct stat *there)
+{
+	return d->mounts && !mount_by_id(d->mounts, (uint32_t)p->mnt_id) &&
+	       S_ISCHR(p->st.st_mode) && S_ISCHR(there->st_mode) &&
+	       p->st.st_rdev == there->st_rdev && major(there->st_rdev) == MEM_MAJOR;
+}
+
+/*
  * In a mount namespace of its own a file is opened again by its name, so that
  * must lead through the same mount.  What was opened before the task came there
  * is on a mount of somewhere else.
@@ -99,8 +112,11 @@ static bool leads_to(const struct dump *d, const struct fd_probe *p, const char 
 {
 	struct stat there;
 
-	return fstatat(AT_FDCWD, name, &there, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0 &&
-	       there.st_dev == p->st.st_dev && there.st_ino == p->st.st_ino &&
+	if (fstatat(AT_FDCWD, name, &there, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
+		return false;
+	if (is_same_device(d, p, &there))
+		return true;
+	return there.st_dev == p->st.st_dev && there.st_ino == p->st.st_ino &&
 	       (!mount_by_id(d->mounts, (uint32_t)p->mnt_id) || mount_at(name) == p->mnt_id);
 }
 

@@ -138,6 +138,33 @@ restore_container()
 	runc_ exec "$name" cat /tmp/n
 }
 
+exec_count()
+{
+	cat "$bundle/rootfs/tmp/exec.$1" 2>/dev/null || echo 0
+}
+
+exec_counted_beyond()
+{
+	[ "$(exec_count "$1")" -gt "$2" ]
+}
+
+@test "a process that joined by exec lives on, also in a container that was restored before" {
+	container
+	run_container
+	for i in 1 2 3; do
+		runc_ exec -d "$name" sh -c "i=0; while :; do i=\$((i+1)); echo \$i >/tmp/exec.new$i
+			mv /tmp/exec.new$i /tmp/exec.$i; sleep 0.05; done" >/dev/null 2>&1
+		wait_for 10 exec_counted_beyond "$i" 3
+		images=$work/images.$i
+		checkpoint "$name"
+		before=$(count) joined=$(exec_count 1) last=$(exec_count "$i")
+		restore_container "$name"
+		wait_for 10 counted_beyond "$before"
+		wait_for 10 exec_counted_beyond 1 "$joined"
+		wait_for 10 exec_counted_beyond "$i" "$last"
+	done
+}
+
 # namespaces PID: names of those that are not ours
 namespaces()
 {
