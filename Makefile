@@ -16,6 +16,7 @@
 ARCH    ?= $(shell uname -m)
 PREFIX  ?= /usr/local
 SBINDIR ?= $(PREFIX)/sbin
+CRIUDIR  = $(dir $(SBINDIR))libexec/criu-lite
 LIBDIR  ?= $(PREFIX)/lib
 INCDIR  ?= $(PREFIX)/include
 MANDIR  ?= $(PREFIX)/share/man
@@ -91,10 +92,10 @@ pie_restorer = $(if $(wildcard criu-lite/pie/restorer.c),$(wildcard criu-lite/ar
 	criu-lite/arch/$(1)/pie_*.c compel/pie/string*.c) \
 	$(filter-out criu-lite/pie/parasite%,$(wildcard criu-lite/pie/*.c)))
 
-.PHONY: all library deps demo check bench house stage fuzz aarch64 install uninstall clean \
+.PHONY: all library hook deps demo check bench house stage fuzz aarch64 install uninstall clean \
 	blobs objects programs tests fuzzers man format
 
-all: $(B)/criu-lite library
+all: $(B)/criu-lite library hook
 
 deps:
 	@.ci/deps all
@@ -165,6 +166,21 @@ $(B)/lib/libcriu-lite.a: $(LIB_OBJ)
 	@rm -f $@
 	@ar rcs $@ $^
 
+# -- the OCI runtime in front of another one: it runs programs, and has base/ only --
+
+HOOK_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard oci-hook/*.c))
+
+hook: $(B)/runc-ckpt $(B)/libexec/criu-lite/criu
+
+$(B)/runc-ckpt: $(HOOK_OBJ) $(B)/base.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LINK) -o $@ $^
+
+# where runc looks for "criu"
+$(B)/libexec/criu-lite/criu:
+	@mkdir -p $(@D)
+	@ln -sf ../../criu-lite $@
+
 # -- the blobs ---------------------------------------------------------------
 # $(call blob-rules,NAME,CPU,FOLDER,COMPILER,LINKER)
 
@@ -197,7 +213,7 @@ $(EMBED) $(B)/obj/compel_blob.o: $(B)/obj/%_blob.o: $(B)/pie/%.bin
 		'.section .note.GNU-stack,"",@progbits' >$(@:.o=.S)
 	$(Q)$(CC) -c -o $@ $(@:.o=.S)
 
-objects: $(ARCHIVES)
+objects: $(ARCHIVES) $(HOOK_OBJ)
 
 blobs: $(BLOBS:%=$(B)/pie/%.bin)
 
@@ -268,7 +284,7 @@ $(UNITS): $(B)/test/unit/%: test/unit/%.c $$(call parts_of,$$*)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(HOST) -Itest $(DEP) -MF $@.d $(LINK) -o $@ $< $(filter %.a,$^) $(LIBS)
 
-programs: library $(if $(wildcard criu-lite/main.c),$(B)/criu-lite $(B)/test/criu-lite) blobs $(TOOLS)
+programs: library hook $(if $(wildcard criu-lite/main.c),$(B)/criu-lite $(B)/test/criu-lite) blobs $(TOOLS)
 tests: programs $(VICTIMS) $(UNITS)
 
 check: deps
@@ -325,8 +341,11 @@ man: $(PAGES)
 
 # CRIU=1: also under CRIU's names, for programs and engines that know only these.
 # Completions and the manual are those of criu-lite.
-install: $(B)/criu-lite library $(if $(shell command -v pandoc),man)
+install: $(B)/criu-lite library hook $(if $(shell command -v pandoc),man)
 	@install -D -m 755 $(B)/criu-lite $(DESTDIR)$(SBINDIR)/criu-lite
+	@install -D -m 755 $(B)/runc-ckpt $(DESTDIR)$(SBINDIR)/runc-ckpt
+	@install -d $(DESTDIR)$(CRIUDIR)
+	@ln -sf ../../$(notdir $(SBINDIR))/criu-lite $(DESTDIR)$(CRIUDIR)/criu
 	@for m in $(wildcard $(PAGES)) $(if $(shell command -v pandoc),$(PAGES)); do \
 		install -D -m 644 $$m $(DESTDIR)$(MANDIR)/man8/$${m##*/}; done
 	@install -D -m 755 $(LIB) $(DESTDIR)$(LIBDIR)/$(notdir $(LIB))
@@ -347,11 +366,12 @@ uninstall:
 	@for l in $(addprefix $(DESTDIR)$(LIBDIR)/,$(CRIU_LINKS)) $(DESTDIR)$(SBINDIR)/criu; do \
 		case $$(readlink $$l) in criu-lite|$(notdir $(LIB))) rm -f $$l ;; esac; done
 	@grep -qs criu-lite $(DESTDIR)$(LIBDIR)/pkgconfig/criu.pc && rm -f $(DESTDIR)$(LIBDIR)/pkgconfig/criu.pc || :
-	@rm -f $(DESTDIR)$(SBINDIR)/criu-lite
+	@rm -f $(addprefix $(DESTDIR),$(SBINDIR)/criu-lite $(SBINDIR)/runc-ckpt $(CRIUDIR)/criu)
+	@rmdir $(DESTDIR)$(CRIUDIR) 2>/dev/null || :
 	@rm -f $(PAGES:$(B)/%=$(DESTDIR)$(MANDIR)/man8/%)
 
 clean:
 	rm -rf build
 
--include $(LIB_OBJ:.o=.d) $(OBJ:.o=.d) $(TEST_OBJ:.o=.d) $(UNITS:=.d) $(FUZZERS:=.d) $(A_SRC:%.c=$(A)/obj/%.d)
+-include $(LIB_OBJ:.o=.d) $(HOOK_OBJ:.o=.d) $(OBJ:.o=.d) $(TEST_OBJ:.o=.d) $(UNITS:=.d) $(FUZZERS:=.d) $(A_SRC:%.c=$(A)/obj/%.d)
 -include $(wildcard $(B)/pie/*/*/*.d $(B)/pie/*/*/*/*.d $(A)/pie/*/*/*.d $(A)/pie/*/*/*/*.d)

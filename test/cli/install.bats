@@ -15,12 +15,15 @@ in_project()
 	in_project install DESTDIR="$work/root" PREFIX=/opt/here
 	[ -x "$work/root/opt/here/sbin/criu-lite" ]
 	[ "$("$work/root/opt/here/sbin/criu-lite" --version | head -n 1)" = "Version: 4.2" ]
+	[ "$("$work/root/opt/here/libexec/criu-lite/criu" --version | head -n 1)" = "Version: 4.2" ]
+	"$work/root/opt/here/sbin/runc-ckpt" --runtime runc checkpoint --help
 	if command -v pandoc; then
 		grep -q 'CRIU-LITE' "$work/root/opt/here/share/man/man8/criu-lite.8"
+		grep -q 'RUNC-CKPT' "$work/root/opt/here/share/man/man8/runc-ckpt.8"
 	fi
 
 	in_project uninstall DESTDIR="$work/root" PREFIX=/opt/here
-	[ -z "$(find "$work/root" -type f)" ]
+	[ -z "$(find "$work/root" -not -type d)" ]
 }
 
 @test "bash completes commands, options and their values" {
