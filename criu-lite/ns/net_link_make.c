@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -252,6 +253,22 @@ static bool lacks_address(const struct restore *r, const NetDeviceEntry *e)
 	       net_external(&r->opts->common, "netdev", e->name) != NULL;
 }
 
+/* A namespace that a dump has just ended is taken down in the background, with the devices that have our addresses. */
+static int do_when_free(int nl, struct netlink_request *q, struct err *err)
+{
+	const struct timespec a_little = { .tv_nsec = 5000000 };
+	const struct netlink_request saved = *q;
+
+	for (int i = 0; netlink_do(nl, RTM_NEWLINK, 0, q, err) < 0; i++) {
+		if (err->code != EADDRINUSE || i == 1000)
+			return -err->code;
+		nanosleep(&a_little, NULL);
+		*q = saved;
+		memset(err, 0, sizeof(*err));
+	}
+	return 0;
+}
+
 static int configure(struct restore *r, int nl, const NetDeviceEntry *e, bool up, struct err *err)
 {
 	const struct ifinfomsg info = { .ifi_family = AF_UNSPEC,
@@ -269,7 +286,7 @@ static int configure(struct restore *r, int nl, const NetDeviceEntry *e, bool up
 		netlink_put_u32(&q, IFLA_MASTER, e->master);
 	if (up && e->has_settings)
 		netlink_append(&q, e->settings.data, e->settings.len);
-	if (netlink_do(nl, RTM_NEWLINK, 0, &q, err) == 0)
+	if (do_when_free(nl, &q, err) == 0)
 		return 0;
 	return err_in(err, "cannot restore the settings of network device %s", e->name);
 }
