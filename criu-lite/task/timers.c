@@ -274,8 +274,8 @@ static int has_news(struct dump *d, struct task *t, bool *news_ret, struct err *
 	struct proc_status status;
 	uint64_t known = 0;
 
-	if (proc_read_status(d->proc, t->host_pid, t->threads[0].host_tid, d->arena, &status,
-			     err) < 0)
+	if (proc_read_status(d->proc, t->host_pid, t->threads[0].host_tid, d->arena, &status, err) <
+	    0)
 		return -err->code;
 	for (size_t i = 0; i < q->n_signals; i++)
 		known |= 1ull << (((const siginfo_t *)q->signals[i]->siginfo.data)->si_signo - 1);
