@@ -168,7 +168,8 @@ int outside_run(struct restore *r, outside_fn *fn, void *args, size_t len, int *
 		return fn(r, args, fd, err);
 
 	m = (struct message){ .fn = fn, .len = len };
-	memcpy(m.args, args, len);
+	if (len)
+		memcpy(m.args, args, len);
 	pthread_mutex_lock(r->outside->one);
 	ret = send_message(r->outside->socket, &m, *fd);
 	if (ret == 0)
@@ -176,7 +177,8 @@ int outside_run(struct restore *r, outside_fn *fn, void *args, size_t len, int *
 	pthread_mutex_unlock(r->outside->one);
 	if (ret < 0)
 		return err_set(err, -ret, "cannot talk to the process outside of the namespaces");
-	memcpy(args, m.args, len);
+	if (len)
+		memcpy(args, m.args, len);
 	if (m.ret < 0)
 		*err = m.err;
 	return m.ret;
