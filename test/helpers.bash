@@ -71,13 +71,19 @@ is_decided()
 # start VICTIM [ARG...]: until it is ready
 start()
 {
-	local victim=$1
+	local victim=$1 program=$B/test/victims/$1
 	shift
 
+	# users of a namespace may not go to where we were built
+	if [[ ${inside:-} == *U* ]]; then
+		let_others_in
+		program=$work/${victim##*/}.program
+		cp -f "$B/test/victims/$victim" "$program"
+	fi
 	if [ -n "${inside:-}" ]; then
-		launch_inside "$inside" "$B/test/victims/$victim" . "$@" || return
+		launch_inside "$inside" "$program" . "$@" || return
 	else
-		launch "$B/test/victims/$victim" . "$@"
+		launch "$program" . "$@"
 	fi
 	wait_for 10 is_decided
 	if [ ! -e "$place/ready" ]; then

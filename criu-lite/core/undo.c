@@ -39,13 +39,14 @@ void undo_add(struct restore *r, undo_function *f, const void *what)
 	*vec_add(r->arena, &r->undo->items) = (struct undo_item){ f, what };
 }
 
+/* Also if only its leader is dead: the other threads still have its files. */
 static bool is_alive(const struct restore *r, pid_t pid)
 {
 	struct proc_stat stat;
 	struct err e;
 
 	return kill(pid, 0) == 0 && proc_read_stat(r->proc, pid, 0, &stat, &e) == 0 &&
-	       stat.state != 'Z';
+	       (stat.state != 'Z' || stat.nr_threads > 1);
 }
 
 static bool is_anybody_alive(struct restore *r)
