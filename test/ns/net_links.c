@@ -36,8 +36,8 @@ static bool make(void)
 		 "ip neigh add 10.5.7.1 lladdr 02:00:00:00:00:99 dev ve0 nud permanent && "
 		 "ip neigh add proxy 10.5.7.77 dev ve0"))
 		return false;
-	/* devices that are up tell so a little later */
-	victim_sleep(1500);
+	if (!links_settled())
+		return false;
 	said("ip -o link");
 	said("ip -d -o link show type macvlan");
 	said("ip -d link show br0 | grep -o 'ageing_time [0-9]*'");
@@ -53,8 +53,7 @@ static bool make(void)
 
 static bool same(void)
 {
-	victim_sleep(1500);
-	return said_again();
+	return links_settled() && said_again();
 }
 
 VICTIM(make, same)

@@ -92,13 +92,14 @@ static void be_child(void)
 		 "10.2.0.1/24 dev more && ip link set more up") ||
 	    !make_socket(&listener, SOCK_STREAM, "10.1.0.2", 4097) || !abstract(&name))
 		_exit(1);
-	victim_sleep(1000);
+	if (!links_settled())
+		_exit(1);
 	said("ip -o link");
 	said("ip -o addr");
 	said("ip netns list-id");
 	if (write(pipe_from[1], "r", 1) != 1 || read(pipe_to[0], &c, 1) != 1)
 		_exit(1);
-	c = said_again() && name_is(listener, "10.1.0.2", 4097) &&
+	c = links_settled() && said_again() && name_is(listener, "10.1.0.2", 4097) &&
 	    expect(place_of(listener) == own_place()) && expect(place_of(name) == own_place());
 	if (write(pipe_from[1], &c, 1) != 1)
 		_exit(1);
@@ -139,7 +140,7 @@ static bool make(void)
 		 child, child);
 	if (!run(command) || !make_socket(&server, SOCK_STREAM, "10.1.0.1", 4097) ||
 	    !expect(write(pipe_to[1], "g", 1) == 1) || !expect(read(pipe_from[0], &c, 1) == 1) ||
-	    !expect(c == 'r'))
+	    !expect(c == 'r') || !links_settled())
 		return false;
 	said("ip -o link");
 	said("ip -o addr");
@@ -152,8 +153,7 @@ static bool same(void)
 	struct stat st;
 	char c = 0;
 
-	victim_sleep(1000);
-	return can_reach("10.1.0.2") && expect(write(pipe_to[1], "g", 1) == 1) &&
+	return links_settled() && can_reach("10.1.0.2") && expect(write(pipe_to[1], "g", 1) == 1) &&
 	       expect(read(pipe_from[0], &c, 1) == 1) && expect(c == 1) && said_again() &&
 	       name_is(server, "10.1.0.1", 4097) && name_is(datagram, "10.77.0.5", 4099) &&
 	       expect(place_of(server) == own_place()) && expect(fstat(opened, &st) == 0) &&

@@ -79,4 +79,12 @@ static inline bool new_network(void)
 		   "done; ip link set lo up");
 }
 
+/* The kernel tells only after a while (linkwatch) that a link has a carrier; all that are up must. */
+static inline bool links_settled(void)
+{
+	return run(
+		"for i in $(seq 400); do ip -o link | grep -qE '[<,]UP[,>].* state (LOWERLAYER)?DOWN' || "
+		"exit 0; sleep 0.05; done; exit 1");
+}
+
 #endif
