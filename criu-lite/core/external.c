@@ -14,7 +14,7 @@
 
 #include "core/external.h"
 
-static bool has_string(const opt_strings *list, const char *s)
+bool external_named(const opt_strings *list, const char *s)
 {
 	const char **item;
 
@@ -38,14 +38,14 @@ bool external_file(const struct dump *d, uint64_t mnt_id, uint64_t ino)
 {
 	const opt_strings *list = &d->opts->common.external;
 
-	return list->n > 0 && has_string(list, external_file_key(d->arena, mnt_id, ino));
+	return list->n > 0 && external_named(list, external_file_key(d->arena, mnt_id, ino));
 }
 
 bool external_tty(const struct dump *d, uint64_t rdev, uint64_t dev)
 {
 	const opt_strings *list = &d->opts->common.external;
 
-	return list->n > 0 && has_string(list, external_tty_key(d->arena, rdev, dev));
+	return list->n > 0 && external_named(list, external_tty_key(d->arena, rdev, dev));
 }
 
 bool external_unix(const struct dump *d, uint64_t ino)
@@ -56,9 +56,9 @@ bool external_unix(const struct dump *d, uint64_t ino)
 	snprintf(inode, sizeof(inode), "%" PRIu64, ino);
 	snprintf(key, sizeof(key), "unix[%s]", inode);
 	if (o->allow_ext_unix &&
-	    (o->ext_unix_peers.n == 0 || has_string(&o->ext_unix_peers, inode)))
+	    (o->ext_unix_peers.n == 0 || external_named(&o->ext_unix_peers, inode)))
 		return true;
-	return has_string(&o->external, key);
+	return external_named(&o->external, key);
 }
 
 /* "net[4026531840]:KEY" */

@@ -21,6 +21,9 @@ bool external_tty(const struct dump *d, uint64_t rdev, uint64_t dev);
 /* -x, -x INODE or --external unix[INODE]: the peer with this inode may be outside. */
 bool external_unix(const struct dump *d, uint64_t ino);
 
+/* Is @s one of @list? */
+bool external_named(const opt_strings *list, const char *s);
+
 /* The key under which that namespace is given again, NULL: it is not external. */
 const char *external_ns(const struct dump *d, enum ns_type type, uint64_t ino);
 

@@ -43,10 +43,9 @@ int program_input(const char *text, struct err *err)
 	return take_fd(&fd);
 }
 
-/* Signals as a program expects them, whatever we have blocked meanwhile. */
-static int spawn(const char *const argv[], int in, int out, int complaints, pid_t *pid_ret)
+int program_spawn(const char *const argv[], char *const env[],
+		  const posix_spawn_file_actions_t *files, pid_t *pid_ret)
 {
-	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
 	sigset_t none, all;
 	int ret;
@@ -57,14 +56,23 @@ static int spawn(const char *const argv[], int in, int out, int complaints, pid_
 	posix_spawnattr_setsigmask(&attr, &none);
 	posix_spawnattr_setsigdefault(&attr, &all);
 	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	ret = posix_spawn(pid_ret, argv[0], files, &attr, (char *const *)argv, env);
+	posix_spawnattr_destroy(&attr);
+	return -ret;
+}
+
+static int spawn(const char *const argv[], int in, int out, int complaints, pid_t *pid_ret)
+{
+	posix_spawn_file_actions_t files;
+	int ret;
+
 	posix_spawn_file_actions_init(&files);
 	posix_spawn_file_actions_adddup2(&files, in, 0);
 	posix_spawn_file_actions_adddup2(&files, out, 1);
 	posix_spawn_file_actions_adddup2(&files, complaints, 2);
-	ret = posix_spawn(pid_ret, argv[0], &files, &attr, (char *const *)argv, environ);
+	ret = program_spawn(argv, environ, &files, pid_ret);
 	posix_spawn_file_actions_destroy(&files);
-	posix_spawnattr_destroy(&attr);
-	return -ret;
+	return ret;
 }
 
 /* What it said last, for messages. */

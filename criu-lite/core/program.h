@@ -2,6 +2,7 @@
 #ifndef CORE_PROGRAM_H
 #define CORE_PROGRAM_H
 
+#include <spawn.h>
 #include <stdbool.h>
 
 #include "base/arena.h"
@@ -21,6 +22,13 @@ const char *program_find(struct arena *a, const char *const *names);
  */
 int program_run(struct arena *a, const char *const argv[], int input, char **output_ret,
 		struct err *err);
+
+/*
+ * Start argv[0] (a path) with @env and with signals as a program expects them,
+ * whatever we have blocked.  @files, NULL: descriptors are ours.  A negative errno if it fails.
+ */
+int program_spawn(const char *const argv[], char *const env[],
+		  const posix_spawn_file_actions_t *files, pid_t *pid_ret);
 
 /* A file in memory with @text in it; the caller closes it. */
 int program_input(const char *text, struct err *err);

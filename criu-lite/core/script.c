@@ -6,8 +6,6 @@
  * images are named through /proc, where it can open them as long as we wait.
  */
 #include <errno.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -16,6 +14,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/vec.h"
+#include "core/program.h"
 #include "core/script.h"
 
 /* Our environment and, behind it, what the script is told. */
@@ -36,32 +35,14 @@ static char **script_environ(struct arena *a, const char *action, int images_dir
 	return env.items;
 }
 
-/* Signals as a program expects them, whatever we have blocked meanwhile. */
-static int spawn_shell(const char *script, char **env, pid_t *pid_ret)
-{
-	char *argv[] = { (char *)"sh", (char *)"-c", (char *)script, NULL };
-	posix_spawnattr_t attr;
-	sigset_t none, all;
-	int ret;
-
-	sigemptyset(&none);
-	sigfillset(&all);
-	posix_spawnattr_init(&attr);
-	posix_spawnattr_setsigmask(&attr, &none);
-	posix_spawnattr_setsigdefault(&attr, &all);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-	ret = posix_spawn(pid_ret, "/bin/sh", NULL, &attr, argv, env);
-	posix_spawnattr_destroy(&attr);
-	return -ret;
-}
-
 static int run_one(const char *script, const char *action, char **env, struct err *err)
 {
+	const char *const argv[] = { "/bin/sh", "-c", script, NULL };
 	int status, ret;
 	pid_t pid;
 
 	log_info("Running %s script \"%s\"", action, script);
-	ret = spawn_shell(script, env, &pid);
+	ret = program_spawn(argv, env, NULL, &pid);
 	if (ret < 0)
 		return err_set(err, -ret, "cannot start action script \"%s\"", script);
 

@@ -25,6 +25,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "core/external.h"
 #include "core/refuse.h"
 #include "ns/mnt.h"
 
@@ -62,16 +63,6 @@ static int read_inside(struct dump *d, struct ns *ns, mount_rows *list, int *roo
 	return ret;
 }
 
-static bool has_string(const opt_strings *list, const char *s)
-{
-	const char **item;
-
-	vec_for_each(item, list)
-		if (strcmp(*item, s) == 0)
-			return true;
-	return false;
-}
-
 static const struct mount *parent_in(const mount_rows *list, const struct mount *m)
 {
 	const struct mount *p;
@@ -88,7 +79,7 @@ static bool is_skipped(const struct dump *d, const mount_rows *list, const struc
 	size_t steps;
 
 	for (steps = 0; m && steps <= list->n; steps++) {
-		if (has_string(&d->opts->skip_mnt, m->entry->mountpoint))
+		if (external_named(&d->opts->skip_mnt, m->entry->mountpoint))
 			return true;
 		m = parent_in(list, m);
 	}
@@ -145,7 +136,7 @@ static void note_type(struct dump *d, struct mount *m)
 	m->entry->fstype = FSTYPE__UNSUPPORTED;
 	if (fs) {
 		m->entry->fstype = fs->code;
-	} else if (has_string(enabled, m->type) || has_string(enabled, "all")) {
+	} else if (external_named(enabled, m->type) || external_named(enabled, "all")) {
 		m->entry->fstype = FSTYPE__AUTO;
 		m->entry->fsname = arena_strdup(d->arena, m->type);
 	}
