@@ -4,10 +4,11 @@
  *
  *	inside LETTERS COMMAND [ARG...]
  *
- * LETTERS: p(id) u(ts) i(pc) n(et) m(ount) c(group) t(ime) U(ser).  The first
+ * LETTERS: p(id) u(ts) i(pc) n(et) m(ount) c(group) t(ime) U(ser) z(ombies).  The first
  * task of them is an init that reaps what dies, COMMAND is its child and leads
  * a session.  The init ends with COMMAND.  Its pid stands in the file "init" when COMMAND runs; what
- * started us is told nothing, as the init is nobody's child.
+ * started us is told nothing, as the init is nobody's child.  With z, it reaps
+ * nobody else: zombies stay.
  *
  * With p and m there is a /proc that shows its pids; ids in a user namespace
  * are 100000 less than outside.
@@ -17,6 +18,7 @@
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,7 +99,7 @@ static void own_mounts(int flags)
 }
 
 /* The first of its pid namespace; ends when @command does. */
-static int be_init(int flags, char **argv)
+static int be_init(int flags, bool reaps, char **argv)
 {
 	pid_t command, pid;
 	int status;
@@ -120,7 +122,7 @@ static int be_init(int flags, char **argv)
 		execvp(argv[0], argv);
 		die(argv[0]);
 	}
-	while ((pid = wait(&status)) != command)
+	while ((pid = waitpid(reaps ? -1 : command, &status, 0)) != command)
 		if (pid < 0 && errno != EINTR)
 			die("wait");
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
@@ -156,7 +158,7 @@ int main(int argc, char **argv)
 		if (read(go[0], text, 1) != 1)
 			return 125;
 		close(go[0]);
-		return be_init(flags, argv + 2);
+		return be_init(flags, !strchr(argv[1], 'z'), argv + 2);
 	}
 	if (flags & CLONE_NEWUSER)
 		map_ids(init);
