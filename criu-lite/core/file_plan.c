@@ -309,6 +309,7 @@ static int plan_levels(struct restore *r, struct err *err)
 		f->level--;
 		if (f->level >= r->files->nr_levels)
 			r->files->nr_levels = f->level + 1;
+		r->files->has_links |= f->kind->link != NULL;
 	}
 	return 0;
 }

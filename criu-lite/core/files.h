@@ -26,6 +26,7 @@ struct files {
 	struct file **by_id; /* sorted, for bsearch */
 	size_t nr;
 	unsigned int nr_levels;
+	bool has_links; /* some are connected with others, see file_kind.link */
 };
 
 struct files *files_new(struct arena *a);

@@ -292,7 +292,7 @@ static int settle(struct restore *r, struct err *err)
 	if (adopt_end_helpers(r, err) < 0)
 		return -err->code;
 	r->zombies_die = true;
-	return step(r, r->tree->nr_alive, zombies, err);
+	return zombies ? step(r, r->tree->nr_alive, zombies, err) : 0;
 }
 
 int fork_tree(struct restore *r, struct err *err)

@@ -171,7 +171,7 @@ static void die_as_zombie(const struct task *t)
 
 unsigned int worker_open_steps(const struct restore *r)
 {
-	return r->files->nr_levels + 3 + (r->births->nr_share_files > 0);
+	return r->files->nr_levels + 2 + r->files->has_links + (r->births->nr_share_files > 0);
 }
 
 /* A file of its own with --log-pid and -o; else its lines say whose they are. */
@@ -220,7 +220,8 @@ static int stage_open(struct restore *r, struct err *err)
 	}
 	if (files_take(r, err) < 0)
 		return -err->code;
-	barrier_arrive(&r->shared->page);
+	if (r->files->has_links)
+		barrier_arrive(&r->shared->page);
 	if (files_link(r, err) < 0)
 		return -err->code;
 	barrier_arrive(&r->shared->page);
@@ -348,7 +349,8 @@ void worker_main(struct restore *r, struct task *t)
 		worker_fail(r, &err);
 	if (t->state == TASK_DEAD)
 		die_as_zombie(t);
-	barrier_arrive(&r->shared->page);
+	if (r->tree->nr_alive < r->tree->nr_tasks)
+		barrier_arrive(&r->shared->page);
 
 	if (stage_open(r, &err) < 0)
 		worker_fail(r, &err);
