@@ -18,7 +18,8 @@
 #include "images/pagemap.pb-c.h"
 #include "images/types.h"
 
-enum { PE_PARENT = 1, PE_LAZY = 2, PE_PRESENT = 4, MAX_PARENTS = 128 };
+/* A chain is longer than that only if it leads back to itself. */
+enum { PE_PARENT = 1, PE_LAZY = 2, PE_PRESENT = 4, MAX_PARENTS = 500 };
 
 /* In pages_id, while its place is not yet known. */
 static const uint32_t IN_PARENT = UINT32_MAX;
@@ -49,7 +50,7 @@ static int put_entry(struct pagemap_out *o, struct err *err)
 	e.has_nr_pages = true;
 	e.nr_pages = (o->end - o->start) / PAGE_BYTES;
 	e.has_flags = true;
-	e.flags = PE_PRESENT;
+	e.flags = o->in_parent ? PE_PARENT : PE_PRESENT;
 	e.has_inherited = e.inherited = o->from != 0;
 	e.has_inherited_from = o->from && o->from != o->start;
 	e.inherited_from = o->from;
@@ -62,18 +63,33 @@ static bool goes_on(const struct pagemap_out *o, uint64_t from)
 	return o->from ? from == o->from + (o->end - o->start) : !from;
 }
 
-int pagemap_out_add(struct pagemap_out *o, uint64_t start, uint64_t len, uint64_t from,
-		    struct err *err)
+static int add_pages(struct pagemap_out *o, uint64_t start, uint64_t len, uint64_t from,
+		     bool in_parent, struct err *err)
 {
-	if (start != o->end || o->start == o->end || !goes_on(o, from)) {
+	if (start != o->end || o->start == o->end || o->in_parent != in_parent ||
+	    !goes_on(o, from)) {
 		if (put_entry(o, err) < 0)
 			return -err->code;
 		o->start = start;
 		o->from = from;
+		o->in_parent = in_parent;
 	}
 	o->end = start + len;
-	o->nr_pages += len / PAGE_BYTES;
 	return 0;
+}
+
+int pagemap_out_add(struct pagemap_out *o, uint64_t start, uint64_t len, uint64_t from,
+		    struct err *err)
+{
+	o->nr_pages += len / PAGE_BYTES;
+	return add_pages(o, start, len, from, false, err);
+}
+
+int pagemap_out_skip(struct pagemap_out *o, uint64_t start, uint64_t len, uint64_t from,
+		     struct err *err)
+{
+	o->nr_in_parent += len / PAGE_BYTES;
+	return add_pages(o, start, len, from, true, err);
 }
 
 int pagemap_out_close(struct pagemap_out *o, struct err *err)

@@ -20,7 +20,8 @@ struct pagemap_out {
 	int fd;		     /* of the pages, borrowed */
 	uint64_t start, end; /* the entry that is still growing */
 	uint64_t from;	     /* of that entry */
-	uint64_t nr_pages;
+	bool in_parent;	     /* that entry is of pages that the parent dump has */
+	uint64_t nr_pages, nr_in_parent;
 };
 
 /* @type is IMAGE_PAGEMAP (@id: a pid) or IMAGE_SHMEM_PAGEMAP (@id: the object). */
@@ -33,6 +34,10 @@ int pagemap_out_open(struct dump *d, enum image_type type, unsigned long id, str
  */
 int pagemap_out_add(struct pagemap_out *o, uint64_t start, uint64_t len, uint64_t from,
 		    struct err *err);
+
+/* The same for pages that are as the parent dump has them: nobody writes them, they have no number. */
+int pagemap_out_skip(struct pagemap_out *o, uint64_t start, uint64_t len, uint64_t from,
+		     struct err *err);
 
 int pagemap_out_close(struct pagemap_out *o, struct err *err);
 

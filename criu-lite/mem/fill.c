@@ -60,13 +60,18 @@ struct packer {
 	size_t vma, present;		/* where we are among both */
 };
 
+static bool is_same_file(const struct pagemap_run *a, const struct pagemap_run *b)
+{
+	return a->pages_id == b->pages_id && a->depth == b->depth;
+}
+
 /* Can @run at @off go on where the last io ends? */
 static bool io_goes_on(const struct packer *p, const struct pagemap_run *run, uint64_t off)
 {
 	const struct restorer_io *io = p->nr_ios ? &p->ios[p->nr_ios - 1] : NULL;
 
-	return io && p->last->pages_id == run->pages_id && p->last->depth == run->depth &&
-	       io->off + p->bytes == off && p->bytes < IO_BYTES && io->nr_iov < IO_IOVS;
+	return io && is_same_file(p->last, run) && io->off + p->bytes == off &&
+	       p->bytes < IO_BYTES && io->nr_iov < IO_IOVS;
 }
 
 static void pack_piece(struct packer *p, const struct pagemap_run *run, int fd, uint64_t addr,
@@ -158,25 +163,55 @@ static uint64_t filler_count(uint64_t bytes)
 	return cpus > 1 && n > (uint64_t)cpus - 1 ? (uint64_t)cpus - 1 : cpus > 1 ? n : 0;
 }
 
+/* The first run of each file: with parent dumps there are several, in any order. */
+typedef vec(const struct pagemap_run *) run_files;
+
+static run_files files_of(struct restore *r, const pagemap_runs *runs)
+{
+	const struct pagemap_run *run, *last = NULL, **f;
+	run_files ret = { 0 };
+
+	vec_for_each(run, runs) {
+		bool known = last && is_same_file(last, run);
+
+		last = run;
+		vec_for_each(f, &ret)
+			known = known || is_same_file(*f, run);
+		if (!known)
+			*vec_add(r->arena, &ret) = run;
+	}
+	return ret;
+}
+
+/* File by file, so that each is opened once and read in large pieces. */
+static int pack_file(struct restore *r, struct packer *p, const struct task *t,
+		     const struct mem_task *m, const struct pagemap_run *first, struct err *err)
+{
+	/* left open: the restorer closes it */
+	int fd = pagemap_open_pages(r, first, err);
+	const struct pagemap_run *run;
+
+	if (fd < 0)
+		return fd;
+	p->vma = p->present = 0;
+	vec_for_each(run, &m->pages)
+		if (is_same_file(run, first))
+			pack_missing(p, t, m, run, fd);
+	return 0;
+}
+
 int fill_map(struct restore *r, struct task *t, const struct mem_task *m, struct err *err)
 {
 	struct restorer_mm *out = &r->region->args->mm;
+	run_files files = files_of(r, &m->pages);
+	const struct pagemap_run **f;
 	struct packer p = { 0 };
-	const struct pagemap_run *run, *opened = NULL;
-	int fd = -1;
 
 	if (packer_init(&p, r->region, t->mm, m, err) < 0)
 		return -err->code;
-	vec_for_each(run, &m->pages) {
-		/* left open: the restorer closes it */
-		if (!opened || opened->pages_id != run->pages_id || opened->depth != run->depth) {
-			fd = pagemap_open_pages(r, run, err);
-			if (fd < 0)
-				return fd;
-			opened = run;
-		}
-		pack_missing(&p, t, m, run, fd);
-	}
+	vec_for_each(f, &files)
+		if (pack_file(r, &p, t, m, *f, err) < 0)
+			return -err->code;
 	out->ios = (uintptr_t)p.ios;
 	out->nr_ios = p.nr_ios;
 	out->fillers = filler_count(p.pages * PAGE_BYTES);

@@ -102,6 +102,8 @@ static const char *page_at(struct store *s, const pagemap_runs *runs, uint64_t p
 
 static void test_writing(void)
 {
+	static const struct entry before = { 9, 5, PE_PRESENT };
+	char path[256];
 	struct dump d = { .arena = &arena, .store = dir_open("written") };
 	struct pagemap_out out = { 0 };
 	struct err err = { 0 };
@@ -111,16 +113,25 @@ static void test_writing(void)
 	pagemap_out_add(&out, 3 * PAGE_BYTES, 2 * PAGE_BYTES, 0, &err);
 	pagemap_out_add(&out, 5 * PAGE_BYTES, PAGE_BYTES, 0, &err);
 	pagemap_out_add(&out, 9 * PAGE_BYTES, PAGE_BYTES, 0, &err);
-	ok(out.nr_pages == 4, "pages are counted");
+	pagemap_out_skip(&out, 10 * PAGE_BYTES, 3 * PAGE_BYTES, 0, &err);
+	pagemap_out_skip(&out, 13 * PAGE_BYTES, PAGE_BYTES, 0, &err);
+	ok(out.nr_pages == 4 && out.nr_in_parent == 4, "pages are counted");
 	ok(ftruncate(out.fd, 4 * PAGE_BYTES) == 0 && pagemap_out_close(&out, &err) == 0,
 	   "and closed");
 
-	ok(read_image(d.store, &runs, &err) == 0 && runs.n == 2, "adjacent pieces are one entry");
+	write_image(dir_open("before"), &before, 1, 'b');
+	snprintf(path, sizeof(path), "%s/written/parent", top);
+	symlink("../before", path);
+	ok(read_image(d.store, &runs, &err) == 0 && runs.n == 3, "adjacent pieces are one entry");
 	ok(runs.items[0].addr == 3 * PAGE_BYTES && runs.items[0].len == 3 * PAGE_BYTES &&
 		   runs.items[0].off == 0,
 	   "the first is where it was");
 	ok(runs.items[1].addr == 9 * PAGE_BYTES && runs.items[1].off == 3 * PAGE_BYTES,
 	   "and so is the second");
+	ok(runs.items[2].addr == 10 * PAGE_BYTES && runs.items[2].len == 4 * PAGE_BYTES &&
+		   runs.items[2].depth == 1 && runs.items[2].off == PAGE_BYTES,
+	   "the third is in the parent");
+	unlink(path);
 	store_close(d.store);
 }
 
