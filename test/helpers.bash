@@ -5,6 +5,7 @@
 #
 #	start task/sleeper	a victim; afterwards $pid, and $place, where it runs
 #	inside=pu start ...	the same in namespaces of its own (test/inside.c); $pid is their init
+#	at namespaces		from now on, all is started in that place (host, namespaces, user-namespace)
 #	launch redis-server -	any program in the same circumstances; it is not waited for
 #	dump -R			criu-lite dump -t $pid -D $images ...; a new $images every time
 #	restore			criu-lite restore -d -D $images ...
@@ -20,6 +21,18 @@
 : "${CRIU_LITE:=$B/test/criu-lite}"
 # what one test leaves behind goes in here
 work=${BATS_TEST_TMPDIR:-${work:-}}
+
+# at PLACE: what is started from now on is in these namespaces
+at()
+{
+	case $1 in
+	host) inside= ;;
+	namespaces) inside=puinmctr ;;
+	user-namespace) inside=Upuinmctr ;;
+	*) echo "there is no place called $1"; return 1 ;;
+	esac
+}
+[ -z "${PLACE:-}" ] || at "$PLACE"
 
 criu_lite()
 {
@@ -56,6 +69,8 @@ launch()
 # launch_inside LETTERS COMMAND...: $pid is the init of new namespaces
 launch_inside()
 {
+	# not where things of this test are: who removes those must not find the machine's root there
+	[[ $1 != *r* ]] || mountpoint -q /mnt || mount --bind / /mnt || return
 	launch "$B/test/inside" "$@"
 	wait_for 10 test -s "$place/init" || { cat "$place/log"; return 1; }
 	pid=$(cat "$place/init")
@@ -74,8 +89,8 @@ start()
 	local victim=$1 program=$B/test/victims/$1
 	shift
 
-	# users of a namespace may not go to where we were built
-	if [[ ${inside:-} == *U* ]]; then
+	# users of a namespace may not go to where we were built, and with a root of its own it may not be there
+	if [[ ${inside:-} == *[Ur]* ]]; then
 		let_others_in
 		program=$work/${victim##*/}.program
 		cp -f "$B/test/victims/$victim" "$program"
@@ -99,6 +114,7 @@ dump()
 	local option stays=
 
 	images=$(mktemp -d "$work/images.XXXXXX")
+	[[ ${inside:-} != *U*r* ]] || set -- --external 'mnt[]' "$@"
 	criu_lite dump -t "$pid" -D "$images" -o dump.log -v4 "$@" || return
 	for option; do
 		[[ $option == --leave-* || $option =~ ^-[a-z]*[Rs] ]] && stays=1
@@ -109,6 +125,8 @@ dump()
 restore()
 {
 	[ -z "${inside:-}" ] || set -- --pidfile "$images/pid" "$@"
+	[[ ${inside:-} != *r* ]] || set -- --root /mnt "$@"
+	[[ ${inside:-} != *U*r* ]] || set -- --external 'mnt[]' "$@"
 	criu_lite restore -d -D "$images" -o restore.log -v4 "$@" || return
 	if [ -n "${inside:-}" ]; then
 		pid=$(cat "$images/pid")
