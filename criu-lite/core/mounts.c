@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -168,7 +169,7 @@ static bool parse_line(struct text line, struct arena *a, struct mount *m)
 	m->type = unescape(a, type);
 	e->source = unescape(a, source);
 	e->options = take_flags(a, (struct slice){ unescape(a, super), super.n }, &e->sb_flags);
-	m->fd = -1;
+	m->fd = m->under = -1;
 	return true;
 }
 
@@ -330,12 +331,19 @@ int mounts_leave(struct dump *d, struct ns_visit *visit, struct err *err)
 	return ns_leave(visit, err);
 }
 
+/* The mount namespace in which this process is: the coordinator is in that of the root task. */
+static const struct ns *here_of(const struct restore *r)
+{
+	if (!r->ns)
+		return NULL;
+	return r->self ? ns_of_task(r->ns, r->self, NS_MNT) : r->ns->root[NS_MNT];
+}
+
 int mounts_enter_restore(struct restore *r, int mnt_id, struct ns_visit *visit, struct err *err)
 {
 	const struct mount *m = mnt_id > 0 ? mount_by_id(r->mounts, (uint32_t)mnt_id) : NULL;
-	const struct ns *ns = m && !m->ns->ns->is_root ? m->ns->ns : NULL;
 
-	return ns_enter_restore(r, ns, visit, err);
+	return ns_enter_restore(r, m && m->ns->ns != here_of(r) ? m->ns->ns : NULL, visit, err);
 }
 
 /* openat2() refuses what open() ignores. */
@@ -360,7 +368,7 @@ static int root_of(const struct restore *r, int mnt_id)
 {
 	const struct mount *m = mnt_id > 0 ? mount_by_id(r->mounts, (uint32_t)mnt_id) : NULL;
 	const struct ns *root = r->ns ? r->ns->root[NS_MNT] : NULL;
-	const struct ns *here = r->ns && r->self ? ns_of_task(r->ns, r->self, NS_MNT) : root;
+	const struct ns *here = here_of(r);
 
 	if (m)
 		return m->ns->ns == here ? -1 : m->ns->root;
@@ -368,21 +376,68 @@ static int root_of(const struct restore *r, int mnt_id)
 	return mnt_id > 0 && !root && here ? r->mounts->ours : -1;
 }
 
-int mounts_open(struct restore *r, int mnt_id, const char *name, int flags)
+/* Below @dir of the coordinator; -1 with errno. */
+static int open_there(struct restore *r, int dir, const char *name, int flags)
 {
-	int root = root_of(r, mnt_id), fd;
 	struct err unused = { 0 };
+	int fd;
 
-	if (root < 0)
-		return open(name, flags);
 	if (!r->self)
-		return open_below(root, name, flags);
-	root = restore_borrow_fd(r, root, &unused);
-	if (root < 0) {
+		return open_below(dir, name, flags);
+
+	scoped_fd own = restore_borrow_fd(r, dir, &unused);
+
+	if (own < 0) {
 		errno = unused.code;
 		return -1;
 	}
-	fd = open_below(root, name, flags);
-	close(root);
+	fd = open_below(own, name, flags);
 	return fd;
+}
+
+int mounts_open(struct restore *r, int mnt_id, const char *name, int flags)
+{
+	int root = root_of(r, mnt_id);
+
+	return root < 0 ? open(name, flags) : open_there(r, root, name, flags);
+}
+
+/* The last mount on @m that hides @name; NULL: none. */
+static const struct mount *cover_of(const struct mount *m, const char *name)
+{
+	const struct mount *best = NULL;
+
+	for (size_t i = 0; i < m->ns->n; i++) {
+		const struct mount *c = &m->ns->mounts[i];
+
+		if (c->parent == m && path_below(name, c->entry->mountpoint) &&
+		    (!best || strlen(c->entry->mountpoint) > strlen(best->entry->mountpoint)))
+			best = c;
+	}
+	return best;
+}
+
+/* What is open as @fd, which may be a file, once more. */
+static int open_itself(struct restore *r, int fd, int flags)
+{
+	struct err unused = { 0 };
+	scoped_fd own = r->self ? restore_borrow_fd(r, fd, &unused) : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	char path[32];
+
+	snprintf(path, sizeof(path), "self/fd/%d", own);
+	return own < 0 ? -1 : openat(r->proc, path, flags & ~O_NOFOLLOW);
+}
+
+int mounts_open_covered(struct restore *r, int mnt_id, const char *name, int flags)
+{
+	const struct mount *m = mnt_id > 0 ? mount_by_id(r->mounts, (uint32_t)mnt_id) : NULL;
+	const struct mount *cover = m ? cover_of(m, name) : NULL;
+	const char *below = m ? path_below(name, (cover ? cover : m)->entry->mountpoint) : NULL;
+	int start = cover ? cover->under : m ? m->fd : -1;
+
+	if (!below || start < 0) {
+		errno = ENOENT;
+		return -1;
+	}
+	return *below ? open_there(r, start, below, flags) : open_itself(r, start, flags);
 }

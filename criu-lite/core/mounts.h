@@ -23,7 +23,9 @@ struct mount {
 	const char *type;	      /* of its file system: "tmpfs" */
 	struct mount *parent;	      /* NULL: the root of its namespace */
 	bool unbindable, is_idmapped; /* what images cannot say */
-	int fd; /* restore: a descriptor of the coordinator's, open at its root; -1: not made */
+	/* restore: descriptors of the coordinator's; -1: not made */
+	int fd;	   /* open at its root */
+	int under; /* O_PATH: what it is mounted on, and hides */
 };
 
 struct mount_ns {
@@ -72,8 +74,8 @@ int mounts_enter_dump(struct dump *d, const struct task *t, uint64_t mnt_id, str
 int mounts_leave(struct dump *d, struct ns_visit *visit, struct err *err);
 
 /*
- * The same in restore, in the coordinator, for a record with @mnt_id; then
- * ns_leave().
+ * The same in restore, in the coordinator and in tasks, for a record with
+ * @mnt_id; then ns_leave().
  */
 int mounts_enter_restore(struct restore *r, int mnt_id, struct ns_visit *visit, struct err *err);
 
@@ -82,5 +84,8 @@ int mounts_enter_restore(struct restore *r, int mnt_id, struct ns_visit *visit, 
  * if there is none.  In the coordinator and in tasks; -1 with errno.
  */
 int mounts_open(struct restore *r, int mnt_id, const char *name, int flags);
+
+/* The same on that mount itself, also if something else is mounted over @name. */
+int mounts_open_covered(struct restore *r, int mnt_id, const char *name, int flags);
 
 #endif

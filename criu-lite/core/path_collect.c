@@ -4,7 +4,8 @@
  *
  * The name is what /proc says; it must still lead to the same inode.  If not:
  * no link left -> a ghost (ghost.c); linked elsewhere -> a hard link of ours
- * beside it (--link-remap); hidden below a mount -> refused.
+ * beside it (--link-remap); hidden below a mount -> found through the mount it is on,
+ * if that is the tree's own, else refused.
  *
  * A file of a process that has gone (/proc/PID/...) says so (path_dead.c).
  *
@@ -345,6 +346,10 @@ static int collect_name(struct dump *d, const struct fd_probe *p, RegFileEntry *
 		return check_thread(d, p->link, err);
 	if (is_on_proc(p->own))
 		return collect_proc(d, p, reg, err);
+	if (!p->deleted && mount_by_id(d->mounts, (uint32_t)p->mnt_id)) {
+		reg->has_covered = reg->covered = true;
+		return 0;
+	}
 	if (!p->deleted)
 		return refuse_hidden(p, err);
 

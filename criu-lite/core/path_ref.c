@@ -297,6 +297,14 @@ static unsigned int open_flags(const RegFileEntry *reg, unsigned int flags)
 	return flags | O_NOCTTY | O_CLOEXEC;
 }
 
+static int open_by_name(struct restore *r, const RegFileEntry *reg, int flags)
+{
+	int mnt_id = reg->has_mnt_id ? reg->mnt_id : -1;
+
+	return reg->has_covered && reg->covered ? mounts_open_covered(r, mnt_id, reg->name, flags)
+						: mounts_open(r, mnt_id, reg->name, flags);
+}
+
 int path_ref_open(struct restore *r, const RegFileEntry *reg, unsigned int flags, struct err *err)
 {
 	const struct path_remap *m = find_remap(r, reg);
@@ -310,7 +318,7 @@ int path_ref_open(struct restore *r, const RegFileEntry *reg, unsigned int flags
 	if (m && m->type != REMAP_TYPE__PROCFS)
 		return open_again(r, m->fd, flags, reg->name, err);
 
-	fd = mounts_open(r, reg->has_mnt_id ? reg->mnt_id : -1, reg->name, (int)flags);
+	fd = open_by_name(r, reg, (int)flags);
 	if (fd < 0)
 		fd = ns_open_outside(r, reg->name, (int)flags);
 	if (fd < 0) {

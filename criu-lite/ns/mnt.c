@@ -454,7 +454,7 @@ static int read_mnt(struct restore *r, struct ns *ns, struct err *err)
 		mounts[i].entry = entries.items[i];
 		mounts[i].type = mnt_fs_name(entries.items[i]);
 		mounts[i].unbindable = entries.items[i]->flags & MS_UNBINDABLE;
-		mounts[i].fd = -1;
+		mounts[i].fd = mounts[i].under = -1;
 	}
 	return mounts_add(r->common, &r->mounts, ns, mounts, entries.n, err);
 }
@@ -556,9 +556,12 @@ static void restore_end_mnt(struct restore *r, bool ok)
 		return;
 	if (r->mounts->ours >= 0)
 		close(take_fd(&r->mounts->ours));
-	vec_for_each(m, &r->mounts->by_id)
+	vec_for_each(m, &r->mounts->by_id) {
 		if ((*m)->fd >= 0)
 			close(take_fd(&(*m)->fd));
+		if ((*m)->under >= 0)
+			close(take_fd(&(*m)->under));
+	}
 	vec_for_each(mns, &r->mounts->ns)
 		if ((*mns)->root >= 0)
 			close(take_fd(&(*mns)->root));

@@ -404,7 +404,7 @@ static int compare_points(const void *pa, const void *pb)
 }
 
 /* On its parent, at a path that may be hidden by what is mounted there later. */
-static int attach(const struct mount *m, struct err *err)
+static int attach(struct mount *m, struct err *err)
 {
 	const char *below = path_below(m->entry->mountpoint, m->parent->entry->mountpoint);
 	scoped_fd at = -1;
@@ -420,6 +420,7 @@ static int attach(const struct mount *m, struct err *err)
 	}
 	if (move_mount(m->fd, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
 		return err_sys(err, "cannot mount %s", m->entry->mountpoint);
+	m->under = take_fd(&at);
 	return 0;
 }
 

@@ -23,9 +23,12 @@
  *
  * A socket whose file was renamed is bound in the same way, but in a directory
  * beside the new name, which then gets the file; the directory is removed.  In the
- * image it is a deleted one, with the new name in a field of ours.
+ * image it is a deleted one, with the new name in a field of ours.  So is one in a
+ * directory of the tree's own mounts that is covered by a later mount.
  *
- * refused   a socket file that is covered by a mount
+ * Each mount namespace has names of its own: all is done in that of the file.
+ *
+ * refused   a socket file that is covered by a mount in criu-lite's own namespace
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -42,6 +45,7 @@
 #include "base/cleanup.h"
 #include "base/inject.h"
 #include "base/log.h"
+#include "core/mounts.h"
 #include "core/sock_ns.h"
 #include "core/steady.h"
 #include "core/undo.h"
@@ -169,9 +173,10 @@ static int find_name_dir(struct dump *d, const struct fd_probe *p, const char *n
 		e->name_dir = arena_strdup(d->arena, dir);
 		return 0;
 	}
-	if (is_file(AT_FDCWD, where, st)) {
+	if (is_file(AT_FDCWD, where, st) || mount_by_id(d->mounts, (uint32_t)e->mnt_id)) {
 		e->has_deleted = e->deleted = true;
 		e->moved_to = arena_strdup(d->arena, where);
+		e->has_covered = e->covered = !is_file(AT_FDCWD, where, st);
 		return 0;
 	}
 	err_set(err, EOPNOTSUPP, "cannot dump the socket %s: its file is at %s", name, where);
@@ -179,28 +184,62 @@ static int find_name_dir(struct dump *d, const struct fd_probe *p, const char *n
 	return err_hint(err, "unmount what covers it for the time of the dump");
 }
 
+static uint64_t mount_of(int fd)
+{
+	struct statx sx;
+
+	return statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &sx) < 0 ? 0 : sx.stx_mnt_id;
+}
+
+/* In the mount namespace of @file. */
+static int find_place(struct dump *d, const struct fd_probe *p, int file, const struct stat *st,
+		      UnixSkEntry *e, struct err *err)
+{
+	char link[32], where[4096];
+
+	snprintf(link, sizeof(link), "self/fd/%d", file);
+	if (read_text(d->proc, link, where, sizeof(where), err) < 0)
+		return -err->code;
+	return find_name_dir(d, p, name_string(d->arena, e), where, st, e, err);
+}
+
+static int collect_place(struct dump *d, const struct fd_probe *p, int file, const struct stat *st,
+			 UnixSkEntry *e, struct err *err)
+{
+	uint64_t mnt_id = mount_of(file);
+	struct err back = { 0 };
+	struct ns_visit visit;
+	int ret;
+
+	if (d->mounts) {
+		e->has_mnt_id = true;
+		e->mnt_id = (int32_t)mnt_id;
+	}
+	if (mounts_enter_dump(d, p->task, mnt_id, &visit, err) < 0)
+		return -err->code;
+	ret = find_place(d, p, file, st, e, err);
+	if (mounts_leave(d, &visit, &back) < 0) {
+		*err = back;
+		return -err->code;
+	}
+	return ret;
+}
+
 static int collect_file(struct dump *d, const struct fd_probe *p, UnixSkEntry *e, struct err *err)
 {
 	scoped_fd file = ioctl(p->own, SIOCUNIXFILE);
-	const char *name = name_string(d->arena, e);
-	char link[32], where[4096];
 	struct stat st;
 
 	if (file < 0 || fstat(file, &st) < 0)
-		return err_sys(err, "cannot get at the file of socket %s", name);
+		return err_sys(err, "cannot get at the file of socket %s",
+			       name_string(d->arena, e));
 
 	e->file_perms = record_new(d, file_perms_entry);
 	e->file_perms->mode = st.st_mode;
 	e->file_perms->uid = ns_uid_inside(d->ns, st.st_uid);
 	e->file_perms->gid = ns_gid_inside(d->ns, st.st_gid);
 	e->has_deleted = e->deleted = st.st_nlink == 0;
-	if (e->deleted)
-		return 0;
-
-	snprintf(link, sizeof(link), "self/fd/%d", file);
-	if (read_text(d->proc, link, where, sizeof(where), err) < 0)
-		return -err->code;
-	return find_name_dir(d, p, name, where, &st, e, err);
+	return e->deleted ? 0 : collect_place(d, p, file, &st, e, err);
 }
 
 int unix_path_collect(struct dump *d, const struct fd_probe *p, UnixSkEntry *e, struct err *err)
@@ -287,6 +326,9 @@ int unix_path_plan(struct restore *r, const struct file *f, struct err *err)
 	if (path[0] != '/')
 		return err_set(err, EBADMSG,
 			       "cannot make the socket %s: nothing says in which directory", path);
+	/* its namespace is not there yet: what is in the way is found when it is bound */
+	if (r->mounts)
+		return 0;
 	if (lstat(path, &st) == 0)
 		return check_in_the_way(path, &st, err);
 
@@ -391,35 +433,44 @@ static int bind_apart(struct restore *r, int fd, const UnixSkEntry *e, struct er
 	return ret;
 }
 
-static int rename_moved(int dir, const UnixSkEntry *e, const char *name, struct err *err)
+/* A new name of a socket: @base in the directory @dir. */
+struct moved {
+	struct restore *r;
+	int fd;
+	const UnixSkEntry *e;
+	int dir;
+	const char *base;
+};
+
+static int rename_moved(const struct moved *m, int from, struct err *err)
 {
+	const char *name = name_string(m->r->arena, m->e);
+
 	while (*name == '/')
 		name++;
-	if (renameat(dir, name, AT_FDCWD, e->moved_to) < 0)
-		return err_sys(err, "cannot rename a socket to %s", e->moved_to);
+	if (renameat(from, name, m->dir, m->base) < 0)
+		return err_sys(err, "cannot rename a socket to %s", m->e->moved_to);
 	return 0;
 }
 
-/* The directories that make_dirs() made in @dir, and @dir itself. */
-static void remove_dirs(const char *dir, const char *name)
+/* The directories that make_dirs() made in @path, which is in @dir, and itself. */
+static void remove_dirs(int dir, const char *top, const char *name)
 {
 	char path[PATH_MAX];
 	char *slash;
 
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	while ((slash = strrchr(path, '/')) && strlen(path) > strlen(dir)) {
+	snprintf(path, sizeof(path), "%s/%s", top, name);
+	while ((slash = strrchr(path, '/'))) {
 		*slash = '\0';
 		/* a name may have empty parts */
-		if (rmdir(path) < 0 && errno != ENOENT)
+		if (unlinkat(dir, path, AT_REMOVEDIR) < 0 && errno != ENOENT)
 			log_warn("cannot remove the directory %s: %s", path, strerror(errno));
 	}
 }
 
-static int bind_below(struct restore *r, int fd, const UnixSkEntry *e, const char *dir,
-		      struct err *err)
+static int bind_below(const struct moved *m, const char *dir, struct err *err)
 {
-	scoped_fd top = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	const char *name = name_string(r->arena, e);
+	scoped_fd top = openat(m->dir, dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct err e2 = { 0 };
 	struct place was;
 	int ret;
@@ -428,41 +479,27 @@ static int bind_below(struct restore *r, int fd, const UnixSkEntry *e, const cha
 		return err_sys(err, "cannot open the directory %s", dir);
 	if (place_enter(&was, top, true, err) < 0)
 		return -err->code;
-	ret = make_dirs(name, err);
+	ret = make_dirs(name_string(m->r->arena, m->e), err);
 	if (ret == 0)
-		ret = do_bind(r, fd, e, err);
+		ret = do_bind(m->r, m->fd, m->e, err);
 	if (place_leave(&was, ret < 0 ? &e2 : err) < 0)
 		return ret < 0 ? ret : -err->code;
-	return ret < 0 ? ret : rename_moved(top, e, name, err);
+	return ret < 0 ? ret : rename_moved(m, top, err);
 }
-
-struct moved {
-	struct restore *r;
-	int fd;
-	const UnixSkEntry *e;
-};
 
 static int make_moved(void *arg, struct err *err)
 {
 	const struct moved *m = arg;
-	const char *dir = arena_printf(m->r->arena, "%s.criu-lite.%d", m->e->moved_to, getpid());
+	const char *dir = arena_printf(m->r->arena, "%s.criu-lite.%d", m->base, getpid());
 	int ret;
 
-	if (mkdir(dir, 0700) < 0)
+	if (mkdirat(m->dir, dir, 0700) < 0)
 		return err_sys(err, "cannot make the directory %s", dir);
 	ret = inject_point(err, "steady:socket");
 	if (ret == 0)
-		ret = bind_below(m->r, m->fd, m->e, dir, err);
-	remove_dirs(dir, name_string(m->r->arena, m->e));
+		ret = bind_below(m, dir, err);
+	remove_dirs(m->dir, dir, name_string(m->r->arena, m->e));
 	return ret;
-}
-
-/* We may be killed, but the directory must go again. */
-static int bind_moved(struct restore *r, int fd, const UnixSkEntry *e, struct err *err)
-{
-	struct moved m = { r, fd, e };
-
-	return steady_run(make_moved, &m, err);
 }
 
 /* Between plan and now somebody may have begun to use it. */
@@ -477,6 +514,32 @@ static int remove_unused(const char *path, struct err *err)
 	if (unlink(path) < 0)
 		return err_sys(err, "cannot remove the unused socket %s", path);
 	return 0;
+}
+
+static int open_moved_dir(struct restore *r, const UnixSkEntry *e, struct err *err)
+{
+	const char *slash = strrchr(e->moved_to, '/');
+	const char *path = arena_printf(r->arena, "%.*s/", slash ? (int)(slash - e->moved_to) : 0,
+					e->moved_to);
+	const int flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+	int dir = e->covered ? mounts_open_covered(r, e->mnt_id, path, flags) : open(path, flags);
+
+	return dir < 0 ? err_sys(err, "cannot open the directory %s", path) : dir;
+}
+
+/* We may be killed, but the directory must go again. */
+static int bind_moved(struct restore *r, int fd, const UnixSkEntry *e, struct err *err)
+{
+	const char *slash = strrchr(e->moved_to, '/');
+	struct moved m = { r, fd, e, -1, slash ? slash + 1 : e->moved_to };
+	scoped_fd dir = open_moved_dir(r, e, err);
+
+	if (dir < 0)
+		return -err->code;
+	m.dir = dir;
+	if (remove_unused(arena_printf(r->arena, "/proc/self/fd/%d/%s", dir, m.base), err) < 0)
+		return -err->code;
+	return steady_run(make_moved, &m, err);
 }
 
 static int set_perms(int fd, const UnixSkEntry *e, struct err *err)
@@ -511,23 +574,38 @@ static int bind_in(struct restore *r, int fd, const UnixSkEntry *e, struct err *
 	return ret;
 }
 
+static int bind_file(struct restore *r, int fd, const UnixSkEntry *e, struct err *err)
+{
+	int ret;
+
+	if (e->moved_to) {
+		ret = bind_moved(r, fd, e, err);
+	} else {
+		if (remove_unused(full_path(r->arena, e), err) < 0)
+			return -err->code;
+		ret = e->name_dir ? bind_in(r, fd, e, err) : do_bind(r, fd, e, err);
+	}
+	return ret < 0 ? ret : set_perms(fd, e, err);
+}
+
 int unix_path_bind(struct restore *r, int fd, const UnixSkEntry *e, bool apart, struct err *err)
 {
+	struct err back = { 0 };
+	struct ns_visit visit;
+	int ret;
+
 	if (!unix_has_path(e))
 		return e->name.len ? do_bind(r, fd, e, err) : 0;
 	if (apart || (e->deleted && !e->moved_to))
 		return bind_apart(r, fd, e, err);
-	if (e->moved_to) {
-		if (remove_unused(e->moved_to, err) < 0 || bind_moved(r, fd, e, err) < 0)
-			return -err->code;
-		return set_perms(fd, e, err);
+	if (mounts_enter_restore(r, e->mnt_id, &visit, err) < 0)
+		return -err->code;
+	ret = bind_file(r, fd, e, err);
+	if (ns_leave(&visit, &back) < 0) {
+		*err = back;
+		return -err->code;
 	}
-
-	if (remove_unused(full_path(r->arena, e), err) < 0)
-		return -err->code;
-	if ((e->name_dir ? bind_in(r, fd, e, err) : do_bind(r, fd, e, err)) < 0)
-		return -err->code;
-	return set_perms(fd, e, err);
+	return ret;
 }
 
 /* ---- connect ---- */

@@ -46,10 +46,24 @@ struct unix_sk *unix_find(struct unix_state *s, uint32_t ino)
 
 /* ---- by name ---- */
 
-static int compare_names(const void *a, const void *b)
+static int compare_texts(const char *a, const char *b)
 {
-	return unix_compare_names((*(struct unix_sk *const *)a)->e,
-				  (*(struct unix_sk *const *)b)->e);
+	return strcmp(a ? a : "", b ? b : "");
+}
+
+/* A server has the file of its listener; others may have the same name elsewhere. */
+static int compare_names(const void *pa, const void *pb)
+{
+	const UnixSkEntry *a = (*(struct unix_sk *const *)pa)->e,
+			  *b = (*(struct unix_sk *const *)pb)->e;
+	int names = unix_compare_names(a, b);
+
+	if (names || !unix_has_path(a))
+		return names;
+	if (a->mnt_id != b->mnt_id)
+		return a->mnt_id < b->mnt_id ? -1 : 1;
+	names = compare_texts(a->name_dir, b->name_dir);
+	return names ? names : compare_texts(a->moved_to, b->moved_to);
 }
 
 static bool is_stream(const struct unix_sk *sk)

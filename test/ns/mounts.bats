@@ -123,24 +123,6 @@ setup()
 	same
 }
 
-# is_hidden WORD...: something is open below a mount that came later
-is_hidden()
-{
-	start cli/mounter private=/ "umount=$src" dir=below "$@" tmpfs=below
-	run dump
-	[ "$status" -eq 1 ]
-	[[ "$output" == *"something is mounted over it"* ]]
-	same
-	end_launched
-}
-
-@test "what is open below a later mount is refused: files, fifos, devices" {
-	is_hidden file=below/file open=below/file
-	is_hidden fifo=below/fifo
-	is_hidden tmpfs=below file=below/file open=below/file
-	is_hidden file=below/null bind=/dev/null:below/null open=below/null
-}
-
 @test "a namespace without /proc" {
 	start cli/mounter private=/ loose "umount=$src" tmpfs=fs file=fs/file open=fs/file umount=/proc \
 		see=fs/file:file
