@@ -350,7 +350,7 @@ const struct option_row option_rows[] = {
 	     "dump: only groups of this controller; repeatable"),
 	STRING("cgroup-yard", 0, "DIR", common.cgroup_yard, "where hierarchies are mounted"),
 	STRING("freeze-cgroup", 0, "PATH", dump.freeze_cgroup, "dump: freeze this group meanwhile"),
-	SWITCH("file-locks", 'l', common.file_locks, "keep file locks"),
+	SWITCH("file-locks", 'l', common.file_locks, "dump: keep file locks (default)"),
 	CALL("ext-unix-sk", 'x', "[INODE,...]", set_ext_unix_sk,
 	     "allow unix sockets with a peer outside"),
 	SWITCH("tcp-established", 0, common.tcp_established, "keep TCP connections"),
@@ -605,6 +605,7 @@ static void set_defaults(struct options *o)
 	o->common.images_fd = o->common.status_fd = -1;
 	o->common.verbosity = 2;
 	o->dump.ghost_limit = 1 << 20;
+	o->common.file_locks = true;
 	o->common.timeout = 10;
 	o->dump.validate_build_id = o->restore.validate_build_id = true;
 }

@@ -50,7 +50,7 @@ static const struct field fields[] = {
 	HAS("skip-in-flight", tcp_skip_in_flight, SWITCH),
 	HAS("evasive-devices", evasive_devices, SWITCH),
 	HAS("shell-job", shell_job, SWITCH),
-	HAS("file-locks", file_locks, SWITCH),
+	HAS("file-locks", file_locks, FLAG),
 	HAS("track-mem", track_mem, SWITCH),
 	HAS("auto-dedup", auto_dedup, SWITCH),
 	HAS("link-remap", link_remap, SWITCH),

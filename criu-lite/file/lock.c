@@ -3,8 +3,8 @@
  * lock - what tasks have locked: POSIX, OFD and flock() locks, leases
  *
  * collect   fdinfo of a descriptor lists them, again for every descriptor they
- *           can be seen through; refused without --file-locks, as others may
- *           take what is free between dump and restore
+ *           can be seen through.  Others may take what is free between dump and
+ *           restore, which is then refused: with --no-file-locks the dump is, at once
  * write     each once, with one descriptor by which it can be had again:
  *           filelocks.img
  * open      flock(), OFD locks and leases are with the open file, whoever sets them.
@@ -166,7 +166,7 @@ static int refuse_locks(const struct task *t, const struct fdtable_entry *f, str
 	err_set(err, EOPNOTSUPP, "cannot dump the lock on descriptor %d of task %d", f->fd,
 		t->host_pid);
 	err_why(err, "others could take it between dump and restore");
-	return err_hint(err, "if that is no danger, give --file-locks");
+	return err_hint(err, "if that is no danger, leave out --no-file-locks");
 }
 
 /* Locks stand between the common lines and those of the kind of file. */
@@ -239,11 +239,9 @@ static int write_locks(struct dump *d, struct err *err)
 	struct lock_state *s = kind_state(d->kinds, &lock_kind);
 	scoped_image *img = NULL;
 
-	if (!d->opts->common.file_locks)
-		return 0;
 	if (s->seen.n)
 		qsort(s->seen.items, s->seen.n, sizeof(s->seen.items[0]), compare_seen);
-	if (image_create_now(d->store, IMAGE_FILE_LOCKS, 0, &img, err) < 0)
+	if (image_create(d->store, IMAGE_FILE_LOCKS, 0, &img, err) < 0)
 		return -err->code;
 	for (size_t i = 0; i < s->seen.n; i++) {
 		const struct seen_lock *l = &s->seen.items[i];

@@ -28,14 +28,14 @@ field()	# field PYTHON-EXPRESSION, of j
 @test "check -t: every obstacle of three tasks" {
 	start cli/obstacles
 	first=$(<"$place/first") second=$(<"$place/second")
-	run criu_lite check -t "$pid"
+	run criu_lite check -t "$pid" --no-file-locks
 	[ "$status" -eq 1 ]
 	has "task $pid (obstacles), descriptor 4" "the TCP connection from 127.0.0.1" "do:  " \
 		"task $pid (obstacles), descriptor 5" "the TCP connection from 127.0.0.1" \
 		"cannot dump pidfd 7: it is one of a thread" \
 		"task $first (obstacles), descriptor 3" "large: it has 2048 KiB of data" "--ghost-limit 3M"
 	has "task $pid (obstacles)" "secretmem"
-	has "task $pid (obstacles), descriptor 3" "cannot dump the lock on descriptor 3" "--file-locks"
+	has "task $pid (obstacles), descriptor 3" "cannot dump the lock on descriptor 3" "--no-file-locks"
 	has "task $first (obstacles)" "it is sealed (mseal)"
 	has "task $second (obstacles)" "TRAP pending"
 	has "task $pid (obstacles), descriptor 6" "cannot dump epoll 6"
@@ -47,7 +47,7 @@ field()	# field PYTHON-EXPRESSION, of j
 
 @test "check -t: options of the dump take obstacles away" {
 	start cli/obstacles
-	run criu_lite check -t "$pid" --file-locks --ghost-limit 3M
+	run criu_lite check -t "$pid" --ghost-limit 3M
 	[ "$status" -eq 1 ]
 	[ "$(blocks "  why: ")" -eq 7 ]
 	[ "$(blocks "descriptor 3")" -eq 0 ]
@@ -56,7 +56,7 @@ field()	# field PYTHON-EXPRESSION, of j
 
 @test "check -t --json says the same" {
 	start cli/obstacles
-	run criu_lite check -t "$pid" --json
+	run criu_lite check -t "$pid" --json --no-file-locks
 	[ "$status" -eq 1 ]
 	[ "$(field 'j["pid"], j["tasks"], j["would_work"], len(j["obstacles"])')" = "($pid, 3, False, 9)" ]
 	[ "$(field '0 < j["stopped_us"] < 5000000')" = True ]
@@ -86,9 +86,9 @@ time.sleep(1000)'
 
 @test "dump reports all it has found, with a count, and the tasks live on" {
 	start cli/obstacles
-	output=$(dump 2>&1; echo "status $?"; ls "$images"; cat "$images/dump.log" >"$work/log")
+	output=$(dump --no-file-locks 2>&1; echo "status $?"; ls "$images"; cat "$images/dump.log" >"$work/log")
 	has "criu-lite: dump: " "the TCP connection" "why: it is established" "do:  " "pidfd 7" "2048 KiB" \
-		"secretmem" "--file-locks" "sealed" "TRAP pending"
+		"secretmem" "--no-file-locks" "sealed" "TRAP pending"
 	[ "$(blocks "criu-lite: dump: ")" -eq 9 ]
 	[[ $output == *"criu-lite: dump: 8 obstacles"$'\n'"status 1"* ]]
 	[[ $output != *inventory.img* ]]
@@ -112,15 +112,15 @@ time.sleep(1000)'
 		mkdir "$place/empty"
 		before=$(cd "$place" && find . | sort)
 		for i in 1 2 3; do
-			run criu_lite check -t "$pid" -D "$place/empty" --link-remap --file-locks
+			run criu_lite check -t "$pid" -D "$place/empty" --link-remap
 			[ "$status" -eq 0 ] || { echo "$victim: $output"; false; }
 			[[ $output == "a dump would work ("*" us)" ]]
-			run criu_lite check -t "$pid" --json --link-remap --file-locks
+			run criu_lite check -t "$pid" --json --link-remap
 			[ "$status" -eq 0 ]
 			[ "$(field 'j["would_work"], j["obstacles"]')" = "(True, [])" ]
 		done
 		[ "$before" = "$(cd "$place" && find . | sort)" ]
-		cycle 1 --link-remap --file-locks
+		cycle 1 --link-remap
 		same
 	done
 }

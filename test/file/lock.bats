@@ -4,12 +4,12 @@
 
 load ../helpers
 
-@test "a lock is refused without --file-locks, and stays" {
+@test "a lock is refused with --no-file-locks, and stays" {
 	for victim in lock lock_open; do
 		start "file/$victim"
-		run dump
+		run dump --no-file-locks
 		[ "$status" -eq 1 ]
-		[[ "$output" == *"cannot dump the lock on descriptor "*"do:  "*"--file-locks"* ]]
+		[[ "$output" == *"cannot dump the lock on descriptor "*"do:  "*"--no-file-locks"* ]]
 		same
 	done
 }

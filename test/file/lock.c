@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* POSIX locks: ranges, read and write, of parent and child, on a file that is mapped too */
-/* dump: --file-locks */
 #include <sys/mman.h>
 #include <sys/wait.h>
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* locks of open files: flock() and OFD, shared and exclusive, over dup and fork; leases */
-/* dump: --file-locks */
 #include <sys/file.h>
 #include <sys/wait.h>
 
