@@ -269,6 +269,18 @@ static int make_threads(struct restore *r, struct err *err)
 	return shared_failure(r->shared, err) ? -err->code : 0;
 }
 
+/* What could not be opened before. */
+static int open_late(struct restore *r, struct err *err)
+{
+	const struct file_kind *const *k;
+
+	for (k = all_kinds.files; *k; k++)
+		if ((*k)->threads && (inject_point(err, "threads:%s", (*k)->name) < 0 ||
+				      (*k)->threads(r, err) < 0))
+			return err_in(err, "%s", (*k)->name);
+	return 0;
+}
+
 static int restore_map(void *run, struct err *err)
 {
 	const struct task_kind *const *k;
@@ -281,7 +293,7 @@ static int restore_map(void *run, struct err *err)
 		if ((*k)->after &&
 		    (inject_point(err, "after:%s", (*k)->name) < 0 || (*k)->after(r, err) < 0))
 			return err_in(err, "%s", (*k)->name);
-	if (make_threads(r, err) < 0)
+	if (make_threads(r, err) < 0 || open_late(r, err) < 0)
 		return -err->code;
 	return shared_count(r->shared, err);
 }

@@ -69,6 +69,9 @@ int file_of_fd(struct dump *d, int own, struct file **file_ret, struct err *err)
 /* The packet socket with this inode, which a mapping shows; NULL: nobody has it open. */
 struct file *file_of_ring(struct dump *d, uint64_t ino);
 
+/* It comes back later than others, see kind.h: refused, as what cannot be @what. */
+int file_check_late(struct dump *d, const struct file *f, const char *what, struct err *err);
+
 /* The next number of the one counter for files (also for link remaps and regf ids). */
 uint32_t file_new_id(struct dump *d);
 

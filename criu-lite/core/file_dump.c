@@ -407,6 +407,15 @@ static int find_or_claim(struct dump *d, struct fd_probe *p, pid_t of, int fd,
 	return 0;
 }
 
+int file_check_late(struct dump *d, const struct file *f, const char *what, struct err *err)
+{
+	if (!f->kind->is_late || !f->kind->is_late(d->tree, f))
+		return 0;
+	err_set(err, EOPNOTSUPP, "cannot dump a %s of a thread that is %s", f->kind->name, what);
+	err_why(err, "it can only be opened when the thread is there, which comes last");
+	return err_hint(err, "use one of the whole task, or close it before the dump");
+}
+
 int file_of_fd(struct dump *d, int own, struct file **file_ret, struct err *err)
 {
 	struct fd_probe p = { .task = d->us };
@@ -419,7 +428,9 @@ int file_of_fd(struct dump *d, int own, struct file **file_ret, struct err *err)
 	if (p.own < 0)
 		return err_sys(err, "cannot keep a descriptor that is in flight");
 	p.proc_ref = arena_printf(d->arena, "%d/fd/%d", d->us->host_alive, p.own);
-	return find_or_claim(d, &p, d->us->host_alive, p.own, file_ret, err);
+	if (find_or_claim(d, &p, d->us->host_alive, p.own, file_ret, err) < 0)
+		return -err->code;
+	return file_check_late(d, *file_ret, "in flight in a socket", err);
 }
 
 static int collect_fd(struct dump *d, struct task *t, int fd, struct err *err)

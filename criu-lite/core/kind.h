@@ -71,6 +71,13 @@ struct file_kind {
 	int (*link)(struct restore *r, struct file *f, int fd, struct err *err);
 	int (*after)(struct restore *r,
 		     struct err *err); /* once, in the coordinator, when all are open */
+	/*
+	 * Only when all threads are there can it be opened, so what open() gives only holds the
+	 * place: nobody can watch it or send it away.  On both sides.
+	 */
+	bool (*is_late)(const struct tree *tree, const struct file *f);
+	int (*threads)(struct restore *r,
+		       struct err *err); /* once, in the coordinator: all stand in the restorer */
 	int (*resume)(
 		struct restore *r,
 		struct err *err); /* once, in the coordinator: all is complete, and still stopped */

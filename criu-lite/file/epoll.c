@@ -203,6 +203,8 @@ static int resolve_watches(struct dump *d, struct file *f, struct err *err)
 			return err_hint(err,
 					"remove descriptors from an epoll before closing them");
 		}
+		if (file_check_late(d, target, "watched by epoll", err) < 0)
+			return -err->code;
 		name_target(f, w, target);
 	}
 	return 0;

@@ -2,13 +2,12 @@
 /*
  * obstacles DIR: three tasks with much that cannot be dumped, which must live on as they were
  *
- * The root has a TCP connection (both ends), two locks, a pidfd of a thread, secret
- * memory and a watch by epoll on a file that has been closed; its first child shares
+ * The root has a TCP connection (both ends), two locks, a pidfd of
+ * init, secret memory and a watch by epoll on a file that has been closed; its first child shares
  * the connection, has a sealed area, and a file of 2 MiB that is deleted; its second
  * child has SIGTRAP pending.
  */
 #include <netinet/in.h>
-#include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -21,7 +20,7 @@
 enum { LENGTH = 2 << 20, NR_MSEAL = 462, AREA = 5 * 4096 };
 
 static int pair[2], locked, pidfd, epoll;
-static pid_t thread, children[2];
+static pid_t children[2];
 static volatile char *sealed;
 
 static bool make_connection(void)
@@ -47,23 +46,9 @@ static bool make_locks(void)
 	return flock(locked, LOCK_EX) == 0 && fcntl(locked, F_SETLK, &range) == 0;
 }
 
-static void *idle(void *arg)
+static bool make_pidfd(void)
 {
-	thread = (pid_t)syscall(SYS_gettid);
-	for (;;)
-		pause();
-	return NULL;
-}
-
-static bool make_thread(void)
-{
-	pthread_t t;
-
-	if (pthread_create(&t, NULL, idle, NULL))
-		return false;
-	while (!*(volatile pid_t *)&thread)
-		victim_sleep(1);
-	pidfd = (int)syscall(SYS_pidfd_open, thread, O_EXCL); /* PIDFD_THREAD */
+	pidfd = (int)syscall(SYS_pidfd_open, 1, 0);
 	return pidfd >= 0;
 }
 
@@ -143,7 +128,7 @@ static bool make(void)
 {
 	return make_connection() && (children[0] = child(make_first, "first")) > 0 &&
 	       (children[1] = child(make_second, "second")) > 0 && make_locks() && make_watch() &&
-	       make_thread() && make_secret();
+	       make_pidfd() && make_secret();
 }
 
 static bool lives(pid_t pid)

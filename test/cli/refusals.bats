@@ -32,7 +32,7 @@ field()	# field PYTHON-EXPRESSION, of j
 	[ "$status" -eq 1 ]
 	has "task $pid (obstacles), descriptor 4" "the TCP connection from 127.0.0.1" "do:  " \
 		"task $pid (obstacles), descriptor 5" "the TCP connection from 127.0.0.1" \
-		"cannot dump pidfd 7: it is one of a thread" \
+		"cannot dump pidfd 7: it is task 1" \
 		"task $first (obstacles), descriptor 3" "large: it has 2048 KiB of data" "--ghost-limit 3M"
 	has "task $pid (obstacles)" "secretmem"
 	has "task $pid (obstacles), descriptor 3" "cannot dump the lock on descriptor 3" "--no-file-locks"

@@ -24,10 +24,20 @@ time.sleep(1000)"
 	kill -0 "$pid"
 }
 
-@test "a pidfd of a thread is refused" {
-	pidfd_of "os.getpid(), os.O_EXCL"
+@test "a pidfd of a thread that epoll watches is refused" {
+	need python3
+	launch python3 -c "
+import os, select, threading, time
+t = threading.Thread(target=time.sleep, args=(1000,), daemon=True)
+t.start()
+fd = os.pidfd_open(t.native_id, os.O_EXCL)
+e = select.epoll()
+e.register(fd, select.EPOLLIN)
+open('ready', 'w')
+time.sleep(1000)"
+	wait_for 5 test -e "$place/ready"
 	run dump
 	[ "$status" -eq 1 ]
-	[[ $output == *"cannot dump pidfd 3: it is one of a thread"* ]]
+	[[ $output == *"cannot dump a pidfd of a thread that is watched by epoll"*"do:  "* ]]
 	kill -0 "$pid"
 }
