@@ -8,7 +8,8 @@
  *	drain	fetch what only the tasks know
  *	write	images, inventory.img last
  *
- * and then, backwards: cure, thaw or kill.
+ * and then, backwards: cure, thaw or kill.  Who sends a task a signal meanwhile
+ * finds that it exists, so the last that is done is to look for that once more.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -124,6 +125,11 @@ static int dump_freeze(void *run, struct err *err)
 	return tell_frozen(d, err);
 }
 
+static bool lives_on(const struct dump *d)
+{
+	return d->opts->leave_running || d->opts->common.leave_stopped;
+}
+
 static int dump_thaw(void *run, bool ok, struct err *err)
 {
 	struct dump *d = run;
@@ -209,7 +215,7 @@ static int dump_cure(void *run, bool ok, struct err *err)
 	struct task *t;
 
 	/* those that are going to be killed need no cure */
-	if (ok && !d->opts->leave_running && !d->opts->common.leave_stopped)
+	if (ok && !lives_on(d))
 		return 0;
 
 	for_each_alive(t, d->tree)
@@ -283,6 +289,57 @@ static int write_ends(struct dump *d, struct err *err)
 	return 0;
 }
 
+static int ask_news(struct dump *d, struct task *t, bool *news_ret, struct err *err)
+{
+	const struct task_kind *const *k;
+	bool news = false;
+
+	*news_ret = false;
+	for (k = all_kinds.tasks; *k; k++) {
+		if (!(*k)->news)
+			continue;
+		if (inject_point(err, "news:%s", (*k)->name) < 0 ||
+		    (*k)->news(d, t, &news, err) < 0)
+			return err_in(err, "task %d: %s", t->host_pid, (*k)->name);
+		*news_ret |= news;
+	}
+	return 0;
+}
+
+static int write_again(struct dump *d, struct task *t, struct err *err)
+{
+	const struct task_kind *const *k;
+
+	for (k = all_kinds.tasks; *k; k++)
+		if ((*k)->write_again && (*k)->write_again(d, t, err) < 0)
+			return err_in(err, "task %d: %s", t->host_pid, (*k)->name);
+	return 0;
+}
+
+/* What has come to them while images were written. */
+static int write_news(struct dump *d, struct err *err)
+{
+	vec(struct task *) changed = { 0 };
+	struct task *t, **with_news;
+	bool news;
+
+	for_each_alive(t, d->tree)
+	{
+		if (ask_news(d, t, &news, err) < 0)
+			return -err->code;
+		if (news)
+			*vec_add(d->arena, &changed) = t;
+	}
+	if (changed.n == 0)
+		return 0;
+	if (discard(d, err) < 0)
+		return -err->code;
+	vec_for_each(with_news, &changed)
+		if (write_again(d, *with_news, err) < 0)
+			return -err->code;
+	return inventory_write(d, err);
+}
+
 static int write_all(struct dump *d, struct err *err)
 {
 	struct task *t;
@@ -294,7 +351,9 @@ static int write_all(struct dump *d, struct err *err)
 	if (files_write(d, err) < 0 || ns_write(d, err) < 0 || tree_write(d, err) < 0 ||
 	    inventory_write(d, err) < 0)
 		return -err->code;
-	return tell(d, "post-dump", err);
+	if (tell(d, "post-dump", err) < 0)
+		return -err->code;
+	return lives_on(d) ? 0 : write_news(d, err);
 }
 
 static int dump_write(void *run, struct err *err)

@@ -41,6 +41,7 @@
 #include "core/stage.h"
 #include "core/stats.h"
 #include "core/stopped.h"
+#include "core/trapped.h"
 #include "core/undo.h"
 #include "core/wait.h"
 #include "core/worker.h"
@@ -275,8 +276,8 @@ static int open_late(struct restore *r, struct err *err)
 	const struct file_kind *const *k;
 
 	for (k = all_kinds.files; *k; k++)
-		if ((*k)->threads && (inject_point(err, "threads:%s", (*k)->name) < 0 ||
-				      (*k)->threads(r, err) < 0))
+		if ((*k)->threads &&
+		    (inject_point(err, "threads:%s", (*k)->name) < 0 || (*k)->threads(r, err) < 0))
 			return err_in(err, "%s", (*k)->name);
 	return 0;
 }
@@ -306,7 +307,7 @@ static bool can_step(const struct task *t)
 	const TaskCoreEntry *tc = t->core->tc;
 	size_t i = SIGTRAP - 1;
 
-	return t->state != TASK_STOPPED &&
+	return t->state != TASK_STOPPED && !trapped_is_waiting(t) &&
 	       !(i < tc->n_sigactions && tc->sigactions[i]->sigaction == (uintptr_t)SIG_IGN);
 }
 
@@ -355,7 +356,8 @@ static int set_registers(const struct restore *r, const struct thread *th, struc
 /* What still needs the region, and then its end. */
 static int leave_region(struct restore *r, struct task *t, struct err *err)
 {
-	if (stopped_forget(r, t, err) < 0 || waits_enter(r, t, err) < 0)
+	if (stopped_forget(r, t, err) < 0 || waits_enter(r, t, err) < 0 ||
+	    trapped_queue(r, t, err) < 0)
 		return -err->code;
 	return begin_unmap(r, t, err);
 }

@@ -98,6 +98,10 @@ struct task_kind {
 	int (*drain)(struct dump *d, struct task *t, struct err *err);
 	int (*write)(struct dump *d, struct task *t, struct err *err);
 	int (*write_end)(struct dump *d, struct err *err); /* once */
+	/* the images are complete, and the task is about to be killed: has it got something since? */
+	int (*news)(struct dump *d, struct task *t, bool *news_ret, struct err *err);
+	int (*write_again)(struct dump *d, struct task *t,
+			   struct err *err); /* then: what differs */
 
 	/* restore: read and plan in the coordinator; fork, born, open and map in the task itself */
 	int (*read_begin)(struct restore *r, struct err *err); /* once */

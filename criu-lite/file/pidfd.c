@@ -275,9 +275,9 @@ static int open_at(struct restore *r, const struct task *t, const struct fdtable
 	if (made.fd < 0)
 		return made.fd;
 	if (made.fd == at->fd)
-		return at->cloexec ? 0
-				   : (int)call(r, t, SYS_fcntl, (unsigned long)at->fd, F_SETFD, 0,
-					       err);
+		return at->cloexec
+			       ? 0
+			       : (int)call(r, t, SYS_fcntl, (unsigned long)at->fd, F_SETFD, 0, err);
 	if (put_at(r, t, at, &made, err) < 0)
 		return -err->code;
 	return (int)call(r, t, SYS_close, (unsigned long)made.fd, 0, 0, err);
@@ -305,9 +305,8 @@ static int threads_pidfd(struct restore *r, struct err *err)
 	for_each_file(f, r->files) {
 		if (f->kind != &pidfd_kind || !f->owner || !is_late_pidfd(r->tree, f))
 			continue;
-		for_each_alive(t, r->tree)
-			if (t->fdtable->task == t && open_in(r, t, f, err) < 0)
-				return -err->code;
+		for_each_alive(t, r->tree) if (t->fdtable->task == t &&
+					       open_in(r, t, f, err) < 0) return -err->code;
 	}
 	return 0;
 }

@@ -156,7 +156,7 @@ struct shared_page {
 	int32_t inject_kill;  /* whom to kill, -1: ourselves, 0: nobody */
 	uint64_t passed;      /* out, bit N: operation N has been done by somebody */
 
-	uint64_t scratch[4]; /* arguments of a system call that the coordinator has a task make */
+	uint64_t scratch[16]; /* arguments of a system call that the coordinator has a task make */
 };
 
 /* What a restorer was doing when it failed; the host has the words for each. */

@@ -209,6 +209,22 @@ static int write_core(struct dump *d, struct task *t, struct err *err)
 	return 0;
 }
 
+/* Signals have come since: a call that one of them ends must not be entered again. */
+static int write_core_again(struct dump *d, struct task *t, struct err *err)
+{
+	for (size_t i = 0; i < t->nr_threads; i++) {
+		struct thread *th = &t->threads[i];
+		bool before = returns_eintr(t, th);
+
+		if (proc_read_status(d->proc, t->host_pid, th->host_tid, d->arena, &th->status,
+				     err) < 0)
+			return -err->code;
+		if (!before && returns_eintr(t, th))
+			arch_core_set_eintr(th->core);
+	}
+	return write_core(d, t, err);
+}
+
 /* ---- restore ---- */
 
 static int check_thread(const struct restore *r, const struct thread *th, struct err *err)
@@ -269,6 +285,7 @@ const struct task_kind core_kind = {
 	.collect = collect_core,
 	.drain = drain_core,
 	.write = write_core,
+	.write_again = write_core_again,
 	.read = read_core,
 	.map = map_core,
 };

@@ -456,6 +456,7 @@ const struct task_kind timers_kind = {
 	.name = "timers",
 	.collect = collect_timers,
 	.drain = drain_timers,
+	.news = timers_news,
 	.read = read_timers,
 	.plan = plan_timers,
 	.map = map_timers,

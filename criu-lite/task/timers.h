@@ -13,6 +13,9 @@
 /* Dump: put all queues of @t into its records; says whether these were the same already. */
 int timers_read_queues(struct dump *d, struct task *t, bool *same_ret, struct err *err);
 
+/* Dump, the images are complete: the same once more, without what timers have sent meanwhile. */
+int timers_news(struct dump *d, struct task *t, bool *news_ret, struct err *err);
+
 /* Restore. */
 int timers_check_queues(const struct task *t, struct err *err);
 size_t timers_queues_size(const struct task *t);

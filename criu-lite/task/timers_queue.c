@@ -4,8 +4,10 @@
  *
  * They are in images as siginfo_t, 128 bytes, as the kernel writes it.  All
  * come back by rt_sigqueueinfo(), which lets a thread send itself whatever it
- * likes, but for those of POSIX timers: see timers.c.  SIGSTOP cannot be kept
- * waiting, so it is sent last, to tasks that are complete.
+ * likes, but for those of POSIX timers: see timers.c.  SIGTRAP comes later, see
+ * core/trapped.h.  SIGSTOP cannot be kept waiting, so it is sent last, to tasks that
+ * are complete; so is the SIGCONT that a stopped task has got, but not acted on,
+ * while it was dumped.
  */
 #include <errno.h>
 #include <signal.h>
@@ -32,12 +34,11 @@ typedef vec(siginfo_t) siginfos;
 
 static int check_signal(int sig, struct err *err)
 {
-	if (sig != SIGTRAP && sig != SIGKILL)
+	if (sig != SIGKILL)
 		return 0;
 
-	err_set(err, EOPNOTSUPP, "cannot dump a task that has %s pending",
-		sigabbrev_np(sig) ?: "a signal");
-	return err_hint(err, "try again when it has received that signal");
+	err_set(err, EOPNOTSUPP, "cannot dump a task that has SIGKILL pending");
+	return err_hint(err, "leave it out: it is about to end");
 }
 
 /* What is queued for thread @tid, or, with @flags, for its process. */
@@ -87,6 +88,21 @@ static bool queues_equal(const SignalQueueEntry *a, const SignalQueueEntry *b)
 	return true;
 }
 
+/* It is its own thread that must send it to a process, and the restorer of that is gone; see core/trapped.h. */
+static int check_trap(const struct task *t, const siginfos *shared, struct err *err)
+{
+	const siginfo_t *info;
+
+	vec_for_each(info, shared) {
+		if (info->si_signo != SIGTRAP || !t->leader_exited)
+			continue;
+		err_set(err, EOPNOTSUPP,
+			"cannot dump a task that has SIGTRAP pending and whose first thread has exited");
+		return err_hint(err, "try again when it has received that signal");
+	}
+	return 0;
+}
+
 /*
  * Signals can be read only of threads that are parked, and the one our code
  * runs in is not; compel parks it for a system call.
@@ -110,7 +126,8 @@ int timers_read_queues(struct dump *d, struct task *t, bool *same_ret, struct er
 
 	if (park(t, err) < 0)
 		return -err->code;
-	if (peek_signals(d->arena, t->host_alive, PTRACE_PEEKSIGINFO_SHARED, &shared, err) < 0)
+	if (peek_signals(d->arena, t->host_alive, PTRACE_PEEKSIGINFO_SHARED, &shared, err) < 0 ||
+	    check_trap(t, &shared, err) < 0)
 		return -err->code;
 	q = queue_of(d->arena, &shared);
 	same = tc->signals_s && queues_equal(tc->signals_s, q);
@@ -127,6 +144,59 @@ int timers_read_queues(struct dump *d, struct task *t, bool *same_ret, struct er
 		e->signals_p = q;
 	}
 	*same_ret = same;
+	return 0;
+}
+
+/* Timers are restored with the time they had, and go off again. */
+static bool is_of_timer(const siginfo_t *info)
+{
+	return info->si_code == SI_TIMER ||
+	       (info->si_code == SI_KERNEL && info->si_signo == SIGALRM);
+}
+
+static bool has_info(const SignalQueueEntry *q, const siginfo_t *info)
+{
+	for (size_t i = 0; q && i < q->n_signals; i++) {
+		const siginfo_t *other = (const siginfo_t *)q->signals[i]->siginfo.data;
+
+		if (other->si_signo != info->si_signo || other->si_code != info->si_code)
+			continue;
+		if (info->si_code == SI_TIMER ? other->si_timerid == info->si_timerid
+					      : memcmp(other, info, SIGINFO_SIZE) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Take from @q what timers have sent since @before. */
+static void drop_of_timers(SignalQueueEntry *q, const SignalQueueEntry *before)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < q->n_signals; i++) {
+		const siginfo_t *info = (const siginfo_t *)q->signals[i]->siginfo.data;
+
+		if (!is_of_timer(info) || has_info(before, info))
+			q->signals[n++] = q->signals[i];
+	}
+	q->n_signals = n;
+}
+
+int timers_news(struct dump *d, struct task *t, bool *news_ret, struct err *err)
+{
+	TaskCoreEntry *tc = t->core->tc;
+	SignalQueueEntry **before = arena_array(d->arena, SignalQueueEntry *, t->nr_threads + 1);
+	bool same;
+
+	before[t->nr_threads] = tc->signals_s;
+	for (size_t i = 0; i < t->nr_threads; i++)
+		before[i] = t->threads[i].core->thread_core->signals_p;
+	if (timers_read_queues(d, t, &same, err) < 0 || compel_stay(t->victim, err) < 0)
+		return -err->code;
+	drop_of_timers(tc->signals_s, before[t->nr_threads]);
+	for (size_t i = 0; i < t->nr_threads; i++)
+		drop_of_timers(t->threads[i].core->thread_core->signals_p, before[i]);
+	*news_ret = !same;
 	return 0;
 }
 
@@ -207,7 +277,7 @@ static int map_queue(struct restore *r, const SignalQueueEntry *q, uint64_t *out
 
 		if (timer)
 			timer->fired = true;
-		else if (info->si_signo != SIGSTOP)
+		else if (info->si_signo != SIGSTOP && info->si_signo != SIGTRAP)
 			memcpy(out + SIGINFO_SIZE * (*n_ret)++, info, SIGINFO_SIZE);
 	}
 	*out_ret = (uintptr_t)out;
@@ -230,20 +300,24 @@ int timers_map_queues(struct restore *r, const struct task *t, struct err *err)
 	return 0;
 }
 
-static bool has_stop(const SignalQueueEntry *q)
+static bool has_signal(const SignalQueueEntry *q, int sig)
 {
 	for (size_t i = 0; q && i < q->n_signals; i++)
-		if (((const siginfo_t *)q->signals[i]->siginfo.data)->si_signo == SIGSTOP)
+		if (((const siginfo_t *)q->signals[i]->siginfo.data)->si_signo == sig)
 			return true;
 	return false;
 }
 
 int timers_send_stops(struct restore *r, struct task *t, struct err *err)
 {
-	if (has_stop(t->core->tc->signals_s) && kill(t->host_pid, SIGSTOP) < 0)
+	if (has_signal(t->core->tc->signals_s, SIGSTOP) && kill(t->host_pid, SIGSTOP) < 0)
 		return err_sys(err, "cannot stop task %d", t->pid);
+	/* stopping it has taken SIGCONT from it */
+	if (t->state == TASK_STOPPED && has_signal(t->core->tc->signals_s, SIGCONT) &&
+	    kill(t->host_pid, SIGCONT) < 0)
+		return err_sys(err, "cannot continue task %d", t->pid);
 	for (size_t i = 0; i < t->nr_threads; i++)
-		if (has_stop(t->threads[i].core->thread_core->signals_p) &&
+		if (has_signal(t->threads[i].core->thread_core->signals_p, SIGSTOP) &&
 		    syscall(SYS_tgkill, t->host_pid, t->threads[i].host_tid, SIGSTOP) < 0)
 			return err_sys(err, "cannot stop thread %d", t->threads[i].tid);
 	return 0;

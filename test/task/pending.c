@@ -51,10 +51,12 @@ static void *run(void *arg)
 	send_thread(SIGRTMIN + 7, 1001);
 	send_thread(SIGRTMIN + 7, 1002);
 	send_thread(SIGUSR2, 1003);
+	send_thread(SIGTRAP, 1004);
 	made = true;
 	while (!look)
 		victim_sleep(1);
-	good = got(SIGRTMIN + 7, 1001) && got(SIGRTMIN + 7, 1002) && got(SIGUSR2, 1003);
+	good = got(SIGRTMIN + 7, 1001) && got(SIGRTMIN + 7, 1002) && got(SIGUSR2, 1003) &&
+	       got(SIGTRAP, 1004);
 	return NULL;
 }
 
@@ -69,6 +71,7 @@ static bool make(void)
 			return false;
 	sigqueue(getpid(), SIGUSR1, (union sigval){ .sival_int = 7 });
 	kill(getpid(), SIGTERM);
+	sigqueue(getpid(), SIGTRAP, (union sigval){ .sival_int = 9 });
 	send_thread(SIGRTMIN + 9, 31);
 	if (pthread_create(&thread, NULL, run, NULL))
 		return false;
@@ -92,7 +95,8 @@ static bool same(void)
 			return false;
 	sigemptyset(&term);
 	sigaddset(&term, SIGTERM);
-	return got(SIGUSR1, 7) && expect(sigtimedwait(&term, &info, &none) == SIGTERM) &&
+	return got(SIGTRAP, 9) && got(SIGUSR1, 7) &&
+	       expect(sigtimedwait(&term, &info, &none) == SIGTERM) &&
 	       expect(info.si_code == SI_USER) && expect(info.si_pid == getpid()) &&
 	       got(SIGRTMIN + 9, 31) && none_left();
 }

@@ -77,12 +77,6 @@ dump_is_refused()	# dump_is_refused WORDS, of a task that lives on
 	same
 }
 
-@test "a pending SIGTRAP" {
-	start cli/odd_task sigtrap
-	dump_is_refused "has TRAP pending"
-	same
-}
-
 @test "memory that is shared with another task, which is no thread" {
 	start cli/odd_task clone_vm
 	dump_is_refused "shares its memory (CLONE_VM) with another task"
