@@ -16,7 +16,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -155,33 +154,6 @@ static int drain_prctl(struct dump *d, struct task *t, struct err *err)
 
 /* ---- restore ---- */
 
-static bool has_capability(int cap)
-{
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[2];
-
-	return syscall(SYS_capget, &head, data) == 0 &&
-	       (data[CAP_TO_INDEX(cap)].effective & CAP_TO_MASK(cap));
-}
-
-static int plan_prctl(struct restore *r, struct task *t, struct err *err)
-{
-	const TaskCoreEntry *tc = t->core->tc;
-	int64_t own;
-
-	if (t->state == TASK_DEAD || !tc->has_oom_score_adj || has_capability(CAP_SYS_RESOURCE))
-		return 0;
-	if (!read_number(r->arena, r->proc, "self", "oom_score_adj", &own) ||
-	    tc->oom_score_adj >= own)
-		return 0;
-
-	err_set(err, EPERM, "cannot give task %d its oom_score_adj of %d", t->pid,
-		tc->oom_score_adj);
-	err_why(err, "ours is %d, and lowering it needs CAP_SYS_RESOURCE", (int)own);
-	return err_hint(err,
-			"run restore with an oom_score_adj that is not above that of the task");
-}
-
 static int write_self(struct restore *r, const char *name, int64_t value, struct err *err)
 {
 	char path[32], text[24];
@@ -202,6 +174,29 @@ static int change_self(struct restore *r, const char *name, int64_t value, struc
 	if (read_number(r->arena, r->proc, "self", name, &own) && own == value)
 		return 0;
 	return write_self(r, name, value, err);
+}
+
+/*
+ * It cannot be set below what somebody with CAP_SYS_RESOURCE has once chosen for us or
+ * an ancestor, which the kernel shows nowhere.  So it is tried on ourselves.
+ */
+static int plan_prctl(struct restore *r, struct task *t, struct err *err)
+{
+	const TaskCoreEntry *tc = t->core->tc;
+	struct err refused = {};
+	int64_t own;
+
+	if (t->state == TASK_DEAD || !tc->has_oom_score_adj ||
+	    !read_number(r->arena, r->proc, "self", "oom_score_adj", &own) ||
+	    tc->oom_score_adj >= own)
+		return 0;
+	if (write_self(r, "oom_score_adj", tc->oom_score_adj, &refused) == 0)
+		return write_self(r, "oom_score_adj", own, err);
+
+	err_set(err, EPERM, "cannot give task %d its oom_score_adj of %d", t->pid,
+		tc->oom_score_adj);
+	err_why(err, "ours is %d, and lowering it that far needs CAP_SYS_RESOURCE", (int)own);
+	return err_hint(err, "let whoever set it for the task run restore, or have it set for us");
 }
 
 static int born_prctl(struct restore *r, struct task *t, struct err *err)

@@ -55,11 +55,27 @@ dump_is_refused()	# dump_is_refused WORDS, of a task that lives on
 	same
 }
 
-@test "an oom_score_adj below ours" {
+@test "an oom_score_adj below what we may have" {
 	start task/sleeper
 	dump
-	restore_is_refused "oom_score_adj" choom -n 700 --
+	if choom -n -300 -- true 2>/dev/null; then
+		skip "root may choose any oom_score_adj here"
+	fi
+	cp "$images/core-$pid.img" "$work/core.img"
+	criu_lite show decode -i "$work/core.img" | sed -E 's/("oom_score_adj": *)0/\1-300/' >"$work/core.json"
+	"$CRIU_LITE" show encode <"$work/core.json" >"$images/core-$pid.img"
+	restore_is_refused "oom_score_adj of -300" env
+	cp "$work/core.img" "$images/core-$pid.img"
 	restore
+	same
+}
+
+@test "an oom_score_adj below ours, but no lower than ours has been: as under a shim of containerd" {
+	start task/sleeper
+	before=$(cat "/proc/$pid/oom_score_adj")
+	dump
+	choom -n $((before + 7)) -- "$CRIU_LITE" restore -d -D "$images" 3>&- 4>&-
+	[ "$(cat "/proc/$pid/oom_score_adj")" = "$before" ]
 	same
 }
 
