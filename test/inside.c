@@ -5,9 +5,10 @@
  *	inside LETTERS COMMAND [ARG...]
  *
  * LETTERS: p(id) u(ts) i(pc) n(et) m(ount) c(group) t(ime) U(ser), and r(oot) of its
- * own.  The first task of them is an init that reaps what dies, COMMAND is its child and
- * leads a session.  The init ends with COMMAND.  Its pid stands in the file "init" when
- * COMMAND runs; what started us is told nothing, as the init is nobody's child.
+ * own.  The first task of them is an init that reaps what dies (z: nobody but COMMAND,
+ * so that zombies stay), COMMAND is its child and leads a session.  The init ends with
+ * COMMAND.  Its pid stands in the file "init" when COMMAND runs; what started us is told
+ * nothing, as the init is nobody's child.
  *
  * With p and m there is a /proc that shows its pids; ids in a user namespace
  * are 100000 less than outside.
@@ -21,7 +22,6 @@
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -199,7 +199,7 @@ static void own_root(int flags)
 }
 
 /* The first of its pid namespace; ends when @command does. */
-static int be_init(int flags, char **argv)
+static int be_init(int flags, bool reaps, char **argv)
 {
 	pid_t command, pid;
 	int status;
@@ -222,7 +222,7 @@ static int be_init(int flags, char **argv)
 		execvp(argv[0], argv);
 		die(argv[0]);
 	}
-	while ((pid = wait(&status)) != command)
+	while ((pid = waitpid(reaps ? -1 : command, &status, 0)) != command)
 		if (pid < 0 && errno != EINTR)
 			die("wait");
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
@@ -269,7 +269,7 @@ static void new_pipe(int go[2])
 }
 
 /* In the user namespace, which the others shall belong to: makes them, and their init. */
-static int be_maker(int flags, char **argv)
+static int be_maker(int flags, bool reaps, char **argv)
 {
 	const int later = CLONE_NEWTIME | CLONE_NEWUSER | OWN_ROOT;
 	char text[16];
@@ -286,7 +286,7 @@ static int be_maker(int flags, char **argv)
 	init = clone_into(flags & ~later);
 	if (init == 0) {
 		wait_for_go(go);
-		exit(be_init(flags, argv));
+		exit(be_init(flags, reaps, argv));
 	}
 	snprintf(text, sizeof(text), "%d\n", init);
 	write_file("init", text);
@@ -308,7 +308,7 @@ int main(int argc, char **argv)
 	maker = clone_into(flags & CLONE_NEWUSER);
 	if (maker == 0) {
 		wait_for_go(go);
-		return be_maker(flags, argv + 2);
+		return be_maker(flags, !strchr(argv[1], 'z'), argv + 2);
 	}
 	if (flags & CLONE_NEWUSER)
 		map_ids(maker);
