@@ -7,8 +7,11 @@
  * coordinator does.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -17,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/io.h"
 #include "core/outside.h"
 
 struct outside {
@@ -182,6 +186,63 @@ int outside_run(struct restore *r, outside_fn *fn, void *args, size_t len, int *
 	if (m.ret < 0)
 		*err = m.err;
 	return m.ret;
+}
+
+/* ---- in a network namespace ---- */
+
+struct order {
+	outside_fn *fn;
+	pid_t coordinator;
+	int net;
+	char args[OUTSIDE_ARGS_MAX - 32];
+};
+
+static int run_there(struct restore *r, struct order *o, int *fd, struct err *err)
+{
+	char link[48];
+
+	snprintf(link, sizeof(link), "%d/fd/%d", o->coordinator, o->net);
+	scoped_fd net = openat(r->proc, link, O_RDONLY | O_CLOEXEC);
+
+	if (net < 0 || setns(net, CLONE_NEWNET) < 0)
+		return err_sys(err, "cannot enter the network namespace of the tree");
+	return o->fn(r, o->args, fd, err);
+}
+
+/* Outside: in a child, whose namespace does not matter to us. */
+static int obey(struct restore *r, void *args, int *fd, struct err *err)
+{
+	int ends[2], status;
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return err_sys(err, "cannot make a pipe");
+	pid = fork();
+	if (pid == 0) {
+		int ret = run_there(r, args, fd, err);
+
+		_exit(ret < 0 && io_write(ends[1], err, sizeof(*err)) == 0 ? 1 : ret < 0 ? 2 : 0);
+	}
+	close(ends[1]);
+
+	scoped_fd from = ends[0];
+
+	if (pid < 0 || waitpid(pid, &status, 0) < 0)
+		return err_sys(err, "cannot run a program");
+	if (status == 0)
+		return 0;
+	if (io_read(from, err, sizeof(*err)) < 0 || err->code <= 0)
+		return err_set(err, ECANCELED, "cannot run a program");
+	return -err->code;
+}
+
+int outside_run_in_net(struct restore *r, int net, outside_fn *fn, const void *args, size_t len,
+		       int fd, struct err *err)
+{
+	struct order o = { .fn = fn, .coordinator = getpid(), .net = net };
+
+	memcpy(o.args, args, len);
+	return outside_run(r, obey, &o, offsetof(struct order, args) + len, &fd, err);
 }
 
 void outside_end(struct restore *r)

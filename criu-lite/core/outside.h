@@ -16,6 +16,8 @@
  *	@fn returns 0 or a negative errno with @err filled; so does outside_run.
  *	Newborn tasks may call it too, one at a time.  Without outside_begin()
  *	it is a plain call.
+ * outside_run_in_net: @fn is run by a child of it, which is in the network namespace
+ *	behind @net, a descriptor of the coordinator.  Only its failure comes back.
  * outside_end: it ends.
  * outside_socket: our descriptor of the connection, to be kept; NULL: none.
  */
@@ -26,6 +28,8 @@ enum { OUTSIDE_ARGS_MAX = 16 * 1024 };
 int outside_begin(struct restore *r, struct err *err);
 int outside_run(struct restore *r, outside_fn *fn, void *args, size_t len, int *fd,
 		struct err *err);
+int outside_run_in_net(struct restore *r, int net, outside_fn *fn, const void *args, size_t len,
+		       int fd, struct err *err);
 void outside_end(struct restore *r);
 int *outside_socket(struct restore *r);
 

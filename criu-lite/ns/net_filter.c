@@ -9,18 +9,16 @@
  * understand all of what it shows of them.
  *
  * make      The programs are those of the host: they are run by the one who
- *           stayed outside, in a child that goes into the namespace.
+ *           stayed outside.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -267,61 +265,19 @@ int net_filter_read(struct restore *r, const struct ns *ns, struct err *err)
 
 /* ---- make ---- */
 
-struct order {
-	enum tool tool;
-	pid_t coordinator;
-	int ns; /* descriptor of the coordinator's */
-};
-
-static int run_there(struct restore *r, const struct order *o, int input, struct err *err)
+static int run_there(struct restore *r, void *args, int *fd, struct err *err)
 {
-	char link[48];
-
-	snprintf(link, sizeof(link), "%d/fd/%d", o->coordinator, o->ns);
-	scoped_fd ns = openat(r->proc, link, O_RDONLY | O_CLOEXEC);
-
-	if (ns < 0 || setns(ns, CLONE_NEWNET) < 0)
-		return err_sys(err, "cannot enter the network namespace of the tree");
-	return run(r->arena, o->tool, input, NULL, err);
-}
-
-/* Outside: in a child, whose namespace does not matter to us. */
-static int obey(struct restore *r, void *args, int *fd, struct err *err)
-{
-	int ends[2], status;
-	pid_t pid;
-
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return err_sys(err, "cannot make a pipe");
-	pid = fork();
-	if (pid == 0) {
-		int ret = run_there(r, args, *fd, err);
-
-		_exit(ret < 0 && io_write(ends[1], err, sizeof(*err)) == 0 ? 1 : ret < 0 ? 2 : 0);
-	}
-	close(ends[1]);
-
-	scoped_fd from = ends[0];
-
-	if (pid < 0 || waitpid(pid, &status, 0) < 0)
-		return err_sys(err, "cannot run a program");
-	if (status == 0)
-		return 0;
-	if (io_read(from, err, sizeof(*err)) < 0 || err->code <= 0)
-		return err_set(err, ECANCELED, "cannot run a program");
-	return -err->code;
+	return run(r->arena, *(const enum tool *)args, *fd, NULL, err);
 }
 
 static int load(struct restore *r, const struct ns *ns, enum tool tool, const char *text,
 		struct err *err)
 {
-	struct order order = { .tool = tool, .coordinator = getpid(), .ns = ns->fd };
 	scoped_fd input = program_input(text, err);
-	int fd = input;
 
 	if (input < 0)
 		return input;
-	return outside_run(r, obey, &order, sizeof(order), &fd, err);
+	return outside_run_in_net(r, ns->fd, run_there, &tool, sizeof(tool), input, err);
 }
 
 /* One text after the other: each begins by saying which program has written it. */

@@ -251,9 +251,11 @@ static int collect_what(const struct fd_probe *p, InetSkEntry *e, struct err *er
 
 static int collect_inet(struct dump *d, const struct fd_probe *p, FileEntry *fe, struct err *err)
 {
+	struct inet_state *s = kind_state(d->kinds, &inet_kind);
 	InetSkEntry *e = fe->isk = record_new(d, inet_sk_entry);
 	scoped_fd fresh = -1;
 
+	s->has_sockets |= d->netns && d->netns->is_root;
 	if (collect_what(p, e, err) < 0 || collect_addrs(d, p->own, e, err) < 0)
 		return -err->code;
 	fresh = sock_new((int)e->family, (int)e->type | SOCK_CLOEXEC, (int)e->proto);
@@ -277,8 +279,11 @@ static int collect_inet(struct dump *d, const struct fd_probe *p, FileEntry *fe,
 
 static int read_inet(struct restore *r, struct file *f, struct err *err)
 {
+	struct inet_state *s = kind_state(r->kinds, &inet_kind);
+	const struct ns *ns = r->ns->root[NS_NET];
 	const InetSkEntry *e = f->image->isk;
 
+	s->has_sockets |= ns && e->has_ns_id && e->ns_id == ns->id;
 	if (is_known((int)e->family, (int)e->type, (int)e->proto))
 		return inet_is_stream(e) ? inet_stream_read(r, f, err) : 0;
 	err_set(err, EOPNOTSUPP, "cannot restore a socket of family %u, type %u, protocol %u",

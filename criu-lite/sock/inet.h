@@ -36,6 +36,7 @@ struct inet_conn {
 struct inet_state {
 	vec(struct inet_conn) conns; /* dump */
 	bool is_locked;
+	bool has_sockets;    /* in the network namespace of the root task, which is its own */
 	bool has_v4, has_v6; /* restore: connections that may be locked */
 	bool has_groups;
 	inet_groups groups; /* multicast groups that this host is in, by device */
@@ -119,18 +120,23 @@ struct inet_pair {
 	uint16_t src_port, dst_port;
 };
 
-/*
- * Drop packets of these connections that do not have our mark, in the way that
- * --network-lock says.  It is undone by its name, on the same host.
- */
-int inet_lock(struct dump *d, const struct inet_pair *c, size_t n, struct err *err);
-/* The same in the network namespace of the coordinator, which has just been made. */
-int inet_relock(struct restore *r, const struct inet_pair *c, size_t n, struct err *err);
-int inet_unlock(struct arena *a, const char *run_id, enum network_lock how, bool has_v4,
-		bool has_v6, struct err *err);
+struct inet_lock {
+	bool whole; /* all packets of the namespace, not only those of @pairs */
+	const struct inet_pair *pairs;
+	size_t n;
+};
 
-int inet_nft_lock(struct arena *a, const char *table, const struct inet_pair *c, size_t n,
-		  struct err *err);
+/*
+ * Drop packets that do not have our mark, in the way that --network-lock says, in
+ * the network namespace that we are in.  It is undone by its name.
+ */
+int inet_lock(struct dump *d, const struct inet_lock *l, struct err *err);
+int inet_unlock(struct dump *d, struct err *err);
+/* The same in a restore, in @ns, which we are in (NULL: that which we came from). */
+int inet_relock(struct restore *r, const struct ns *ns, const struct inet_lock *l, struct err *err);
+int inet_release(struct restore *r, const struct ns *ns, bool has_v4, bool has_v6, struct err *err);
+
+int inet_nft_lock(struct arena *a, const char *table, const struct inet_lock *l, struct err *err);
 /* -ENOENT: there is no such table. */
 int inet_nft_unlock(struct arena *a, const char *table, struct err *err);
 

@@ -4,8 +4,9 @@
  *
  * A table of our own with two sets, for IPv4 and IPv6, of "source, its port,
  * destination, its port", and two chains, for what arrives and what leaves, that
- * drop whatever is in them and does not carry our mark.  All of it is one
- * transaction over netlink; nothing is run.
+ * drop whatever is in them and does not carry our mark.  Or, without sets, what
+ * is dropped is all that does not carry it.  All of it is one transaction over
+ * netlink; nothing is run.
  *
  * The chains come before connection tracking, which so knows nothing of what was
  * dropped.
@@ -240,9 +241,22 @@ static void put_key(struct batch *b, bool is_v4)
 	put_payload(b, reg + 2 * words + 1, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2);
 }
 
-static void add_rule(struct batch *b, const char *table, const char *chain, bool is_v4)
+static void put_pairs(struct batch *b, bool is_v4)
 {
 	const uint8_t family = is_v4 ? NFPROTO_IPV4 : NFPROTO_IPV6, tcp = IPPROTO_TCP;
+
+	put_meta(b, NFT_META_NFPROTO);
+	put_cmp(b, NFT_CMP_EQ, &family, sizeof(family));
+	put_meta(b, NFT_META_L4PROTO);
+	put_cmp(b, NFT_CMP_EQ, &tcp, sizeof(tcp));
+	put_key(b, is_v4);
+	put_lookup(b, set_name(is_v4), is_v4 ? SET_V4 : SET_V6);
+}
+
+enum which { ALL, PAIRS_V4, PAIRS_V6 };
+
+static void add_rule(struct batch *b, const char *table, const char *chain, enum which which)
+{
 	const uint32_t mark = INET_MARK;
 	size_t at;
 
@@ -252,12 +266,8 @@ static void add_rule(struct batch *b, const char *table, const char *chain, bool
 	at = open_nest(b, NFTA_RULE_EXPRESSIONS);
 	put_meta(b, NFT_META_MARK);
 	put_cmp(b, NFT_CMP_NEQ, &mark, sizeof(mark));
-	put_meta(b, NFT_META_NFPROTO);
-	put_cmp(b, NFT_CMP_EQ, &family, sizeof(family));
-	put_meta(b, NFT_META_L4PROTO);
-	put_cmp(b, NFT_CMP_EQ, &tcp, sizeof(tcp));
-	put_key(b, is_v4);
-	put_lookup(b, set_name(is_v4), is_v4 ? SET_V4 : SET_V6);
+	if (which != ALL)
+		put_pairs(b, which == PAIRS_V4);
 	put_drop(b);
 	close_nest(b, at);
 	end_message(b);
@@ -360,23 +370,29 @@ static int commit(struct batch *b, struct err *err)
 	return take_answer(nl, err);
 }
 
-int inet_nft_lock(struct arena *a, const char *table, const struct inet_pair *c, size_t n,
-		  struct err *err)
+static void add_rules(struct batch *b, const char *table, enum which which)
+{
+	add_rule(b, table, "input", which);
+	add_rule(b, table, "output", which);
+}
+
+int inet_nft_lock(struct arena *a, const char *table, const struct inet_lock *l, struct err *err)
 {
 	struct batch b = { .arena = a };
-	int v4;
 
 	begin(&b);
 	add_table(&b, NFT_MSG_NEWTABLE, table, NLM_F_CREATE);
-	for (v4 = 0; v4 < 2; v4++)
-		add_set(&b, table, v4);
 	add_chain(&b, table, "input", NF_INET_LOCAL_IN);
 	add_chain(&b, table, "output", NF_INET_LOCAL_OUT);
-	for (v4 = 0; v4 < 2; v4++) {
-		add_rule(&b, table, "input", v4);
-		add_rule(&b, table, "output", v4);
+	if (l->whole) {
+		add_rules(&b, table, ALL);
+	} else {
+		add_set(&b, table, true);
+		add_set(&b, table, false);
+		add_rules(&b, table, PAIRS_V4);
+		add_rules(&b, table, PAIRS_V6);
+		add_elements(&b, table, l->pairs, l->n);
 	}
-	add_elements(&b, table, c, n);
 	return commit(&b, err);
 }
 

@@ -243,24 +243,30 @@ static int read_stream(struct dump *d, struct inet_conn *c, struct err *err)
 		       : read_unsent(c, err);
 }
 
-/* Those that are in @ns, in it. */
+static bool will_end(const struct dump *d)
+{
+	return !d->opts->leave_running && !d->opts->common.leave_stopped;
+}
+
+/* Those that are in @ns, in it; all packets, if nobody will answer there any more. */
 static int lock_there(struct dump *d, struct inet_state *s, struct ns *ns, struct err *err)
 {
 	struct inet_pair *pairs = arena_array(d->arena, struct inet_pair, s->conns.n);
 	uint32_t id = ns ? ns->id : d->our_ids->net_ns_id;
+	struct inet_lock lock = { .pairs = pairs };
 	struct ns_visit visit;
 	struct inet_conn *c;
-	size_t n = 0;
 
+	lock.whole = ns && ns->is_root && s->has_sockets && will_end(d);
 	vec_for_each(c, &s->conns)
-		if (c->e->ns_id == id && inet_stream_pair(c->e, &pairs[n++]) < 0)
+		if (c->e->ns_id == id && inet_stream_pair(c->e, &pairs[lock.n++]) < 0)
 			return err_set(err, EPROTO, "cannot use the addresses of a TCP socket");
-	if (!n)
+	if (!lock.n && !lock.whole)
 		return 0;
 	if (sock_ns_enter_dump(d, ns, &visit, err) < 0)
 		return -err->code;
 	s->is_locked = true;
-	return sock_ns_leave_dump(d, &visit, inet_lock(d, pairs, n, err), err);
+	return sock_ns_leave_dump(d, &visit, inet_lock(d, &lock, err), err);
 }
 
 static int lock_all(struct dump *d, struct inet_state *s, struct err *err)
@@ -280,10 +286,14 @@ int inet_stream_collect_end(struct dump *d, struct err *err)
 	struct inet_state *s = kind_state(d->kinds, &inet_kind);
 	struct inet_conn *c;
 
-	if (!s->conns.n || d->dry)
+	if ((!s->conns.n && !s->has_sockets) || d->dry)
 		return 0;
-	if (lock_all(d, s, err) < 0)
-		return -err->code;
+	if (lock_all(d, s, err) < 0) {
+		if (s->conns.n)
+			return -err->code;
+		log_warn("who connects meanwhile will be refused: %s: %s", err->what, err->why);
+		memset(err, 0, sizeof(*err));
+	}
 	vec_for_each(c, &s->conns) {
 		if (set_repair(c->fd, TCP_REPAIR_ON, err) < 0)
 			return -err->code;
@@ -336,7 +346,7 @@ static void unlock_there(struct dump *d, struct ns *ns)
 	int ret = sock_ns_enter_dump(d, ns, &visit, &err);
 
 	if (ret == 0) {
-		ret = inet_unlock(d->arena, d->run_id, d->network_lock, true, true, &err);
+		ret = inet_unlock(d, &err);
 		ret = sock_ns_leave_dump(d, &visit, ret, &err);
 	}
 	if (ret < 0)
@@ -358,7 +368,7 @@ static void unlock(struct dump *d, const struct inet_state *s)
 void inet_stream_dump_end(struct dump *d, bool ok)
 {
 	struct inet_state *s = kind_state(d->kinds, &inet_kind);
-	bool ends = ok && !d->opts->leave_running && !d->opts->common.leave_stopped;
+	bool ends = ok && will_end(d);
 	struct inet_conn *c;
 
 	if (!ends)

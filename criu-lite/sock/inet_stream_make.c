@@ -486,32 +486,63 @@ static int go_on(struct restore *r, struct inet_conn *c, struct err *err)
 	return inet_tcp_options(c->fd, c->e, err);
 }
 
-int inet_stream_before(struct restore *r, struct err *err)
+/* In @ns, as the dump had it. */
+static int lock_again(struct restore *r, const struct ns *ns, struct err *err)
 {
-	const struct ns *ns = r->ns->root[NS_NET];
-	struct inet_pair *pairs;
+	const struct inet_state *s = kind_state(r->kinds, &inet_kind);
+	struct inet_pair *pairs = arena_array(r->arena, struct inet_pair, r->files->nr);
+	struct inet_lock lock = { .pairs = pairs, .whole = ns->is_root && s->has_sockets };
 	struct file *f;
-	size_t n = 0;
 
-	if (!ns)
-		return 0;
-	pairs = arena_array(r->arena, struct inet_pair, r->files->nr);
 	for_each_file(f, r->files) {
 		const struct inet_conn *c = f->kind == &inet_kind ? f->data : NULL;
 
-		if (c && c->e->ns_id == ns->id && inet_stream_pair(c->e, &pairs[n]) == 0)
-			n++;
+		if (c && c->e->ns_id == ns->id && inet_stream_pair(c->e, &pairs[lock.n]) == 0)
+			lock.n++;
 	}
-	return inet_relock(r, pairs, n, err);
+	return inet_relock(r, ns, &lock, err);
+}
+
+static int unlock(struct restore *r, const struct ns *ns, struct err *err)
+{
+	const struct inet_state *s = kind_state(r->kinds, &inet_kind);
+	bool whole = ns && ns->is_root && s->has_sockets;
+
+	if (!s->has_v4 && !s->has_v6 && !whole)
+		return 0;
+	return inet_release(r, ns, s->has_v4 || whole, s->has_v6 || whole, err);
+}
+
+/* In every network namespace of the tree. */
+static int each_network(struct restore *r,
+			int (*what)(struct restore *r, const struct ns *ns, struct err *err),
+			struct err *err)
+{
+	struct ns **ns;
+
+	vec_for_each(ns, &r->ns->all) {
+		struct ns_visit visit;
+
+		if ((*ns)->type != NS_NET)
+			continue;
+		if (ns_enter_restore(r, *ns, &visit, err) < 0 || what(r, *ns, err) < 0)
+			return -err->code;
+		if (ns_leave(&visit, err) < 0)
+			return -err->code;
+	}
+	return 0;
+}
+
+int inet_stream_before(struct restore *r, struct err *err)
+{
+	return each_network(r, lock_again, err);
 }
 
 int inet_stream_resume(struct restore *r, struct err *err)
 {
-	const struct inet_state *s = kind_state(r->kinds, &inet_kind);
 	struct file *f;
 
-	if ((s->has_v4 || s->has_v6) &&
-	    inet_unlock(r->arena, r->run_id, r->network_lock, s->has_v4, s->has_v6, err) < 0)
+	if ((!r->ns->root[NS_NET] && unlock(r, NULL, err) < 0) || each_network(r, unlock, err) < 0)
 		return -err->code;
 	for_each_file(f, r->files) {
 		struct inet_conn *c = f->kind == &inet_kind ? f->data : NULL;
@@ -532,32 +563,31 @@ enum { SEQ = 1000000 }; /* any number will do */
 
 /*
  * A connection of this host with itself, at a port that is free, comes to the same
- * end: nobody else takes part.
+ * end: nobody else takes part.  The kernel chooses the address, so that the socket
+ * is not tied to it when it is connected again.
  */
 static int connect_to_nobody(int fd, const InetSkEntry *e, struct inet_pair *p, struct err *err)
 {
 	union inet_addr addr = { 0 };
 	socklen_t len = e->family == AF_INET ? sizeof(addr.v4) : sizeof(addr.v6);
+	const void *words;
 
 	addr.any.sa_family = (sa_family_t)e->family;
 	if (e->family == AF_INET)
 		addr.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	else
 		addr.v6.sin6_addr = in6addr_loopback;
-	if (bind(fd, &addr.any, len) < 0)
-		return err_sys(err, "cannot bind a socket to loopback");
-	len = sizeof(addr);
-	if (getsockname(fd, &addr.any, &len) < 0)
-		return err_sys(err, "cannot ask for the address of a socket");
-	p->words = e->family == AF_INET ? 1 : 4;
-	memcpy(p->src, e->family == AF_INET ? (void *)&addr.v4.sin_addr : &addr.v6.sin6_addr,
-	       p->words * 4);
-	memcpy(p->dst, p->src, sizeof(p->dst));
-	p->src_port = ntohs(addr.v4.sin_port);
 	p->dst_port = 9; /* discard */
 	addr.v4.sin_port = htons(p->dst_port);
 	if (connect(fd, &addr.any, len) < 0)
 		return err_sys(err, "cannot make a TCP connection that has ended");
+	if (getsockname(fd, &addr.any, &len) < 0)
+		return err_sys(err, "cannot ask for the address of a socket");
+	words = e->family == AF_INET ? (void *)&addr.v4.sin_addr : (void *)&addr.v6.sin6_addr;
+	p->words = e->family == AF_INET ? 1 : 4;
+	memcpy(p->src, words, p->words * 4);
+	memcpy(p->dst, words, p->words * 4);
+	p->src_port = ntohs(addr.v4.sin_port);
 	return 0;
 }
 

@@ -27,7 +27,7 @@ is_good()
 {
 	touch "$client_place/ask"
 	wait_for 30 test -e "$client_place/answer"
-	cat "$client_place/answer" "$client_place/log" "$server_place/log"
+	cat "$client_place"/{answer,log} "$server_place/log" || :
 	[ "$(cat "$client_place/answer")" = good ]
 }
 
@@ -217,4 +217,85 @@ under_load()
 	exec 9<&- 9>&-
 	restore --tcp-established
 	same
+}
+
+# network: $holder has a network namespace, 10.60.0.1 - 10.60.0.2 leads into it
+network()
+{
+	need ip unshare nsenter
+	launch unshare -n sh -c 'ip link set lo up; : >ready; exec sleep 600'
+	wait_for 10 test -e "$place/ready"
+	holder=$pid
+	ip link del out6 2>/dev/null || :
+	ip link add out6 type veth peer name in6 netns "$holder"
+	ip addr add 10.60.0.1/24 dev out6
+	ip -6 addr add fd60::1/64 dev out6 nodad
+	ip link set out6 up
+	nsenter -t "$holder" -n sh -c 'ip addr add 10.60.0.2/24 dev in6; ip -6 addr add fd60::2/64 dev in6 nodad
+		ip link set in6 up'
+}
+
+# what comes of a connection to the tree: accepted, refused, or "nothing"
+connecting()
+{
+	local said
+
+	said=$(timeout "${2:-5}" bash -c ": <>/dev/tcp/$1 && echo accepted" 2>&1) || :
+	case $said in
+	*accepted*) echo accepted ;;
+	*refused*) echo refused ;;
+	*) echo nothing ;;
+	esac
+}
+
+@test "of a network of its own, all packets are dropped until the tree is there again" {
+	need python3
+	network
+	for method in nftables iptables; do
+		[ $method != iptables ] || need iptables-restore
+		launch nsenter -t "$holder" -n python3 -u "$BATS_TEST_DIRNAME/tcp_peer.py" server 0 20530
+		wait_for 10 test -e "$place/ready"
+		server=$pid server_place=$place
+		launch python3 -u "$BATS_TEST_DIRNAME/tcp_peer.py" client 10.60.0.2 20530
+		wait_for 10 test -e "$place/ready"
+		client_place=$place
+		pid=$server place=$server_place
+		[ "$(connecting 10.60.0.2/9)" = refused ]
+
+		dump -R --tcp-established --network-lock $method
+		[ "$(connecting 10.60.0.2/9)" = refused ]
+		dump --tcp-established --network-lock $method
+		# neither the port that it had, nor any other: nobody answers
+		[ "$(connecting 10.60.0.2/20530 0.4)" = nothing ]
+		[ "$(connecting fd60::2/9 0.4)" = nothing ]
+		[ ! -e "$client_place/answer" ]
+
+		CRIU_LITE_INJECT=fail:link:socket run restore --tcp-established --join-ns "net:/proc/$holder/ns/net"
+		[ "$status" -ne 0 ]
+		[ "$(connecting 10.60.0.2/20530 0.4)" = nothing ]
+		restore --tcp-established --join-ns "net:/proc/$holder/ns/net"
+		[ "$(connecting 10.60.0.2/9)" = refused ]
+		[ "$(connecting fd60::2/9)" = refused ]
+		is_good
+		[ -z "$(nsenter -t "$holder" -n nft list ruleset | grep CRIU-)" ]
+		kill -KILL "$server"
+		wait_for 5 is_gone "$server"
+	done
+	ip link del out6
+}
+
+@test "connections in a network within the tree are locked there until all is complete" {
+	need ip unshare nsenter
+	peer="python3 -u $BATS_TEST_DIRNAME/tcp_peer.py"
+	launch sh -c "unshare -n sh -c 'ip link set lo up; $peer server 4 20531 &
+		mkdir client; until [ -e ready ]; do sleep 0.01; done; cd client; $peer client 4 20531 & wait' & wait"
+	wait_for 10 test -e "$place/client/ready"
+	client_place=$place/client server_place=$place
+	dump --tcp-established
+	restore --tcp-established --action-script "[ \$CRTOOLS_SCRIPT_ACTION != post-restore ] ||
+		nsenter -t \$(cat /proc/$pid/task/$pid/children) -n nft list ruleset >'$work/rules'"
+	grep -q CRIU- "$work/rules"
+	child=$(cat "/proc/$pid/task/$pid/children")
+	[ -z "$(nsenter -t "${child% }" -n nft list ruleset)" ]
+	is_good
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * TCP connections that have ended and were not closed: what is unread is read, then comes the end, or the
- * reset; their port is free
+ * reset; their port is free, and they can be connected again
  *
  * dump: --tcp-established
  * restore: --tcp-established
@@ -14,7 +14,7 @@
 
 #include "victim.h"
 
-enum { PORT = 21317, FAMILIES = 2 };
+enum { PORT = 21317, FAMILIES = 3 }; /* IPv4, IPv6, IPv4 through IPv6 */
 
 struct set {
 	int listener;
@@ -41,13 +41,15 @@ static socklen_t address(struct sockaddr_storage *a, int i, int port)
 	v6->sin6_family = AF_INET6;
 	v6->sin6_port = htons((uint16_t)port);
 	v6->sin6_addr = in6addr_loopback;
+	if (i == 2)
+		inet_pton(AF_INET6, "::ffff:127.0.0.1", &v6->sin6_addr);
 	return sizeof(*v6);
 }
 
 static bool connection(int i, int fds[2])
 {
 	struct sockaddr_storage a;
-	socklen_t len = address(&a, i, PORT);
+	socklen_t len = address(&a, i, PORT + 2 * i);
 
 	fds[0] = socket(a.ss_family, SOCK_STREAM, 0);
 	if (connect(fds[0], (struct sockaddr *)&a, len) < 0)
@@ -87,16 +89,16 @@ static bool make_set(int i)
 {
 	struct set *s = &sets[i];
 	struct sockaddr_storage a;
-	socklen_t len = address(&a, i, PORT);
+	socklen_t len = address(&a, i, PORT + 2 * i);
 	int on = 1;
 
 	s->listener = socket(a.ss_family, SOCK_STREAM, 0);
 	s->never = socket(a.ss_family, SOCK_STREAM, 0);
 	s->bound = socket(a.ss_family, SOCK_STREAM, 0);
-	len = address(&a, i, PORT + 1);
+	len = address(&a, i, PORT + 2 * i + 1);
 	if (bind(s->bound, (struct sockaddr *)&a, len) < 0)
 		return false;
-	len = address(&a, i, PORT);
+	len = address(&a, i, PORT + 2 * i);
 	setsockopt(s->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (bind(s->listener, (struct sockaddr *)&a, len) < 0 || listen(s->listener, 5) < 0 ||
 	    !connection(i, s->both) || !connection(i, s->unread))
@@ -111,7 +113,11 @@ static bool make_set(int i)
 
 static bool make(void)
 {
-	return make_set(0) && make_set(1);
+	int i = 0;
+
+	while (i < FAMILIES && make_set(i))
+		i++;
+	return expect(i == FAMILIES);
 }
 
 static bool gives(int fd, const char *what)
@@ -143,7 +149,7 @@ static bool was_reset(int fd)
 static bool is_free(int i)
 {
 	struct sockaddr_storage a;
-	socklen_t len = address(&a, i, PORT);
+	socklen_t len = address(&a, i, PORT + 2 * i);
 	int fd = socket(a.ss_family, SOCK_STREAM, 0), on = 1;
 
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
@@ -155,7 +161,7 @@ static bool is_free(int i)
 static bool connects(int i, int fd, int port)
 {
 	struct sockaddr_storage a;
-	socklen_t len = address(&a, i, PORT);
+	socklen_t len = address(&a, i, PORT + 2 * i);
 	const struct sockaddr_in *from = (struct sockaddr_in *)&a;
 	int server;
 	char c;
@@ -169,6 +175,13 @@ static bool connects(int i, int fd, int port)
 	       expect(close(server) == 0);
 }
 
+static bool connects_again(int i, int fd)
+{
+	const struct sockaddr none = { .sa_family = AF_UNSPEC };
+
+	return expect(connect(fd, &none, sizeof(none)) == 0) && connects(i, fd, -1);
+}
+
 static bool same_set(int i)
 {
 	const struct set *s = &sets[i];
@@ -178,12 +191,17 @@ static bool same_set(int i)
 	       is_shut(s->unread[1]) && gives(s->unread[0], "too") && is_shut(s->unread[0]) &&
 	       gives(s->reset, "before") && was_reset(s->reset) && was_reset(s->reset_read) &&
 	       expect(recv(s->never, &c, 1, MSG_DONTWAIT) < 0) && expect(errno == ENOTCONN) &&
-	       connects(i, s->never, -1) && connects(i, s->bound, PORT + 1) && is_free(i);
+	       connects(i, s->never, -1) && connects(i, s->bound, PORT + 2 * i + 1) &&
+	       connects_again(i, s->both[0]) && connects_again(i, s->reset) && is_free(i);
 }
 
 static bool same(void)
 {
-	return same_set(0) && same_set(1);
+	int i = 0;
+
+	while (i < FAMILIES && same_set(i))
+		i++;
+	return expect(i == FAMILIES);
 }
 
 VICTIM(make, same)

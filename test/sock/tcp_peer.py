@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """tcp_peer.py SIDE FAMILY PORT [BUFFER]: one side of a TCP connection with numbers that go both ways.
 
+FAMILY is 4, 6, 46 (IPv4 through IPv6), all on this host; 0, which is any; or an address.
+
 Every eight bytes are a number, one more than the last.  "server" answers each number that
 it gets with its double; "client" floods the server and checks what comes.  When the file
 "ask" says "stop", the client stops sending, waits for all answers, and says "good" in
@@ -15,12 +17,13 @@ import time
 
 side, family, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
 buffer = int(sys.argv[4]) if len(sys.argv) > 4 else 0
-addresses = {"4": ("127.0.0.1", "127.0.0.1"), "6": ("::1", "::1"), "46": ("::", "::ffff:127.0.0.1")}
-here, there = addresses[family]
+addresses = {"4": ("127.0.0.1", "127.0.0.1"), "6": ("::1", "::1"), "46": ("::", "::ffff:127.0.0.1"),
+             "0": ("0.0.0.0", "127.0.0.1")}
+here, there = addresses.get(family, (family, family))
 
 
 def new_socket():
-    s = socket.socket(socket.AF_INET if family == "4" else socket.AF_INET6)
+    s = socket.socket(socket.AF_INET6 if ":" in here else socket.AF_INET)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if buffer:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * TCP connections on their way to an end, or to a beginning: FIN_WAIT1, LAST_ACK, CLOSING, SYN_SENT, with
- * data that was sent, or could not be; over IPv4, IPv6, and IPv4 through IPv6
+ * TCP connections on their way to an end, or to a beginning: FIN_WAIT1, LAST_ACK (also with a peer that is
+ * gone), CLOSING, SYN_SENT, with data that was sent, or could not be; over IPv4, IPv6, and IPv4 through IPv6
  *
  * dump: --tcp-established
  * restore: --tcp-established
@@ -27,6 +27,7 @@ static const struct family {
 struct set {
 	int listener, deaf; /* the second hears nothing until it is told to */
 	int fin_wait1[2], last_ack[2], closing[2], connecting;
+	int last_ack_alone[2]; /* the peer has heard all, and is gone */
 	int fin_wait1_full[2], last_ack_full[2], closing_full[2];
 	size_t filled[3];
 };
@@ -155,8 +156,9 @@ static bool make_set(int i)
 
 	s->listener = listener(families[i].listen, PORT + 2 * i);
 	if (s->listener < 0 || !connection(i, s->fin_wait1) || !connection(i, s->last_ack) ||
-	    !connection(i, s->closing) || !connection(i, s->fin_wait1_full) ||
-	    !connection(i, s->last_ack_full) || !connection(i, s->closing_full))
+	    !connection(i, s->closing) || !connection(i, s->last_ack_alone) ||
+	    !connection(i, s->fin_wait1_full) || !connection(i, s->last_ack_full) ||
+	    !connection(i, s->closing_full))
 		return false;
 
 	if (!deafen(s->fin_wait1[1]) || !ends_by(s->fin_wait1[0], "unheard"))
@@ -164,6 +166,11 @@ static bool make_set(int i)
 	if (!ends_by(s->last_ack[1], "first") || !comes_to(s->last_ack[0], TCP_CLOSE_WAIT) ||
 	    !comes_to(s->last_ack[1], TCP_FIN_WAIT2) || !deafen(s->last_ack[1]) ||
 	    !ends_by(s->last_ack[0], "second"))
+		return false;
+	if (!ends_by(s->last_ack_alone[1], "first") ||
+	    !comes_to(s->last_ack_alone[0], TCP_CLOSE_WAIT) ||
+	    !comes_to(s->last_ack_alone[1], TCP_FIN_WAIT2) || !deafen(s->last_ack_alone[0]) ||
+	    !ends_by(s->last_ack_alone[0], "second"))
 		return false;
 	/* neither hears the end of the other, until the first one listens again */
 	if (!deafen(s->closing[0]) || !deafen(s->closing[1]) || !ends_by(s->closing[0], "mine") ||
@@ -184,7 +191,9 @@ static bool make_set(int i)
 static bool in_states(const struct set *s)
 {
 	return comes_to(s->fin_wait1[0], TCP_FIN_WAIT1) && comes_to(s->last_ack[0], TCP_LAST_ACK) &&
-	       comes_to(s->closing[0], TCP_CLOSING) && comes_to(s->connecting, TCP_SYN_SENT) &&
+	       comes_to(s->last_ack_alone[0], TCP_LAST_ACK) &&
+	       comes_to(s->last_ack_alone[1], TCP_CLOSE) && comes_to(s->closing[0], TCP_CLOSING) &&
+	       comes_to(s->connecting, TCP_SYN_SENT) &&
 	       comes_to(s->fin_wait1_full[0], TCP_FIN_WAIT1) &&
 	       comes_to(s->last_ack_full[0], TCP_LAST_ACK) &&
 	       comes_to(s->closing_full[0], TCP_CLOSING) &&
@@ -247,7 +256,7 @@ static bool hears_all(int fd, size_t n)
 static bool let_hear(const struct set *s)
 {
 	return undeafen(s->deaf) && undeafen(s->fin_wait1[1]) && undeafen(s->last_ack[1]) &&
-	       undeafen(s->closing[1]);
+	       undeafen(s->closing[1]) && undeafen(s->last_ack_alone[0]);
 }
 
 static bool connects(const struct set *s)
@@ -273,8 +282,10 @@ static bool same_set(int i)
 	       expect(write(s->fin_wait1[1], "back", 4) == 4) && hears(s->fin_wait1[0], "back") &&
 	       hears(s->last_ack[0], "first") && ends(s->last_ack[0]) &&
 	       hears(s->last_ack[1], "second") && ends(s->last_ack[1]) &&
-	       hears(s->closing[0], "yours") && ends(s->closing[0]) &&
-	       hears(s->closing[1], "mine") && ends(s->closing[1]) &&
+	       hears(s->last_ack_alone[1], "second") && ends(s->last_ack_alone[1]) &&
+	       hears(s->last_ack_alone[0], "first") && ends(s->last_ack_alone[0]) &&
+	       comes_to(s->last_ack_alone[0], TCP_CLOSE) && hears(s->closing[0], "yours") &&
+	       ends(s->closing[0]) && hears(s->closing[1], "mine") && ends(s->closing[1]) &&
 	       comes_to(s->closing[0], TCP_CLOSE) && comes_to(s->last_ack[0], TCP_CLOSE) &&
 	       hears_all(s->fin_wait1_full[1], s->filled[0]) &&
 	       hears_all(s->last_ack_full[1], s->filled[1]) && hears(s->last_ack_full[0], "one") &&
