@@ -214,7 +214,32 @@ static int set_status_fd(struct options *o, struct arena *a, const char *value, 
 static int set_file_validation(struct options *o, struct arena *a, const char *value,
 			       struct err *err)
 {
-	o->dump.validate_build_id = o->restore.validate_build_id = strcmp(value, "buildid") == 0;
+	enum file_validation v = VALIDATE_SIZE;
+
+	if (strcmp(value, "buildid") == 0 || strcmp(value, "build-id") == 0)
+		v = VALIDATE_BUILD_ID;
+	else if (strcmp(value, "checksum") == 0)
+		v = VALIDATE_CHECKSUM;
+	o->dump.validation = o->restore.validation = v;
+	return 0;
+}
+
+static int add_file_changed(struct options *o, struct arena *a, const char *value, struct err *err)
+{
+	const char *what = strrchr(value, '=');
+	struct changed_file c = { 0 };
+
+	if (what && strcmp(what, "=accept") == 0)
+		c.what = CHANGED_ACCEPT;
+	else if (what && strcmp(what, "=truncate") == 0)
+		c.what = CHANGED_TRUNCATE;
+	if (value[0] != '/' || !c.what) {
+		err_value(err, "file-changed", value,
+			  "it takes an absolute path and accept or truncate");
+		return err_hint(err, "give --file-changed PATH=accept or PATH=truncate");
+	}
+	c.path = arena_printf(a, "%.*s", (int)(what - value), value);
+	*vec_add(a, &o->restore.changed_files) = c;
 	return 0;
 }
 
@@ -370,11 +395,13 @@ const struct option_row option_rows[] = {
 	NUMBER("timeout", "SEC", common.timeout,
 	       "limit for freezing, and for a newborn that does nothing (default 10, 0: none)"),
 	{ .name = "file-validation",
-	  .arg = "filesize|buildid",
+	  .arg = "size|build-id|checksum",
 	  .store = STORE_CALL,
-	  .choices = "filesize buildid",
+	  .choices = "filesize buildid size build-id checksum",
 	  .set = set_file_validation,
 	  .help = "how to tell that a file has not changed" },
+	CALL("file-changed", 0, "PATH=accept|truncate", add_file_changed,
+	     "restore: take a file that has changed; repeatable"),
 	SWITCH("skip-file-rwx-check", 0, restore.skip_file_rwx_check,
 	       "restore: do not compare file modes"),
 	CALL("external", 0, "RES", add_external, "a resource that stays outside"),
@@ -607,7 +634,8 @@ static void set_defaults(struct options *o)
 	o->dump.ghost_limit = 1 << 20;
 	o->common.file_locks = true;
 	o->common.timeout = 10;
-	o->dump.validate_build_id = o->restore.validate_build_id = true;
+	o->dump.validation = VALIDATE_BUILD_ID;
+	o->restore.validation = VALIDATE_CHECKSUM;
 }
 
 int options_read(struct options *o, struct arena *a, int argc, char **argv, struct err *err)

@@ -27,6 +27,17 @@ enum cgroup_mode {
 	CGROUPS_IGNORE,
 };
 
+/* --file-validation: how a file is recognized; each includes those before it */
+enum file_validation { VALIDATE_SIZE, VALIDATE_BUILD_ID, VALIDATE_CHECKSUM };
+
+/* --file-changed PATH=... */
+enum file_changed { CHANGED_REFUSE, CHANGED_ACCEPT, CHANGED_TRUNCATE };
+
+struct changed_file {
+	const char *path;
+	enum file_changed what;
+};
+
 /* What dump and restore have in common. */
 struct common_opts {
 	const char *images_dir; /* -D, "."; for messages */
@@ -76,8 +87,8 @@ struct dump_opts {
 	bool auto_dedup;
 	bool force_irmap;
 	opt_strings irmap_scan_paths;
-	opt_strings skip_mnt;	/* mount points that are left out */
-	bool validate_build_id; /* --file-validation: build id (default), else size only */
+	opt_strings skip_mnt;		 /* mount points that are left out */
+	enum file_validation validation; /* build id by default */
 };
 
 struct check_opts {
@@ -108,7 +119,8 @@ struct restore_opts {
 	vec(struct inherit_fd) inherit_fds;
 	vec(struct join_ns) join_ns;
 	bool skip_file_rwx_check;
-	bool validate_build_id;
+	enum file_validation validation; /* all that the images have, by default */
+	vec(struct changed_file) changed_files;
 };
 
 #endif

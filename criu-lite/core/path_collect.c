@@ -28,6 +28,7 @@
 #include "core/build_id.h"
 #include "core/external.h"
 #include "core/file.h"
+#include "core/file_sum.h"
 #include "core/ghost.h"
 #include "core/mounts.h"
 #include "core/path_ref.h"
@@ -53,6 +54,17 @@ static void collect_build_id(struct dump *d, const struct fd_probe *p, RegFileEn
 	reg->build_id = arena_dup(d->arena, words, n * sizeof(words[0]));
 }
 
+static void collect_sum(struct dump *d, const struct fd_probe *p, RegFileEntry *reg)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "self/fd/%d", p->own);
+
+	scoped_fd fd = path_open_quietly(d->proc, path);
+
+	reg->has_checksum = fd >= 0 && file_sum(fd, reg->size, &reg->checksum) == 0;
+}
+
 /* Opening it would break the lease, and tell its owner. */
 static bool is_leased(const struct fd_probe *p)
 {
@@ -65,14 +77,14 @@ static void collect_looks(struct dump *d, const struct fd_probe *p, RegFileEntry
 	reg->mode = p->st.st_mode;
 	if (!S_ISREG(p->st.st_mode))
 		return;
-	/* a log may grow: whoever only appends does not care how long it is */
-	if ((p->flags & (O_ACCMODE | O_APPEND)) != (O_WRONLY | O_APPEND)) {
-		reg->has_size = true;
-		reg->size = (uint64_t)p->st.st_size;
-	}
-	if (d->opts->validate_build_id && p->st.st_size > 0 && !is_leased(p) &&
-	    !path_is_guarded(d, &p->st))
+	reg->has_size = true;
+	reg->size = (uint64_t)p->st.st_size;
+	if (p->st.st_size == 0 || is_leased(p) || path_is_guarded(d, &p->st))
+		return;
+	if (d->opts->validation >= VALIDATE_BUILD_ID)
 		collect_build_id(d, p, reg);
+	if (d->opts->validation >= VALIDATE_CHECKSUM && !d->dry)
+		collect_sum(d, p, reg);
 }
 
 /* ---- the name ---- */

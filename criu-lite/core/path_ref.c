@@ -2,7 +2,7 @@
 /*
  * path_ref - the file a record names, found again (restore)
  *
- * Plan looks whether it is there and has not changed.  Tasks open it by its
+ * Plan looks whether it is there and has not changed (path_check.c).  Tasks open it by its
  * name, or, if it has none of its own, through a descriptor of the coordinator
  * (path_make.c).
  */
@@ -19,7 +19,6 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "core/build_id.h"
 #include "core/external.h"
 #include "core/file.h"
 #include "core/ghost.h"
@@ -129,6 +128,12 @@ static struct path_remap *find_remap(const struct restore *r, const RegFileEntry
 	return bsearch(&key, refs->remaps.items, refs->remaps.n, sizeof(key), compare_remaps);
 }
 
+bool path_is_plain(const struct restore *r, const RegFileEntry *reg)
+{
+	return !path_ref_is_substituted(r, reg) && !(reg->has_ext && reg->ext) &&
+	       !(reg->has_message_queue && reg->message_queue) && !find_remap(r, reg);
+}
+
 /* ---- plan ---- */
 
 /* The user gave us something in its place; -1: no. */
@@ -154,49 +159,6 @@ static bool is_name_on_proc(struct restore *r, const char *name)
 	return fs.f_type == PROC_SUPER_MAGIC;
 }
 
-static int check_mode(const struct restore *r, const RegFileEntry *reg, const struct stat *st,
-		      struct err *err)
-{
-	uint32_t differ = reg->mode ^ st->st_mode;
-
-	if (!reg->has_mode || !(differ & (r->opts->skip_file_rwx_check ? (uint32_t)S_IFMT : ~0u)))
-		return 0;
-	err_set(err, EINVAL, "cannot use %s: its mode is %o, and was %o", reg->name,
-		(unsigned int)st->st_mode, reg->mode);
-	if (differ & S_IFMT)
-		return err_hint(err, "put back the file that was there at the dump");
-	return err_hint(err, "chmod it back, or use --skip-file-rwx-check");
-}
-
-static int check_size(const RegFileEntry *reg, const struct stat *st, struct err *err)
-{
-	if (!reg->has_size || !S_ISREG(st->st_mode) || (uint64_t)st->st_size == reg->size)
-		return 0;
-	err_set(err, EINVAL, "cannot use %s: it has %" PRIu64 " bytes, and had %" PRIu64, reg->name,
-		(uint64_t)st->st_size, reg->size);
-	return err_hint(err, "put back the file as it was at the dump");
-}
-
-static int check_build_id(const struct restore *r, const RegFileEntry *reg, int dir,
-			  const char *path, struct err *err)
-{
-	uint32_t words[BUILD_ID_WORDS];
-	size_t n;
-
-	if (!reg->n_build_id || !r->opts->validate_build_id)
-		return 0;
-
-	scoped_fd fd = path_open_quietly(dir, path);
-
-	if (fd < 0)
-		return err_sys(err, "cannot read %s", reg->name);
-	n = build_id_read(fd, words);
-	if (n == reg->n_build_id && memcmp(words, reg->build_id, n * sizeof(words[0])) == 0)
-		return 0;
-	err_set(err, EINVAL, "cannot use %s: it is another build of that program", reg->name);
-	return err_hint(err, "put back the file as it was at the dump");
-}
-
 /* The file at the name of @reg. */
 static int check_file(struct restore *r, const RegFileEntry *reg, struct err *err)
 {
@@ -208,9 +170,7 @@ static int check_file(struct restore *r, const RegFileEntry *reg, struct err *er
 		err_sys(err, "cannot find %s", reg->name);
 		return err_hint(err, "put back the file as it was at the dump");
 	}
-	if (check_mode(r, reg, &st, err) < 0 || check_size(reg, &st, err) < 0)
-		return -err->code;
-	return check_build_id(r, reg, AT_FDCWD, reg->name, err);
+	return path_check(r, reg, &st, AT_FDCWD, reg->name, err);
 }
 
 /* The same when it is open: in a mount namespace that is not there before. */
@@ -224,10 +184,8 @@ static int check_open(struct restore *r, const RegFileEntry *reg, int fd, struct
 		return 0;
 	if (fstat(fd, &st) < 0)
 		return err_sys(err, "cannot stat %s", reg->name);
-	if (check_mode(r, reg, &st, err) < 0 || check_size(reg, &st, err) < 0)
-		return -err->code;
 	snprintf(path, sizeof(path), "self/fd/%d", fd);
-	return check_build_id(r, reg, r->proc, path, err);
+	return path_check(r, reg, &st, r->proc, path, err);
 }
 
 int path_ref_plan(struct restore *r, const RegFileEntry *reg, struct err *err)
@@ -264,7 +222,7 @@ int path_ref_before(struct restore *r, struct err *err)
 {
 	if (!r->paths)
 		return 0;
-	if (path_dead_before(r, r->paths, err) < 0)
+	if (path_check_before(r, err) < 0 || path_dead_before(r, r->paths, err) < 0)
 		return -err->code;
 	return path_make_all(r, err);
 }
@@ -297,12 +255,14 @@ static unsigned int open_flags(const RegFileEntry *reg, unsigned int flags)
 	return flags | O_NOCTTY | O_CLOEXEC;
 }
 
-static int open_by_name(struct restore *r, const RegFileEntry *reg, int flags)
+int path_open_name(struct restore *r, const RegFileEntry *reg, int flags)
 {
 	int mnt_id = reg->has_mnt_id ? reg->mnt_id : -1;
 
-	return reg->has_covered && reg->covered ? mounts_open_covered(r, mnt_id, reg->name, flags)
-						: mounts_open(r, mnt_id, reg->name, flags);
+	int fd = reg->has_covered && reg->covered ? mounts_open_covered(r, mnt_id, reg->name, flags)
+						  : mounts_open(r, mnt_id, reg->name, flags);
+
+	return fd < 0 ? ns_open_outside(r, reg->name, flags) : fd;
 }
 
 int path_ref_open(struct restore *r, const RegFileEntry *reg, unsigned int flags, struct err *err)
@@ -318,9 +278,7 @@ int path_ref_open(struct restore *r, const RegFileEntry *reg, unsigned int flags
 	if (m && m->type != REMAP_TYPE__PROCFS)
 		return open_again(r, m->fd, flags, reg->name, err);
 
-	fd = open_by_name(r, reg, (int)flags);
-	if (fd < 0)
-		fd = ns_open_outside(r, reg->name, (int)flags);
+	fd = path_open_name(r, reg, (int)flags);
 	if (fd < 0) {
 		err_sys(err, "cannot open %s", reg->name);
 		return r->mounts ? err_hint(err, "put back the file as it was at the dump")

@@ -64,6 +64,9 @@ int path_ref_before(struct restore *r, struct err *err);
  */
 int path_ref_open(struct restore *r, const RegFileEntry *reg, unsigned int flags, struct err *err);
 
+/* Once, in the coordinator, when nothing else can fail: files that have grown are cut. */
+int path_ref_resume(struct restore *r, struct err *err);
+
 /* Once, before the tasks go on, or have failed: ends processes that were needed to open files. */
 void path_dead_end(struct restore *r);
 

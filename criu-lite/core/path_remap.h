@@ -42,7 +42,8 @@ struct path_refs {
 	vec(struct path_remap) remaps; /* restore: by reg->id */
 	vec(struct path_inode) inodes;
 	vec(struct path_guard) guards;
-	vec(pid_t) stand_ins; /* restore: processes that path_dead.c has made */
+	vec(const RegFileEntry *) cuts; /* restore: files that have grown, path_check.c */
+	vec(pid_t) stand_ins;		/* restore: processes that path_dead.c has made */
 	uint32_t last_ghost;
 };
 
@@ -53,6 +54,22 @@ int path_make_all(struct restore *r, struct err *err);
 pid_t path_dead_pid(const char *name);
 int path_dead_plan(struct restore *r, const struct path_remap *m, struct err *err);
 int path_dead_before(struct restore *r, struct path_refs *refs, struct err *err);
+
+/*
+ * Is the file that @path leads to from @dir, and that looks like @st, still the one
+ * that @reg is about?
+ */
+int path_check(struct restore *r, const RegFileEntry *reg, const struct stat *st, int dir,
+	       const char *path, struct err *err);
+
+/* Once, in the coordinator, before anything is opened: which files have grown. */
+int path_check_before(struct restore *r, struct err *err);
+
+/* Nothing but its name is needed to open it. */
+bool path_is_plain(const struct restore *r, const RegFileEntry *reg);
+
+/* Open it by that, as it is; -1 with errno. */
+int path_open_name(struct restore *r, const RegFileEntry *reg, int flags);
 
 /* POSIX message queues. */
 int path_queue_collect(struct dump *d, const struct fd_probe *p, RegFileEntry *reg,

@@ -132,5 +132,6 @@ const struct file_kind regfile_kind = {
 	.plan = plan_regfile,
 	.before = path_ref_before,
 	.open = open_regfile,
+	.resume = path_ref_resume,
 	.restore_end = path_ref_restore_end,
 };

@@ -98,7 +98,7 @@ static void restore_dry(void)
 			    .file_locks = true,
 			    .status_fd = -1 },
 		.dry_run = true,
-		.validate_build_id = true,
+		.validation = VALIDATE_CHECKSUM,
 	};
 	struct err err = { 0 };
 	pid_t root;
