@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -325,6 +326,22 @@ int files_open(struct restore *r, unsigned int level, struct err *err)
 
 /* ---- handing over ---- */
 
+/*
+ * Who becomes somebody else to make a file is closed to others of a user
+ * namespace until he says that they may look into him.
+ */
+static int get_fd(int pidfd, int there)
+{
+	const struct timespec wait = { .tv_nsec = 1000000 };
+	int fd = (int)syscall(SYS_pidfd_getfd, pidfd, there, 0);
+
+	for (int i = 0; fd < 0 && errno == EPERM && i < 1000; i++) {
+		nanosleep(&wait, NULL);
+		fd = (int)syscall(SYS_pidfd_getfd, pidfd, there, 0);
+	}
+	return fd;
+}
+
 static int fetch(struct restore *r, const struct file *f, struct err *err)
 {
 	/* the coordinator sees them from outside */
@@ -335,7 +352,7 @@ static int fetch(struct restore *r, const struct file *f, struct err *err)
 
 	if (pidfd < 0)
 		return err_sys(err, "cannot open a pidfd of task %d", f->owner->pid);
-	fd = (int)syscall(SYS_pidfd_getfd, pidfd, there, 0);
+	fd = get_fd(pidfd, there);
 	if (fd < 0)
 		return err_sys(err, "cannot fetch %s %u from task %d", f->kind->name, f->id,
 			       f->owner->pid);

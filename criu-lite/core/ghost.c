@@ -9,9 +9,12 @@
  * not kept  change time; inode flags (chattr); attributes that the policy of the
  *           system gives (security.*, but for capabilities)
  */
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/capability.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -22,6 +25,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "core/ghost.h"
+#include "core/ns.h"
 #include "core/path_remap.h"
 
 enum {
@@ -52,6 +56,61 @@ static bool is_kept(const char *name)
 	       (strncmp(name, "trusted.", 8) == 0 && strncmp(name, "trusted.overlay.", 16) != 0);
 }
 
+static uint32_t get_le32(const uint8_t *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return le32toh(v);
+}
+
+static void set_le32(uint8_t *p, uint32_t v)
+{
+	v = htole32(v);
+	memcpy(p, &v, sizeof(v));
+}
+
+/* A version, and entries of 8 bytes: what it is for (16 bits), rights (16 bits), an id. */
+static void translate_acl(struct dump *d, ProtobufCBinaryData *acl)
+{
+	enum { ACL_USER = 0x02, ACL_GROUP = 0x08 };
+
+	for (size_t i = 4; i + 8 <= acl->len; i += 8) {
+		uint8_t *entry = acl->data + i, *id = entry + 4;
+
+		if (entry[0] == ACL_USER)
+			set_le32(id, ns_uid_inside(d->ns, get_le32(id)));
+		else if (entry[0] == ACL_GROUP)
+			set_le32(id, ns_gid_inside(d->ns, get_le32(id)));
+	}
+}
+
+/* Capabilities of the root of a user namespace: the kernel says whose to those outside only. */
+static void translate_capability(struct dump *d, ProtobufCBinaryData *cap)
+{
+	uint32_t magic = cap->len >= sizeof(struct vfs_ns_cap_data) ? get_le32(cap->data) : 0;
+	uint8_t *root = cap->data + offsetof(struct vfs_ns_cap_data, rootid);
+
+	if ((magic & VFS_CAP_REVISION_MASK) != VFS_CAP_REVISION_3)
+		return;
+	set_le32(root, ns_uid_inside(d->ns, get_le32(root)));
+	if (get_le32(root) != 0)
+		return;
+	set_le32(cap->data, (magic & ~VFS_CAP_REVISION_MASK) | VFS_CAP_REVISION_2);
+	cap->len = sizeof(struct vfs_cap_data);
+}
+
+/* Ids are those that the tree sees. */
+static void translate_attribute(struct dump *d, GhostXattr *x)
+{
+	if (!d->ns->maps)
+		return;
+	if (strncmp(x->name, "system.posix_acl_", 17) == 0)
+		translate_acl(d, &x->value);
+	else if (strcmp(x->name, "security.capability") == 0)
+		translate_capability(d, &x->value);
+}
+
 static int collect_attribute(struct dump *d, const char *path, const char *name, GhostXattr *x)
 {
 	ssize_t n = getxattr(path, name, NULL, 0);
@@ -64,6 +123,7 @@ static int collect_attribute(struct dump *d, const char *path, const char *name,
 	if (n < 0)
 		return -errno;
 	x->value.len = (size_t)n;
+	translate_attribute(d, x);
 	return 0;
 }
 
@@ -109,8 +169,8 @@ static int fill_entry(struct dump *d, const struct fd_probe *p, GhostFileEntry *
 	char target[4096];
 	ssize_t n;
 
-	e->uid = st->st_uid;
-	e->gid = st->st_gid;
+	e->uid = ns_uid_inside(d->ns, st->st_uid);
+	e->gid = ns_gid_inside(d->ns, st->st_gid);
 	e->mode = st->st_mode;
 	e->has_dev = e->has_ino = true;
 	e->dev = major(st->st_dev) << 20 | minor(st->st_dev);

@@ -375,6 +375,12 @@ static const CredsEntry *creds_of_owner(const struct restore *r)
 	return th ? th->creds : NULL;
 }
 
+/* Others of us, who have no power over us in a user namespace, fetch our descriptors. */
+static void stay_dumpable(void)
+{
+	prctl(PR_SET_DUMPABLE, 1);
+}
+
 int sock_act_as(uid_t uid, gid_t gid, struct err *err)
 {
 	if (uid == 0 && gid == 0)
@@ -386,6 +392,7 @@ int sock_act_as(uid_t uid, gid_t gid, struct err *err)
 		sock_act_as_root();
 		return -err->code;
 	}
+	stay_dumpable();
 	return 0;
 }
 
@@ -405,6 +412,7 @@ void sock_act_as_root(void)
 		    setresgid((gid_t)-1, 0, (gid_t)-1) < 0)
 			log_error("cannot become root again");
 		prctl(PR_SET_SECUREBITS, 0);
+		stay_dumpable();
 	}
 	errno = saved;
 }

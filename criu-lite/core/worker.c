@@ -325,6 +325,14 @@ static void out_of_memory(void *of, const struct err *why)
 	worker_fail(r, &err);
 }
 
+/* In whose namespaces somebody is: helpers have none of their own. */
+static const struct task *place_of(const struct birth *b)
+{
+	while (b->is_helper && b->father)
+		b = b->father;
+	return b->task;
+}
+
 void worker_main(struct restore *r, struct task *t)
 {
 	struct err err = { 0 };
@@ -339,7 +347,10 @@ void worker_main(struct restore *r, struct task *t)
 	sigdelset(&all, SIGTRAP);
 	sigprocmask(SIG_SETMASK, &all, NULL);
 
-	if ((t->birth->father && ns_join(r, t, t->birth->father->task, &err) < 0) ||
+	/* a user namespace may not look into where we were started */
+	if (chdir("/") < 0)
+		err_sys(&err, "cannot go to the root directory");
+	if (err.code || (t->birth->father && ns_join(r, t, place_of(t->birth->father), &err) < 0) ||
 	    begin_life(r, &err) < 0 || do_acts(r, &err) < 0)
 		worker_fail(r, &err);
 	barrier_arrive(&r->shared->page);

@@ -20,6 +20,8 @@
 #include <unistd.h>
 
 #include "core/kind.h"
+#include "core/ns.h"
+#include "core/outside.h"
 #include "file/tty.h"
 
 enum { DISCIPLINE_HOLDS = 4095, SOME = 8192, SMALL_WRITE = 256, LARGE_WRITE = 1792 };
@@ -51,16 +53,18 @@ static int failed(struct err *err, const char *what)
 /* ---- settings, for a moment ---- */
 
 struct settings {
+	struct restore *r; /* NULL: a dump */
 	int fd;
 	struct termios2 now;
 	struct termios locked; /* those that nobody may change, not even we */
 	bool is_locked;
 };
 
-static int settings_begin(struct settings *s, int fd, struct err *err)
+static int settings_begin(struct settings *s, struct restore *r, int fd, struct err *err)
 {
 	const struct termios none = { 0 };
 
+	s->r = r;
 	s->fd = fd;
 	if (ioctl(fd, TCGETS2, &s->now) < 0 || ioctl(fd, TIOCGLCKTRMIOS, &s->locked) < 0)
 		return failed(err, "read the settings of");
@@ -175,11 +179,33 @@ static int take_output(int master, struct bytes *b, struct err *err)
 
 /* ---- putting ---- */
 
-static int push(int fd, const uint8_t *p, size_t n, struct err *err)
+struct typed {
+	size_t n;
+	uint8_t bytes[DISCIPLINE_HOLDS];
+};
+
+static int type_here(struct restore *r, void *args, int *fd, struct err *err)
 {
-	while (n--)
-		if (ioctl(fd, TIOCSTI, p++) < 0)
+	const struct typed *t = args;
+
+	for (size_t i = 0; i < t->n; i++)
+		if (ioctl(*fd, TIOCSTI, &t->bytes[i]) < 0)
 			return failed(err, "put bytes into");
+	return 0;
+}
+
+/* Only the root of the whole machine may do that; a dump is done by it. */
+static int push(struct restore *r, int fd, const uint8_t *p, size_t n, struct err *err)
+{
+	struct typed t;
+
+	for (; n; n -= t.n, p += t.n) {
+		t.n = n < sizeof(t.bytes) ? n : sizeof(t.bytes);
+		memcpy(t.bytes, p, t.n);
+		if ((r && r->ns->root[NS_USER] ? outside_run(r, type_here, &t, sizeof(t), &fd, err)
+					       : type_here(r, &t, &fd, err)) < 0)
+			return -err->code;
+	}
 	return 0;
 }
 
@@ -306,20 +332,21 @@ static int put_input(struct arena *a, int master, const struct settings *s, cons
 
 	if (n > now && renew_input_buffers(a, master, s, err) < 0)
 		return -err->code;
-	if (settings_set(s, &t, err) < 0 || push(s->fd, typed, now, err) < 0 ||
+	if (settings_set(s, &t, err) < 0 || push(s->r, s->fd, typed, now, err) < 0 ||
 	    settings_set(s, &s->now, err) < 0)
 		return -err->code;
 	return n > now ? write_rest(master, typed + now, n - now, err) : 0;
 }
 
-static void stop_output(int slave, const struct termios2 *t)
+static void stop_output(const struct settings *s)
 {
-	uint8_t stop = t->c_cc[VSTOP];
+	uint8_t stop = s->now.c_cc[VSTOP];
+	struct err ignored = { 0 };
 
-	if ((t->c_iflag & IXON) && stop)
-		ioctl(slave, TIOCSTI, &stop);
+	if ((s->now.c_iflag & IXON) && stop)
+		push(s->r, s->fd, &stop, 1, &ignored);
 	else
-		ioctl(slave, TCXONC, TCOOFF);
+		ioctl(s->fd, TCXONC, TCOOFF);
 }
 
 static void start_output(int slave)
@@ -340,7 +367,7 @@ static int put_much_output(struct arena *a, int master, const struct settings *s
 	if (!is_ready(s->fd, POLLOUT))
 		start_output(s->fd);
 	if (renew_output_buffers(a, master, s, err) < 0 ||
-	    push(master, e->data.data, DISCIPLINE_HOLDS, err) < 0)
+	    push(s->r, master, e->data.data, DISCIPLINE_HOLDS, err) < 0)
 		return -err->code;
 	return write_rest(s->fd, e->data.data + DISCIPLINE_HOLDS, e->data.len - DISCIPLINE_HOLDS,
 			  err);
@@ -351,7 +378,7 @@ static int put_output(struct arena *a, int master, const struct settings *s, con
 {
 	if (e->data.len > DISCIPLINE_HOLDS)
 		return put_much_output(a, master, s, e, err);
-	return push(master, e->data.data, e->data.len, err);
+	return push(s->r, master, e->data.data, e->data.len, err);
 }
 
 /* ---- both ---- */
@@ -366,7 +393,7 @@ static int put_all(struct arena *a, int master, const struct settings *s,
 	if (settings_end(s, err) < 0)
 		return -err->code;
 	if (data->stopped && is_ready(s->fd, POLLOUT))
-		stop_output(s->fd, &s->now);
+		stop_output(s);
 	return 0;
 }
 
@@ -376,10 +403,10 @@ int pty_put_data(struct restore *r, int master, int slave, const struct pty_data
 	struct settings s;
 
 	if (slave < 0)
-		return data->master
-			       ? push(master, data->master->data.data, data->master->data.len, err)
-			       : 0;
-	if (settings_begin(&s, slave, err) < 0)
+		return data->master ? push(r, master, data->master->data.data,
+					   data->master->data.len, err)
+				    : 0;
+	if (settings_begin(&s, r, slave, err) < 0)
 		return -err->code;
 	return put_all(r->arena, master, &s, data, err);
 }
@@ -414,7 +441,7 @@ int pty_copy_data(struct dump *d, int master, int slave, struct pty_data *data_r
 	struct settings s;
 	int ret;
 
-	if (settings_begin(&s, slave, err) < 0)
+	if (settings_begin(&s, NULL, slave, err) < 0)
 		return -err->code;
 	ret = may_have_input(&s) ? take_input(&s, &in, err) : 0;
 	if (ret == 0)

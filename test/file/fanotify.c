@@ -30,6 +30,25 @@ static void cut_line(char *text, const char *begin)
 		memmove(at, end + 1, strlen(end));
 }
 
+static void hide(char *text, const char *name, unsigned long long number)
+{
+	char word[40], *at;
+	size_t n = (size_t)snprintf(word, sizeof(word), "%s:%llx ", name, number);
+
+	while ((at = strstr(text, word)))
+		memmove(at, at + n, strlen(at + n) + 1);
+}
+
+/* Mounts and their file systems have new numbers. */
+static void hide_mount(char *text)
+{
+	struct statx sx = { 0 };
+
+	statx(AT_FDCWD, "/dev/pts", 0, STATX_MNT_ID, &sx);
+	hide(text, "mnt_id", sx.stx_mnt_id);
+	hide(text, "sdev", sx.stx_dev_major << 20 | sx.stx_dev_minor);
+}
+
 /* All of fdinfo but inode numbers that change: its own, and that of the deleted file. */
 static void read_info(int fd, char text[4096])
 {
@@ -44,6 +63,7 @@ static void read_info(int fd, char text[4096])
 	text[n < 0 ? 0 : n] = '\0';
 	close(in);
 	cut_line(text, "ino:\t");
+	hide_mount(text);
 	fstat(gone, &st);
 	snprintf(path, sizeof(path), "fanotify ino:%lx ", st.st_ino);
 	cut_line(text, path);

@@ -6,7 +6,7 @@
 
 static const clockid_t clocks[] = { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME,
 				    CLOCK_REALTIME_ALARM, CLOCK_BOOTTIME_ALARM };
-enum { CLOCKS = sizeof(clocks) / sizeof(clocks[0]), LEFT = 1000, INTERVAL = 77 };
+enum { CLOCKS = sizeof(clocks) / sizeof(clocks[0]), ALARMS = 3, LEFT = 1000, INTERVAL = 77 };
 
 static int running[CLOCKS], oneshot, disarmed, interval_only, absolute;
 static struct timespec wall;
@@ -24,9 +24,12 @@ static bool make(void)
 	struct itimerspec none = { 0 }, at = { 0 }, soon = { .it_value = { 0, 1 } };
 	int i;
 
-	for (i = 0; i < CLOCKS; i++)
-		if (!expect((running[i] = timer(clocks[i], 0, it)) >= 0))
+	for (i = 0; i < CLOCKS; i++) {
+		running[i] = timer(clocks[i], 0, it);
+		/* clocks that wake the machine are not for the root of a user namespace */
+		if (!expect(running[i] >= 0 || (errno == EPERM && i >= ALARMS)))
 			return false;
+	}
 	clock_gettime(CLOCK_REALTIME, &at.it_value);
 	at.it_value.tv_sec += LEFT;
 	wall = at.it_value;
@@ -91,7 +94,7 @@ static bool same(void)
 	int i;
 
 	for (i = 0; i < CLOCKS; i++)
-		if (!is_left(running[i], LEFT, &interval))
+		if (running[i] >= 0 && !is_left(running[i], LEFT, &interval))
 			return false;
 	return expect(read(oneshot, &n, sizeof(n)) == sizeof(n)) && expect(n == 1) &&
 	       is_disarmed(oneshot, 0) && is_disarmed(disarmed, 0) &&
