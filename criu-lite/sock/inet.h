@@ -14,8 +14,8 @@
  * What the files of this kind share: inet.c (the kind: addresses, names, IP),
  * inet_tcp.c, inet_raw.c (what only these have), inet_udp.c (what all but TCP have),
  * inet_group.c (multicast), inet_queue.c (datagrams not read), inet_port.c (whose is a port?),
- * inet_stream.c and inet_stream_make.c (TCP connections), inet_lock.c and inet_nft.c
- * (no packets for them meanwhile), inet_packet.c (packets of ours).
+ * inet_stream.c and inet_stream_make.c (TCP connections), inet_lock.c, inet_nft.c
+ * (no packets for them meanwhile), inet_packet.c and inet_segment.c (packets of ours).
  */
 
 /* As in inet_sk_entry: the states of TCP, which UDP uses too. */
@@ -111,14 +111,29 @@ int inet_packet_send(const struct inet_packet *p);
 /* An IPv4 address as IPv6 writes it? */
 bool inet_is_mapped(const uint32_t *addr, size_t words);
 
-/* ---- inet_lock.c, inet_nft.c ---- */
-
 /* Both ends of a connection, IPv4 with one word. */
 struct inet_pair {
 	size_t words;
 	uint32_t src[4], dst[4];
 	uint16_t src_port, dst_port;
 };
+
+/* ---- inet_segment.c ---- */
+
+struct inet_segment {
+	uint32_t seq, ack;
+	bool fin, rst;
+	uint16_t window;
+	uint32_t echo; /* the clock of ours that it answers, 0: none */
+};
+
+/* As if the peer (p->dst) sent it to us. */
+int inet_segment_send(const struct inet_pair *p, const struct inet_segment *s, struct err *err);
+/* Again and again, until the socket @fd is in @state: it may arrive later, or be lost. */
+int inet_segment_send_until(int fd, const struct inet_pair *p, const struct inet_segment *s,
+			    uint32_t state, struct err *err);
+
+/* ---- inet_lock.c, inet_nft.c ---- */
 
 struct inet_lock {
 	bool whole; /* all packets of the namespace, not only those of @pairs */

@@ -171,6 +171,8 @@ static int read_options(int fd, const struct tcp_info *info, TcpStreamEntry *t, 
 		return err_sys(err, "cannot ask for the clock of a TCP connection");
 	t->timestamp = (uint32_t)value;
 	t->has_timestamp = true;
+	t->rtt = info->tcpi_rtt;
+	t->has_rtt = t->rtt != 0;
 	return 0;
 }
 
@@ -218,7 +220,7 @@ static int read_state(struct dump *d, struct inet_conn *c, struct tcp_info *info
 	return check_stream(d, c->fd, c->e, err);
 }
 
-static int read_stream(struct dump *d, struct inet_conn *c, struct err *err)
+static int read_once(struct dump *d, struct inet_conn *c, struct err *err)
 {
 	struct tcp_info info = { 0 };
 	TcpStreamEntry *t;
@@ -246,6 +248,37 @@ static int read_stream(struct dump *d, struct inet_conn *c, struct err *err)
 static bool will_end(const struct dump *d)
 {
 	return !d->opts->leave_running && !d->opts->common.leave_stopped;
+}
+
+/* A packet that was behind the lock already when that came may arrive between two questions. */
+static int has_changed(const struct inet_conn *c, bool *changed_ret, struct err *err)
+{
+	uint32_t seq = 0, state = c->e->state;
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+	int queue = TCP_RECV_QUEUE;
+
+	if (getsockopt(c->fd, SOL_TCP, TCP_INFO, &info, &len) < 0)
+		return err_sys(err, "cannot ask for the state of a TCP socket");
+	len = sizeof(seq);
+	if (c->t && (setsockopt(c->fd, SOL_TCP, TCP_REPAIR_QUEUE, &queue, sizeof(queue)) < 0 ||
+		     getsockopt(c->fd, SOL_TCP, TCP_QUEUE_SEQ, &seq, &len) < 0))
+		return err_sys(err, "cannot ask for the queues of a TCP connection");
+	*changed_ret = info.tcpi_state != state || (c->t && seq != c->t->inq_seq);
+	return 0;
+}
+
+static int read_stream(struct dump *d, struct inet_conn *c, struct err *err)
+{
+	bool changed = true;
+
+	for (int i = 0; changed && i < 100; i++) {
+		c->t = NULL;
+		c->in = c->out = (ProtobufCBinaryData){ 0 };
+		if (read_once(d, c, err) < 0 || has_changed(c, &changed, err) < 0)
+			return -err->code;
+	}
+	return changed ? refuse(d, c->e, "it does not come to rest", err) : 0;
 }
 
 /* Those that are in @ns, in it; all packets, if nobody will answer there any more. */

@@ -14,15 +14,17 @@
  *
  * One that was connecting begins again, with the same number.
  *
- * not kept  congestion window, round trip times, ECN; the port of a connection that
- *           has ended; that a local port was chosen by the kernel
+ * not kept  congestion window, ECN, how much round trip times differ (nor they
+ *           themselves without timestamps); the port of a connection that has ended;
+ *           that a local port was chosen by the kernel
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <linux/sockios.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -252,15 +254,60 @@ static int set_window(int fd, const InetSkEntry *e, const TcpStreamEntry *t, str
 	return 0;
 }
 
+/* ---- the round trip time ---- */
+
+static struct inet_segment segment_of(const TcpStreamEntry *t, bool fin, uint32_t ack)
+{
+	/* a FIN has the last number that is counted */
+	return (struct inet_segment){ .seq = t->inq_seq - fin,
+				      .ack = ack,
+				      .fin = fin,
+				      .window = (uint16_t)(t->snd_wnd >> t->snd_wscale) };
+}
+
+/*
+ * Without one, what was lost on its way is sent again after three seconds.  So the
+ * queue begins with a byte that the peer has had, and it is acknowledged as if it
+ * had been sent that long ago.  If that is lost, the peer will do it.
+ */
+static int tell_rtt(int fd, const struct inet_conn *c, uint32_t in, uint32_t out, struct err *err)
+{
+	struct inet_segment ack = segment_of(c->t, false, out);
+	struct inet_pair p;
+	int clock, unsent;
+
+	if (fill_queue(fd, TCP_SEND_QUEUE, "", 1, err) < 0)
+		return -err->code;
+	if (inet_stream_pair(c->e, &p) < 0 ||
+	    sockopt_get_int(fd, SOL_TCP, TCP_TIMESTAMP, &clock) < 0)
+		return err_set(err, EBADMSG, "cannot use the addresses of a TCP connection");
+	ack.seq = in;
+	/* the lowest bit says that the clock counts microseconds */
+	ack.echo = (uint32_t)clock - (clock & 1 ? c->t->rtt : c->t->rtt / 1000);
+	for (int i = 0; i < 10; i++)
+		if (inet_segment_send(&p, &ack, err) < 0)
+			return -err->code;
+		else if (ioctl(fd, SIOCOUTQ, &unsent) == 0 && unsent == 0)
+			return 0;
+	log_info("connection to port %u: its round trip time is not kept", c->e->dst_port);
+	return 0;
+}
+
+/* ---- connections ---- */
+
 static int open_connected(struct restore *r, int fd, const struct inet_conn *c, struct err *err)
 {
 	const TcpStreamEntry *t = c->t;
 	uint32_t in = t->inq_seq - t->inq_len - inet_has_got_fin(c->e->state);
 	uint32_t out = t->outq_seq - t->outq_len - inet_has_sent_fin(c->e->state);
+	bool has_rtt = t->has_rtt && t->has_timestamp;
 
 	if (set_queue_seq(fd, TCP_RECV_QUEUE, in, err) < 0 ||
-	    set_queue_seq(fd, TCP_SEND_QUEUE, out, err) < 0 || inet_bind(r, fd, c->e, err) < 0 ||
-	    connect_silently(r, fd, c->e, err) < 0 || set_options(fd, t, err) < 0)
+	    set_queue_seq(fd, TCP_SEND_QUEUE, out - has_rtt, err) < 0 ||
+	    inet_bind(r, fd, c->e, err) < 0 || connect_silently(r, fd, c->e, err) < 0 ||
+	    set_options(fd, t, err) < 0)
+		return -err->code;
+	if (has_rtt && tell_rtt(fd, c, in, out, err) < 0)
 		return -err->code;
 	if (fill_queue(fd, TCP_RECV_QUEUE, c->in.data, c->in.len, err) < 0 ||
 	    fill_queue(fd, TCP_SEND_QUEUE, c->out.data, c->out.len - t->unsq_len, err) < 0)
@@ -285,68 +332,6 @@ int inet_stream_open(struct restore *r, int fd, struct inet_conn *c, struct err 
 					   : open_connected(r, fd, c, err);
 }
 
-/* ---- packets of the peer ---- */
-
-struct segment {
-	uint32_t seq, ack;
-	bool fin, rst;
-	uint16_t window;
-};
-
-static int send_segment(const struct inet_pair *p, const struct segment *s, struct err *err)
-{
-	struct tcphdr tcp = { .source = htons(p->dst_port),
-			      .dest = htons(p->src_port),
-			      .seq = htonl(s->seq),
-			      .ack_seq = htonl(s->ack),
-			      .doff = sizeof(tcp) / 4,
-			      .fin = s->fin,
-			      .rst = s->rst,
-			      .ack = 1,
-			      .window = htons(s->window) };
-	struct inet_packet packet = { .proto = IPPROTO_TCP,
-				      .words = p->words,
-				      .src = p->dst,
-				      .dst = p->src,
-				      .head = &tcp,
-				      .head_len = sizeof(tcp),
-				      .check = &tcp.check };
-	int ret = inet_packet_send(&packet);
-
-	if (ret == 0)
-		return 0;
-	err_set(err, -ret, "cannot send what the peer of a connection had sent");
-	return err_hint(err, "rules of the network must not drop packets on lo");
-}
-
-static bool is_in_state(int fd, uint32_t state)
-{
-	struct tcp_info info = { 0 };
-	socklen_t len = sizeof(info);
-
-	return getsockopt(fd, SOL_TCP, TCP_INFO, &info, &len) == 0 && info.tcpi_state == state;
-}
-
-/* It may arrive a moment later, or be lost when there is much to do. */
-static int send_until(int fd, const struct inet_pair *p, const struct segment *s, uint32_t state,
-		      struct err *err)
-{
-	const struct timespec wait = { .tv_nsec = 1000000 };
-	int i, k;
-
-	for (i = 0; i < 20; i++) {
-		if (send_segment(p, s, err) < 0)
-			return -err->code;
-		for (k = 0; k <= i; k++) {
-			if (is_in_state(fd, state))
-				return 0;
-			nanosleep(&wait, NULL);
-		}
-	}
-	err_set(err, ETIMEDOUT, "cannot bring a TCP connection into state %u", state);
-	return err_hint(err, "do rules of the network drop packets on lo?");
-}
-
 /* ---- the ends that it had ---- */
 
 /* In the send queue of TCP_REPAIR, the FIN counts as sent. */
@@ -359,35 +344,26 @@ static int shut_silently(int fd, struct err *err)
 	return set(fd, TCP_REPAIR_QUEUE, TCP_NO_QUEUE, "TCP_REPAIR_QUEUE", err);
 }
 
-static struct segment segment_of(const TcpStreamEntry *t, bool fin, uint32_t ack)
-{
-	/* a FIN has the last number that is counted */
-	return (struct segment){ .seq = t->inq_seq - fin,
-				 .ack = ack,
-				 .fin = fin,
-				 .window = (uint16_t)(t->snd_wnd >> t->snd_wscale) };
-}
-
 static int link_ends(int fd, struct inet_conn *c, struct err *err)
 {
 	const TcpStreamEntry *t = c->t;
 	uint32_t state = c->e->state;
-	struct segment fin =
+	struct inet_segment fin =
 		segment_of(t, true, t->outq_seq - t->outq_len - inet_has_sent_fin(state));
-	struct segment ack = segment_of(t, false, t->outq_seq);
+	struct inet_segment ack = segment_of(t, false, t->outq_seq);
 	struct inet_pair p;
 
 	if (inet_stream_pair(c->e, &p) < 0)
 		return err_set(err, EBADMSG, "cannot use the addresses of a TCP connection");
 	if (state == TCP_CLOSE_WAIT || state == TCP_LAST_ACK)
-		if (send_until(fd, &p, &fin, TCP_CLOSE_WAIT, err) < 0)
+		if (inet_segment_send_until(fd, &p, &fin, TCP_CLOSE_WAIT, err) < 0)
 			return -err->code;
 	if (inet_has_sent_fin(state) && !c->shuts_late && shut_silently(fd, err) < 0)
 		return -err->code;
 	if (state == TCP_FIN_WAIT2)
-		return send_until(fd, &p, &ack, TCP_FIN_WAIT2, err);
+		return inet_segment_send_until(fd, &p, &ack, TCP_FIN_WAIT2, err);
 	if (state == TCP_CLOSING && !c->shuts_late)
-		return send_until(fd, &p, &fin, TCP_CLOSING, err);
+		return inet_segment_send_until(fd, &p, &fin, TCP_CLOSING, err);
 	return 0;
 }
 
@@ -460,14 +436,14 @@ static int send_unsent(struct restore *r, const struct inet_conn *c, struct err 
 static int shut_late(const struct inet_conn *c, struct err *err)
 {
 	const TcpStreamEntry *t = c->t;
-	struct segment fin = segment_of(t, true, t->outq_seq - t->outq_len - 1);
+	struct inet_segment fin = segment_of(t, true, t->outq_seq - t->outq_len - 1);
 	struct inet_pair p;
 
 	if (shutdown(c->fd, SHUT_WR) < 0)
 		return err_sys(err, "cannot shut a TCP connection");
 	if (c->e->state != TCP_CLOSING || inet_stream_pair(c->e, &p) < 0)
 		return 0;
-	return send_until(c->fd, &p, &fin, TCP_CLOSING, err);
+	return inet_segment_send_until(c->fd, &p, &fin, TCP_CLOSING, err);
 }
 
 static int go_on(struct restore *r, struct inet_conn *c, struct err *err)
@@ -594,15 +570,16 @@ static int connect_to_nobody(int fd, const InetSkEntry *e, struct inet_pair *p, 
 static int end_it(int fd, const struct inet_pair *p, const InetClosedEntry *c, struct err *err)
 {
 	uint32_t seq = SEQ + (uint32_t)c->data.len;
-	struct segment reset = { .seq = seq, .ack = SEQ, .rst = true };
-	struct segment fin = { .seq = seq, .ack = SEQ, .fin = true, .window = 1000 };
-	struct segment ack = { .seq = seq + 1, .ack = SEQ + 1, .window = 1000 };
+	struct inet_segment reset = { .seq = seq, .ack = SEQ, .rst = true };
+	struct inet_segment fin = { .seq = seq, .ack = SEQ, .fin = true, .window = 1000 };
+	struct inet_segment ack = { .seq = seq + 1, .ack = SEQ + 1, .window = 1000 };
 
 	if (c->is_reset)
-		return send_until(fd, p, &reset, TCP_CLOSE, err);
-	if (send_until(fd, p, &fin, TCP_CLOSE_WAIT, err) < 0 || shut_silently(fd, err) < 0)
+		return inet_segment_send_until(fd, p, &reset, TCP_CLOSE, err);
+	if (inet_segment_send_until(fd, p, &fin, TCP_CLOSE_WAIT, err) < 0 ||
+	    shut_silently(fd, err) < 0)
 		return -err->code;
-	return send_until(fd, p, &ack, TCP_CLOSE, err);
+	return inet_segment_send_until(fd, p, &ack, TCP_CLOSE, err);
 }
 
 int inet_closed_open(struct restore *r, int fd, const InetSkEntry *e, struct err *err)

@@ -195,7 +195,8 @@ static bool is_in_state(int fd, int want)
 		fprintf(stderr, "in state %d, not %d\n", info.tcpi_state, want);
 	return expect(info.tcpi_state == want) && expect(info.tcpi_options & TCPI_OPT_SACK) &&
 	       expect(info.tcpi_options & TCPI_OPT_TIMESTAMPS) &&
-	       expect(info.tcpi_options & TCPI_OPT_WSCALE);
+	       expect(info.tcpi_options & TCPI_OPT_WSCALE) && expect(info.tcpi_rtt) &&
+	       expect(info.tcpi_rto < 1000000);
 }
 
 static bool same_full(int from, int to, size_t n)
