@@ -390,6 +390,8 @@ const struct option_row option_rows[] = {
 	  .help = "dump: how peers are kept quiet (default nftables)" },
 	SWITCH("link-remap", 0, dump.link_remap, "dump: link files whose name is gone"),
 	SIZE("ghost-limit", "SIZE", dump.ghost_limit, "dump: largest deleted file (default 1M)"),
+	LIST("allow", "NAME", dump.allow,
+	     "dump: leave out state of this name, which we do not know; repeatable"),
 	SWITCH("force-irmap", 0, dump.force_irmap, "dump: find paths of inotify watches by search"),
 	LIST("irmap-scan-path", "PATH", dump.irmap_scan_paths, "dump: where to search for them"),
 	NUMBER("timeout", "SEC", common.timeout,

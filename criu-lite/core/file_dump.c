@@ -23,6 +23,7 @@
 #include "core/refuse.h"
 #include "core/sock_ns.h"
 #include "core/sockopt.h"
+#include "core/unknown.h"
 
 #ifndef F_GETOWNER_UIDS
 #define F_GETOWNER_UIDS 17 /* linux/fcntl.h, which libc's cannot be mixed with */
@@ -399,7 +400,8 @@ static int find_or_claim(struct dump *d, struct fd_probe *p, pid_t of, int fd,
 	if (is_new) {
 		struct file *f;
 
-		if (probe_fd(d, p, of, fd, err) < 0 || file_claim(d, p, &f, err) < 0)
+		if (probe_fd(d, p, of, fd, err) < 0 || file_claim(d, p, &f, err) < 0 ||
+		    unknown_check_fdinfo(d, p, err) < 0)
 			return -err->code;
 		*data = f;
 	}

@@ -22,6 +22,7 @@
 #include "core/ns.h"
 #include "core/ns_maps.h"
 #include "core/refuse.h"
+#include "core/unknown.h"
 
 struct id_node {
 	struct id_key key;
@@ -193,7 +194,7 @@ static int check_ns(struct dump *d, struct task *t, const uint64_t ours[NR_NS], 
 	for (enum ns_type type = 0; type < NR_NS; type++)
 		if (check_type(d, t, type, ours[type], err) < 0)
 			return -err->code;
-	return 0;
+	return unknown_check_namespaces(d, t, err);
 }
 
 /* unshare() of a pid or time namespace is for children: those to come would be born into another one. */

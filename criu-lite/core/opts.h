@@ -86,6 +86,7 @@ struct dump_opts {
 	bool track_mem;
 	bool auto_dedup;
 	bool force_irmap;
+	opt_strings allow; /* names of what we do not know and may leave out, see core/unknown.h */
 	opt_strings irmap_scan_paths;
 	opt_strings skip_mnt;		 /* mount points that are left out */
 	enum file_validation validation; /* build id by default */

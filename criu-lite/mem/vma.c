@@ -18,6 +18,7 @@
 
 #include "base/cleanup.h"
 #include "core/refuse.h"
+#include "core/unknown.h"
 #include "mem/mem.h"
 
 /* One VmFlag: how it comes into the record, or why it cannot. */
@@ -93,7 +94,8 @@ static const struct vm_flag *find_flag(const char *name)
 	return NULL;
 }
 
-static int apply_flags(const struct task *t, const struct proc_vma *v, VmaEntry *e, struct err *err)
+static int apply_flags(const struct dump *d, const struct task *t, const struct proc_vma *v,
+		       VmaEntry *e, struct err *err)
 {
 	const char *p;
 
@@ -101,6 +103,8 @@ static int apply_flags(const struct task *t, const struct proc_vma *v, VmaEntry 
 		const struct vm_flag *f = find_flag(p);
 		char why[64];
 
+		if (!f && unknown_is_allowed(d, p, 2))
+			continue;
 		if (!f) {
 			snprintf(why, sizeof(why),
 				 "its flag \"%.2s\" in /proc/PID/smaps is not known", p);
@@ -144,7 +148,7 @@ static int apply_page_size(struct dump *d, const struct task *t, const struct pr
 static int collect_flags(struct dump *d, const struct task *t, const struct proc_vma *v,
 			 VmaEntry *e, struct err *err)
 {
-	int ret = apply_flags(t, v, e, err);
+	int ret = apply_flags(d, t, v, e, err);
 
 	return ret < 0 ? ret : apply_page_size(d, t, v, e, err);
 }
