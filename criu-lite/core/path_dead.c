@@ -7,6 +7,8 @@
  *           directories have been entered, and is gone when the tasks go on
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +18,7 @@
 
 #include "base/log.h"
 #include "core/fork.h"
+#include "core/ns.h"
 #include "core/path_ref.h"
 #include "core/path_remap.h"
 #include "core/task.h"
@@ -51,7 +54,7 @@ int path_dead_plan(struct restore *r, const struct path_remap *m, struct err *er
 	if (pid <= 0)
 		return err_set(err, EBADMSG, "cannot use %s: there is no process %d", m->reg->name,
 			       pid);
-	if (!is_in_tree(r, pid) && kill(pid, 0) < 0 && errno == ESRCH)
+	if (!is_in_tree(r, pid) && (r->ns->root[NS_PID] || (kill(pid, 0) < 0 && errno == ESRCH)))
 		return 0;
 	err_set(err, EEXIST, "cannot open %s: that was another process %d, which has gone",
 		m->reg->name, pid);
@@ -60,22 +63,76 @@ int path_dead_plan(struct restore *r, const struct path_remap *m, struct err *er
 				     : "stop the process that has this pid now, for the restore");
 }
 
+/* @coordinator: 0, we are in a pid namespace that ends with the root task, which ends with him. */
 static void stand_in(pid_t coordinator) __attribute__((noreturn));
 static void stand_in(pid_t coordinator)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != coordinator)
+	if (coordinator && getppid() != coordinator)
 		_exit(1);
 	for (;;)
 		pause();
 }
 
+/*
+ * Who has gone into a pid namespace has only his children there, and in a user
+ * namespace cannot come back: so a child goes, and forks a child of ours.
+ */
+static void go_and_fork(const struct ns *ns, pid_t pid, int out) __attribute__((noreturn));
+static void go_and_fork(const struct ns *ns, pid_t pid, int out)
+{
+	pid_t host_pid = -1;
+
+	if (setns(ns->fd, CLONE_NEWPID) == 0)
+		host_pid = fork_with_pid(pid, CLONE_PARENT, 0);
+	if (host_pid == 0)
+		stand_in(0);
+	if (host_pid < 0)
+		host_pid = -errno;
+	_exit(write(out, &host_pid, sizeof(host_pid)) != sizeof(host_pid));
+}
+
+/* Our number of a process that has number @pid there; -1 with errno. */
+static pid_t fork_there(const struct ns *ns, pid_t pid)
+{
+	pid_t child, host_pid = -ECHILD;
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -1;
+	child = fork();
+	if (child == 0)
+		go_and_fork(ns, pid, ends[1]);
+	close(ends[1]);
+	if (child < 0 || read(ends[0], &host_pid, sizeof(host_pid)) != sizeof(host_pid))
+		host_pid = -ECHILD;
+	close(ends[0]);
+	if (child > 0)
+		waitpid(child, NULL, 0);
+	if (host_pid > 0)
+		return host_pid;
+	errno = -host_pid;
+	return -1;
+}
+
+static pid_t fork_stand_in(const struct restore *r, pid_t pid)
+{
+	pid_t us = getpid(), child;
+
+	if (r->ns->root[NS_PID])
+		return fork_there(r->ns->root[NS_PID], pid);
+	child = fork_with_pid(pid, 0, 0);
+	if (child == 0)
+		stand_in(us);
+	return child;
+}
+
 static bool has_stand_in(const struct path_refs *refs, pid_t pid)
 {
-	const pid_t *p;
+	const struct stand_in *s;
 
-	vec_for_each(p, &refs->stand_ins)
-		if (*p == pid)
+	vec_for_each(s, &refs->stand_ins)
+		if (s->pid == pid)
 			return true;
 	return false;
 }
@@ -83,36 +140,32 @@ static bool has_stand_in(const struct path_refs *refs, pid_t pid)
 int path_dead_before(struct restore *r, struct path_refs *refs, struct err *err)
 {
 	const struct path_remap *m;
-	pid_t us = getpid();
 
 	vec_for_each(m, &refs->remaps) {
-		pid_t pid = (pid_t)m->id;
+		struct stand_in s = { .pid = (pid_t)m->id };
 
-		if (m->type != REMAP_TYPE__PROCFS || has_stand_in(refs, pid))
+		if (m->type != REMAP_TYPE__PROCFS || has_stand_in(refs, s.pid))
 			continue;
-		pid = fork_with_pid(pid, 0, 0);
-		if (pid < 0) {
-			err_sys(err, "cannot make a process %d, to open %s", (pid_t)m->id,
-				m->reg->name);
+		s.host_pid = fork_stand_in(r, s.pid);
+		if (s.host_pid < 0) {
+			err_sys(err, "cannot make a process %d, to open %s", s.pid, m->reg->name);
 			return err_hint(err, "see who has that pid now");
 		}
-		if (pid == 0)
-			stand_in(us);
-		log_debug("process %d stands in for one that has gone", pid);
-		*vec_add(r->arena, &refs->stand_ins) = pid;
+		log_debug("process %d stands in for one that has gone", s.pid);
+		*vec_add(r->arena, &refs->stand_ins) = s;
 	}
 	return 0;
 }
 
 void path_dead_end(struct restore *r)
 {
-	pid_t *p;
+	const struct stand_in *s;
 
 	if (!r->paths)
 		return;
-	vec_for_each(p, &r->paths->stand_ins) {
-		kill(*p, SIGKILL);
-		while (waitpid(*p, NULL, __WALL) < 0 && errno == EINTR)
+	vec_for_each(s, &r->paths->stand_ins) {
+		kill(s->host_pid, SIGKILL);
+		while (waitpid(s->host_pid, NULL, __WALL) < 0 && errno == EINTR)
 			;
 	}
 	r->paths->stand_ins.n = 0;

@@ -3,7 +3,7 @@
  * path_queue - POSIX message queues: files whose names no mount need lead to
  *
  * dump      the queue stays in the ipc namespace, which the tree has in common with
- *           us, with all that is inside
+ *           us, with all that is inside; or ns/ipc_posix.c carries it along
  * restore   opened by its name (mq_open)
  *
  * not done  a queue whose name was removed goes with the last who has it open; who
@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "core/ns.h"
 #include "core/path_ref.h"
 #include "core/path_remap.h"
 #include "core/task.h"
@@ -42,9 +43,23 @@ static const char *queue_name(const char *link)
 	return slash ? slash : link;
 }
 
-static bool is_queue(const char *name, const struct stat *st)
+/* In the ipc namespace of the tree. */
+static int open_there(struct dump *d, const char *name)
 {
-	scoped_fd fd = (int)mq_open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	struct ns_visit visit;
+	struct err ignored = { 0 };
+	int fd;
+
+	if (ns_enter_dump(d, d->ns->root[NS_IPC], &visit, &ignored) < 0)
+		return -1;
+	fd = (int)mq_open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	ns_leave(&visit, &ignored);
+	return fd;
+}
+
+static bool is_queue(struct dump *d, const char *name, const struct stat *st)
+{
+	scoped_fd fd = open_there(d, name);
 	struct stat there;
 
 	return fd >= 0 && fstat(fd, &there) == 0 && there.st_dev == st->st_dev &&
@@ -73,9 +88,9 @@ int path_queue_collect(struct dump *d, const struct fd_probe *p, RegFileEntry *r
 	const char *name = queue_name(p->link);
 	pid_t told;
 
-	if (p->deleted || !is_queue(name, &p->st)) {
+	if (p->deleted || !is_queue(d, name, &p->st)) {
 		err_set(err, EOPNOTSUPP,
-			"cannot dump the message queue %s: it has no name any more, or is not of our ipc namespace",
+			"cannot dump the message queue %s: it has no name any more, or is of another ipc namespace",
 			name);
 		return err_hint(err, "have the program close it before the dump");
 	}
@@ -91,8 +106,12 @@ int path_queue_collect(struct dump *d, const struct fd_probe *p, RegFileEntry *r
 	return 0;
 }
 
-int path_queue_plan(const RegFileEntry *reg, struct err *err)
+int path_queue_plan(const struct restore *r, const RegFileEntry *reg, struct err *err)
 {
+	/* it is made with its namespace */
+	if (r->ns->root[NS_IPC] && !r->ns->root[NS_IPC]->external)
+		return 0;
+
 	scoped_fd fd = (int)mq_open(reg->name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd >= 0)

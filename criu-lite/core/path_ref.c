@@ -203,7 +203,7 @@ int path_ref_plan(struct restore *r, const RegFileEntry *reg, struct err *err)
 		return err_set(err, EBADMSG, "cannot use the file name \"%s\": it is not absolute",
 			       reg->name);
 	if (reg->has_message_queue && reg->message_queue)
-		return path_queue_plan(reg, err);
+		return path_queue_plan(r, reg, err);
 	if (!m)
 		return check_file(r, reg, err);
 	if (m->type == REMAP_TYPE__PROCFS)

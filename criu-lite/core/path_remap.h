@@ -38,12 +38,17 @@ struct path_guard {
 	uint32_t dev; /* as the kernel writes it */
 };
 
+/* Restore: a process that path_dead.c has made. */
+struct stand_in {
+	pid_t pid, host_pid;
+};
+
 struct path_refs {
 	vec(struct path_remap) remaps; /* restore: by reg->id */
 	vec(struct path_inode) inodes;
 	vec(struct path_guard) guards;
 	vec(const RegFileEntry *) cuts; /* restore: files that have grown, path_check.c */
-	vec(pid_t) stand_ins;		/* restore: processes that path_dead.c has made */
+	vec(struct stand_in) stand_ins;
 	uint32_t last_ghost;
 };
 
@@ -74,7 +79,7 @@ int path_open_name(struct restore *r, const RegFileEntry *reg, int flags);
 /* POSIX message queues. */
 int path_queue_collect(struct dump *d, const struct fd_probe *p, RegFileEntry *reg,
 		       struct err *err);
-int path_queue_plan(const RegFileEntry *reg, struct err *err);
+int path_queue_plan(const struct restore *r, const RegFileEntry *reg, struct err *err);
 int path_queue_open(const RegFileEntry *reg, unsigned int flags, struct err *err);
 
 /* Dump: those of this run. */

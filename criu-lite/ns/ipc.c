@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * ipc - ipc namespaces: message queues, semaphores, limits
+ * ipc - ipc namespaces: message queues of both sorts, semaphores, limits
  *
  * collect   from inside: the kernel lists its objects; /proc/sys shows the limits
  *           of the namespace of who looks
@@ -9,10 +9,7 @@
  * finish    when shared memory (mem/shmem.c) is there too: limits, next numbers
  *
  * not kept  which processes used an object last, and when; SEM_UNDO
- *
- * refused   POSIX message queues
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -20,9 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -253,42 +248,6 @@ int ipc_make(struct restore *r, const char *what, const IpcDescEntry *desc,
 	return 0;
 }
 
-/* ---- POSIX message queues ---- */
-
-static bool is_name(const struct dirent *e)
-{
-	return strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
-}
-
-/* Their file system shows those of the namespace of who mounts it. */
-static int refuse_queues(struct err *err)
-{
-	scoped_fd fs = (int)syscall(SYS_fsopen, "mqueue", FSOPEN_CLOEXEC);
-	const struct dirent *e = NULL;
-	DIR *dir;
-
-	if (fs < 0) /* this kernel has none */
-		return 0;
-	if (syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return err_sys(err, "cannot look for POSIX message queues");
-
-	scoped_fd root = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, 0);
-	int fd = root < 0 ? -1 : openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir)
-		return err_sys(err, "cannot look for POSIX message queues");
-	do
-		e = readdir(dir);
-	while (e && !is_name(e));
-	if (e) {
-		err_set(err, EOPNOTSUPP, "cannot dump the POSIX message queue /%s", e->d_name);
-		err_hint(err, "remove it before the dump (mq_unlink); this is not supported yet");
-	}
-	closedir(dir);
-	return -err->code;
-}
-
 /* ---- the kind ---- */
 
 static int collect_inside(struct dump *d, struct ipc_ns *n, struct err *err)
@@ -296,7 +255,7 @@ static int collect_inside(struct dump *d, struct ipc_ns *n, struct err *err)
 	if (collect_limits(d, n->vars, err) < 0 || ipc_msg_collect(d, n, err) < 0 ||
 	    ipc_sem_collect(d, n, err) < 0)
 		return -err->code;
-	return refuse_queues(err);
+	return ipc_posix_collect(d, n, err);
 }
 
 static int collect_ipc(struct dump *d, struct ns *ns, struct err *err)
@@ -351,7 +310,9 @@ static int make_ipc(struct restore *r, struct ns *ns, struct err *err)
 		return 0;
 	if ((n->vars && widen_limits(r, n->vars, err) < 0) || ipc_msg_make(r, n, err) < 0)
 		return -err->code;
-	return ipc_sem_make(r, n, err);
+	if (ipc_sem_make(r, n, err) < 0)
+		return -err->code;
+	return n->vars ? ipc_posix_make(r, n, err) : 0;
 }
 
 static int finish_ipc(struct restore *r, struct ns *ns, struct err *err)

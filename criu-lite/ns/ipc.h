@@ -12,7 +12,8 @@
 
 /*
  * What the files of this kind share: ipc.c (the kind: limits, and what all
- * System V objects have), ipc_msg.c (message queues), ipc_sem.c (semaphores).
+ * System V objects have), ipc_msg.c (message queues), ipc_sem.c (semaphores),
+ * ipc_posix.c (POSIX message queues).
  * Shared memory is mem/shmem.c's.
  */
 
@@ -57,7 +58,7 @@ void ipc_owner(const IpcDescEntry *desc, struct ipc_perm *perm_ret);
 /* Restore: a limit that lets at least @value through, until the real ones are set. */
 int ipc_allow(struct restore *r, const char *sysctl, uint64_t value, struct err *err);
 
-/* ---- ipc_msg.c, ipc_sem.c ---- */
+/* ---- ipc_msg.c, ipc_sem.c, ipc_posix.c ---- */
 
 int ipc_msg_collect(struct dump *d, struct ipc_ns *n, struct err *err);
 int ipc_msg_write(struct dump *d, const struct ns *ns, struct err *err);
@@ -68,5 +69,9 @@ int ipc_sem_collect(struct dump *d, struct ipc_ns *n, struct err *err);
 int ipc_sem_write(struct dump *d, const struct ns *ns, struct err *err);
 int ipc_sem_read(struct restore *r, const struct ns *ns, struct err *err);
 int ipc_sem_make(struct restore *r, const struct ipc_ns *n, struct err *err);
+
+/* Into, and from, the record of limits. */
+int ipc_posix_collect(struct dump *d, struct ipc_ns *n, struct err *err);
+int ipc_posix_make(struct restore *r, const struct ipc_ns *n, struct err *err);
 
 #endif
