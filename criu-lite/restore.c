@@ -369,6 +369,9 @@ static int finish_task(struct restore *r, struct task *t, struct err *err)
 
 	if (end_unmap(r, t, err) < 0)
 		return -err->code;
+	for (k = all_kinds.tasks; *k; k++)
+		if ((*k)->finish && (*k)->finish(r, t, err) < 0)
+			return err_in(err, "%s", (*k)->name);
 	for (i = 0; i < t->nr_threads; i++)
 		if (set_registers(r, &t->threads[i], err) < 0)
 			return err_in(err, "thread %d", t->threads[i].tid);

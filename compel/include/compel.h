@@ -180,12 +180,14 @@ int compel_get_xstate(pid_t tid, void *buf, size_t size, size_t *len_ret, struct
  *
  * compel_raw_syscall() runs one system call through the system call
  * instruction at address @insn; registers are garbage afterwards.
+ * compel_find_insn() finds one in what @tid has mapped, 0: there is none.
  * compel_set_state() gives a thread its final registers, vector state (@len 0:
  * none) and blocked signals.  Interrupted system calls are written as the
  * kernel has them (an ERESTART code as result): they are carried on when it runs.
  */
 int compel_raw_syscall(pid_t tid, unsigned long insn, long nr, const unsigned long args[6],
 		       long *ret, struct err *err);
+unsigned long compel_find_insn(pid_t tid);
 /*
  * The same in two halves, for many threads at a time, with one stop instead of three:
  * begin lets the thread go, end waits until it has made its call. SIGTRAP must be neither

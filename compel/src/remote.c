@@ -41,8 +41,7 @@ static bool is_insn(const struct compel_task *task, unsigned long address)
 	       memcmp(bytes, arch_syscall_insn.bytes, arch_syscall_insn.size) == 0;
 }
 
-static unsigned long insn_between(const struct compel_task *task, unsigned long start,
-				  unsigned long end)
+static unsigned long insn_between(int mem, unsigned long start, unsigned long end)
 {
 	const struct arch_insn *insn = &arch_syscall_insn;
 	unsigned char code[SCAN_STEP];
@@ -50,7 +49,7 @@ static unsigned long insn_between(const struct compel_task *task, unsigned long 
 	ssize_t n;
 
 	for (; start < end; start += (unsigned long)n) {
-		n = pread(task->mem, code, sizeof(code), (off_t)start);
+		n = pread(mem, code, sizeof(code), (off_t)start);
 		if (n <= 0)
 			return 0;
 		for (i = 0; (ssize_t)(i + insn->size) <= n && start + i + insn->size <= end;
@@ -62,7 +61,7 @@ static unsigned long insn_between(const struct compel_task *task, unsigned long 
 }
 
 /* Any will do, even in the middle of another instruction: it is stopped right behind it. */
-static unsigned long insn_anywhere(const struct compel_task *task, pid_t tid)
+static unsigned long insn_anywhere(int mem, pid_t tid)
 {
 	unsigned long start, end, insn = 0;
 	char path[64], line[512], may_execute;
@@ -75,8 +74,18 @@ static unsigned long insn_anywhere(const struct compel_task *task, pid_t tid)
 	while (maps && !insn && fgets(line, sizeof(line), maps))
 		if (sscanf(line, "%lx-%lx %*2c%c", &start, &end, &may_execute) == 3 &&
 		    may_execute == 'x')
-			insn = insn_between(task, start, end);
+			insn = insn_between(mem, start, end);
 	return insn;
+}
+
+unsigned long compel_find_insn(pid_t tid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "%d/mem", tid);
+	scoped_fd mem = proc_open(path, O_RDONLY);
+
+	return mem < 0 ? 0 : insn_anywhere(mem, tid);
 }
 
 static int find_insn(const struct compel_task *task, const struct compel_thread *t,
@@ -89,7 +98,7 @@ static int find_insn(const struct compel_task *task, const struct compel_thread 
 	else if (is_insn(task, ip))
 		insn = ip;
 	else
-		insn = insn_anywhere(task, t->tid);
+		insn = insn_anywhere(task->mem, t->tid);
 
 	if (!insn) {
 		err_set(err, ENOENT, "cannot find a system call instruction in process %d",

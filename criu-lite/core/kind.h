@@ -125,6 +125,9 @@ struct task_kind {
 	int (*map)(struct restore *r, struct task *t, struct err *err); /* pack for the restorer */
 	int (*after)(struct restore *r,
 		     struct err *err); /* once, in the coordinator, when all have their memory */
+	int (*finish)(
+		struct restore *r, struct task *t,
+		struct err *err); /* in the coordinator: by system calls of the task, its last ones */
 	int (*resume)(struct restore *r, struct task *t,
 		      struct err *err); /* in the coordinator: complete, and still stopped */
 	void (*restore_end)(struct restore *r,

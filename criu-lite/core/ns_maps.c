@@ -120,6 +120,28 @@ gid_t ns_gid_inside(const struct namespaces *all, gid_t gid)
 
 /* ---- restore ---- */
 
+static uint32_t outside(UidGidExtent *const *map, size_t n, uint32_t id)
+{
+	for (size_t i = 0; i < n; i++)
+		if (id >= map[i]->first && id - map[i]->first < map[i]->count)
+			return map[i]->lower_first + (id - map[i]->first);
+	return (uint32_t)NO_ID;
+}
+
+uid_t ns_uid_outside(const struct namespaces *all, uid_t uid)
+{
+	const UsernsEntry *e = all->maps ? all->maps->image : NULL;
+
+	return e ? outside(e->uid_map, e->n_uid_map, uid) : uid;
+}
+
+gid_t ns_gid_outside(const struct namespaces *all, gid_t gid)
+{
+	const UsernsEntry *e = all->maps ? all->maps->image : NULL;
+
+	return e ? outside(e->gid_map, e->n_gid_map, gid) : gid;
+}
+
 int ns_maps_read(struct restore *r, struct err *err)
 {
 	uint32_t id = r->ns->root[NS_USER]->id;

@@ -28,6 +28,8 @@
 
 #include "base/cleanup.h"
 #include "core/kind.h"
+#include "core/ns.h"
+#include "core/outside.h"
 #include "core/pagemap.h"
 #include "core/region.h"
 #include "images/memfd.pb-c.h"
@@ -271,27 +273,50 @@ static int map_huge_flags(const MemfdInodeEntry *e)
 	return e->hugetlb_flag ? MAP_HUGETLB | (int)(e->hugetlb_flag & ~(uint32_t)MFD_HUGETLB) : 0;
 }
 
-/* Such a mapping, held by a descriptor: its link in /proc/self/map_files can be opened. */
-static int make_mapping(struct restore *r, const MemfdInodeEntry *e, struct err *err)
+struct mapping {
+	uint64_t size;
+	int flags;
+	uid_t uid; /* as we have them outside */
+	gid_t gid;
+};
+
+/* Held by a descriptor: the link of a mapping in /proc/self/map_files can be opened, by root. */
+static int map_here(struct restore *r, void *args, int *fd, struct err *err)
 {
-	int flags = MAP_SHARED | MAP_ANONYMOUS | map_huge_flags(e);
-	uint64_t size = (e->size + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1);
-	char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, -1, 0);
+	const struct mapping *m = args;
+	char *p = mmap(NULL, m->size, PROT_READ | PROT_WRITE, m->flags, -1, 0);
 	char path[64];
-	int fd;
 
 	/* it may have been made without a claim on memory, which nobody can see */
 	if (p == MAP_FAILED)
-		p = mmap(NULL, size, PROT_READ | PROT_WRITE, flags | MAP_NORESERVE, -1, 0);
+		p = mmap(NULL, m->size, PROT_READ | PROT_WRITE, m->flags | MAP_NORESERVE, -1, 0);
 	if (p == MAP_FAILED)
-		return err_sys(err, "cannot make %" PRIu64 " bytes of shared memory", size);
+		return err_sys(err, "cannot make %" PRIu64 " bytes of shared memory", m->size);
 	snprintf(path, sizeof(path), "self/map_files/%lx-%lx", (unsigned long)p,
-		 (unsigned long)(p + size));
-	fd = openat(r->proc, path, O_RDWR | O_CLOEXEC);
-	munmap(p, size);
-	/* in a user namespace one may not: then it is a memfd of that name */
-	return fd < 0 ? memfd_create(e->name, MFD_CLOEXEC | MFD_ALLOW_SEALING | e->hugetlb_flag)
-		      : fd;
+		 (unsigned long)(p + m->size));
+	*fd = openat(r->proc, path, O_RDWR | O_CLOEXEC);
+	munmap(p, m->size);
+	if (*fd >= 0 && fchown(*fd, m->uid, m->gid) < 0)
+		return err_sys(err, "cannot give shared memory to user %u", m->uid);
+	return 0;
+}
+
+/* In a user namespace only the one who is outside may hold it; if he may not, it is a memfd of that name. */
+static int make_mapping(struct restore *r, const MemfdInodeEntry *e, struct err *err)
+{
+	struct mapping m = { .flags = MAP_SHARED | MAP_ANONYMOUS | map_huge_flags(e),
+			     .uid = ns_uid_outside(r->ns, e->uid),
+			     .gid = ns_gid_outside(r->ns, e->gid) };
+	int fd = -1, ret;
+
+	m.size = (e->size + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1);
+	if (r->ns->root[NS_USER])
+		ret = outside_run(r, map_here, &m, sizeof(m), &fd, err);
+	else
+		ret = map_here(r, &m, &fd, err);
+	if (ret < 0 || fd >= 0)
+		return ret < 0 ? ret : fd;
+	return memfd_create(e->name, MFD_CLOEXEC | MFD_ALLOW_SEALING | e->hugetlb_flag);
 }
 
 static int make_object(struct restore *r, const MemfdInodeEntry *e, struct err *err)

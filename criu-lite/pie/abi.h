@@ -302,7 +302,6 @@ struct restorer_thread {
 	struct restorer_creds creds;
 	uint64_t filters,
 		nr_filters; /* struct restorer_filter[], in the order they are installed */
-	uint64_t strict;    /* seccomp strict mode */
 	uint64_t siginfos, nr_siginfos;	       /* 128 bytes each, queued to this thread */
 	uint32_t tsc;			       /* PR_SET_TSC, 0: as it is */
 	uint32_t mce_kill;		       /* PR_MCE_KILL_* */

@@ -99,8 +99,6 @@ int restore_thread(struct restorer_thread *t)
 	check(t, prctl(PR_SET_PDEATHSIG, t->pdeath_sig), RST_PRCTL, PR_SET_PDEATHSIG);
 	if (t->vector_large)
 		vector_make_large();
-	if (t->strict)
-		check(t, prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT), RST_SECCOMP, 0);
 	return 0;
 }
 

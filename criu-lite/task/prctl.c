@@ -28,6 +28,7 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "core/kind.h"
+#include "core/ns.h"
 #include "core/region.h"
 
 /* One number of /proc/PID/@name; false: this kernel does not have it. */
@@ -46,6 +47,7 @@ static bool read_number(struct arena *a, int proc, const char *pid, const char *
 }
 
 enum { USUAL_FILTER = 0x33 };
+static const uint32_t NOT_LOGGED_IN = UINT32_MAX, NOBODY = 65534;
 
 /* Of what memory a core dump consists: hexadecimal, without a sign of that. */
 static uint32_t coredump_filter(struct arena *a, int proc, const char *pid)
@@ -106,6 +108,17 @@ static void collect_dispatch(struct dump *d, const struct thread *th)
 	th->core->thread_core->dispatch = e;
 }
 
+/* One that has no number in the tree's user namespace cannot be set there: it is that of criu-lite. */
+static void collect_loginuid(struct dump *d, const char *pid, TaskCoreEntry *tc)
+{
+	int64_t uid;
+
+	if (!read_number(d->arena, d->proc, pid, "loginuid", &uid))
+		return;
+	tc->loginuid = ns_uid_inside(d->ns, (uid_t)uid);
+	tc->has_loginuid = tc->loginuid != NOBODY || !d->ns->maps;
+}
+
 static int collect_prctl(struct dump *d, struct task *t, struct err *err)
 {
 	TaskCoreEntry *tc = t->core->tc;
@@ -121,8 +134,7 @@ static int collect_prctl(struct dump *d, struct task *t, struct err *err)
 	snprintf(pid, sizeof(pid), "%d", t->host_pid);
 	tc->has_oom_score_adj = read_number(d->arena, d->proc, pid, "oom_score_adj", &n);
 	tc->oom_score_adj = tc->has_oom_score_adj ? (int32_t)n : 0;
-	tc->has_loginuid = read_number(d->arena, d->proc, pid, "loginuid", &n);
-	tc->loginuid = tc->has_loginuid ? (uint32_t)n : 0;
+	collect_loginuid(d, pid, tc);
 	tc->coredump_filter = coredump_filter(d->arena, d->proc, pid);
 	tc->has_coredump_filter = tc->coredump_filter != USUAL_FILTER;
 	return collect_personality(d, t, err);
@@ -199,6 +211,25 @@ static int plan_prctl(struct restore *r, struct task *t, struct err *err)
 	return err_hint(err, "let whoever set it for the task run restore, or have it set for us");
 }
 
+/*
+ * In a user namespace one may log in who has not, but may not become another one, and
+ * the newborns have that of criu-lite.
+ */
+static int prepare_prctl(struct restore *r, struct err *err)
+{
+	const struct task *t;
+	int64_t own;
+
+	if (!r->ns->root[NS_USER] || !read_number(r->arena, r->proc, "self", "loginuid", &own) ||
+	    own == NOT_LOGGED_IN)
+		return 0;
+	for_each_alive(t, r->tree) if (t->core->tc->has_loginuid &&
+				       t->core->tc->loginuid !=
+					       own) return write_self(r, "loginuid", NOT_LOGGED_IN,
+								      err);
+	return 0;
+}
+
 static int born_prctl(struct restore *r, struct task *t, struct err *err)
 {
 	const TaskCoreEntry *tc = t->core->tc;
@@ -255,6 +286,7 @@ const struct task_kind prctl_kind = {
 	.collect = collect_prctl,
 	.drain = drain_prctl,
 	.plan = plan_prctl,
+	.prepare = prepare_prctl,
 	.born = born_prctl,
 	.map = map_prctl,
 	.resume = resume_prctl,

@@ -5,7 +5,10 @@
  * collect    the programs, oldest first, by ptrace; chains that are alike stand
  *	      in the image once
  * write_end  seccomp.img, always
- * map	      the restorer installs them; while it is traced they do not act
+ * map	      the restorer installs them; while it is traced they do not act, but
+ *	      in a user namespace they do (PTRACE_O_SUSPEND_SECCOMP is for the root
+ *	      of the machine)
+ * finish     strict mode comes last of all
  *
  * In the image a chain stands newest first, each filter names the next newer
  * one, and a thread names its oldest.
@@ -17,10 +20,13 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 
 #include "core/kind.h"
 #include "core/region.h"
+#include "core/shared.h"
 #include "images/seccomp.pb-c.h"
 
 enum {
@@ -267,7 +273,6 @@ static int map_thread(struct restore *r, struct task *t, const struct thread *th
 	struct restorer_filter *list;
 	size_t n;
 
-	out->strict = mode_of(t, th) == SECCOMP_MODE__strict;
 	chain_length(s, t, th, &n);
 	if (!n)
 		return 0;
@@ -320,6 +325,35 @@ static int map_seccomp(struct restore *r, struct task *t, struct err *err)
 	return 0;
 }
 
+/*
+ * Strict mode lets nothing of ours through but where it can be suspended, and in a user
+ * namespace it cannot.
+ */
+static int finish_seccomp(struct restore *r, struct task *t, struct err *err)
+{
+	const unsigned long args[6] = { PR_SET_SECCOMP, SECCOMP_MODE_STRICT };
+	unsigned long insn;
+	long ret;
+
+	for (size_t i = 0; i < t->nr_threads; i++) {
+		const struct thread *th = &t->threads[i];
+
+		if (mode_of(t, th) != SECCOMP_MODE__strict)
+			continue;
+		insn = compel_find_insn(th->host_tid);
+		if (!insn)
+			return err_set(err, ENOENT,
+				       "cannot find a system call instruction for thread %d",
+				       th->tid);
+		if (compel_raw_syscall(th->host_tid, insn, SYS_prctl, args, &ret, err) < 0)
+			return -err->code;
+		if (ret < 0)
+			return err_set(err, (int)-ret, "cannot set strict mode of thread %d",
+				       th->tid);
+	}
+	return 0;
+}
+
 static const enum kernel_feature needs[] = { KERNEL_SECCOMP_FILTERS, KERNEL_SUSPEND_SECCOMP,
 					     KERNEL_NONE };
 
@@ -333,4 +367,5 @@ const struct task_kind seccomp_kind = {
 	.read = read_seccomp,
 	.plan = plan_seccomp,
 	.map = map_seccomp,
+	.finish = finish_seccomp,
 };

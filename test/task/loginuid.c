@@ -5,7 +5,7 @@
 #include "victim.h"
 
 static pid_t child;
-static int asks[2];
+static int asks[2], says[2];
 
 static bool login(const char *uid)
 {
@@ -32,22 +32,24 @@ static void be_a_child(void)
 {
 	char c;
 
-	if (!login("4321") || read(asks[0], &c, 1) != 1)
+	if (!login("4321") || write(says[1], "x", 1) != 1 || read(asks[0], &c, 1) != 1)
 		_exit(1);
 	_exit(logged_in() == 4321 ? 31 : 32);
 }
 
 static bool make(void)
 {
+	char c;
+
 	if (access("/proc/self/loginuid", F_OK) < 0)
 		skip("this kernel has no loginuid (CONFIG_AUDIT)");
-	if (!expect(login("1234")) || pipe(asks) < 0)
+	/* in a user namespace only who has not logged in may */
+	if (pipe(asks) < 0 || pipe(says) < 0)
 		return false;
 	child = fork();
 	if (child == 0)
 		be_a_child();
-	victim_sleep(20);
-	return true;
+	return expect(login("1234")) && expect(read(says[0], &c, 1) == 1);
 }
 
 static bool same(void)
