@@ -5,14 +5,14 @@
 _criu_lite()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} program=${COMP_WORDS[0]}
-	local commands="dump restore check show service swrk" help
+	local commands="dump restore check show page-server service swrk" help
 
 	case $before in
 	-D | --images-dir | -W | --work-dir | --prev-images-dir | -r | --root | --irmap-scan-path | --freeze-cgroup)
 		mapfile -t COMPREPLY < <(compgen -d -- "$word")
 		return
 		;;
-	-o | --log-file | --pidfile | --config | --action-script | --address)
+	-o | --log-file | --pidfile | --config | --action-script | --address | --tls-*)
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		return
 		;;

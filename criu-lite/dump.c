@@ -32,6 +32,7 @@
 #include "core/ids.h"
 #include "core/inventory.h"
 #include "core/ns.h"
+#include "core/page_link.h"
 #include "core/path_ref.h"
 #include "core/refuse.h"
 #include "core/script.h"
@@ -255,10 +256,27 @@ static int discard(struct dump *d, struct err *err)
 	return store_remove_file(d->store, "inventory.img", err);
 }
 
+/* Not earlier: a server takes one connection only, and the tree may have to be stopped once more. */
+static int connect_page_server(struct dump *d, struct err *err)
+{
+	const struct remote_opts *o = &d->opts->common.remote;
+
+	if (!o->page_server)
+		return 0;
+	if (page_link_connect(d->arena, o, &d->page_link, err) < 0)
+		return -err->code;
+	page_link_set_hint(d->page_link, "the tree still runs; see what happened to the page "
+					 "server, start it again, and dump again");
+	log_info("Memory goes to the page server at %s", page_link_peer(d->page_link));
+	return 0;
+}
+
 static int drain(struct dump *d, struct err *err)
 {
 	struct task *t;
 
+	if (connect_page_server(d, err) < 0)
+		return -err->code;
 	/* from here on images are overwritten: what an older dump left is no whole any more */
 	d->images_begun = true;
 	if (discard(d, err) < 0)
@@ -340,6 +358,12 @@ static int write_news(struct dump *d, struct err *err)
 	return inventory_write(d, err);
 }
 
+/* The checkpoint is complete when the page server says that it has all. */
+static int finish_page_server(struct dump *d, struct err *err)
+{
+	return d->page_link ? page_link_finish(take_ptr(d->page_link), err) : 0;
+}
+
 static int write_all(struct dump *d, struct err *err)
 {
 	struct task *t;
@@ -349,7 +373,7 @@ static int write_all(struct dump *d, struct err *err)
 		return -err->code;
 	for_each_alive(t, d->tree) if (fdtable_write(d, t, err) < 0) return -err->code;
 	if (files_write(d, err) < 0 || ns_write(d, err) < 0 || tree_write(d, err) < 0 ||
-	    inventory_write(d, err) < 0)
+	    finish_page_server(d, err) < 0 || inventory_write(d, err) < 0)
 		return -err->code;
 	if (tell(d, "post-dump", err) < 0)
 		return -err->code;
@@ -394,6 +418,7 @@ static void dump_init(struct dump *d)
 
 static void dump_fini(struct dump *d)
 {
+	page_link_close(d->page_link, false);
 	id_set_fini(&d->files->open_files);
 	store_close(d->store);
 	arena_fini(d->arena);

@@ -12,6 +12,7 @@
 
 #include "check.h"
 #include "options.h"
+#include "page_server.h"
 #include "rpc.h"
 #include "run.h"
 #include "service.h"
@@ -122,6 +123,10 @@ static int run(struct options *o, struct outcome *out, struct err *err)
 		return 0;
 	case COMMAND_SERVICE:
 		return service_run(o, err);
+	case COMMAND_PAGE_SERVER:
+		if (run_enter(o, err) < 0 || run_open_log(o, err) < 0)
+			return -err->code;
+		return page_server_run(o, err);
 	case COMMAND_DUMP:
 	case COMMAND_RESTORE:
 		if (run_enter(o, err) < 0 || run_open_log(o, err) < 0)

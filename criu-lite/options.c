@@ -211,6 +211,27 @@ static int set_status_fd(struct options *o, struct arena *a, const char *value, 
 	return err_hint(err, "open it for criu-lite, without close-on-exec");
 }
 
+static int set_port(struct options *o, struct arena *a, const char *value, struct err *err)
+{
+	int port;
+
+	if (parse_int(value, strlen(value), 1, &port) && port <= UINT16_MAX) {
+		o->common.remote.port = (unsigned int)port;
+		return 0;
+	}
+	err_value(err, "port", value, "this is not a port");
+	return err_hint(err, "give a number from 1 to 65535; without --port the kernel chooses");
+}
+
+static int set_ps_socket(struct options *o, struct arena *a, const char *value, struct err *err)
+{
+	if (parse_int(value, strlen(value), 0, &o->common.remote.socket) &&
+	    fcntl(o->common.remote.socket, F_SETFD, FD_CLOEXEC) == 0)
+		return 0;
+	err_value(err, "ps-socket", value, "this is not an open descriptor");
+	return err_hint(err, "connect it for criu-lite, without close-on-exec");
+}
+
 static int set_file_validation(struct options *o, struct arena *a, const char *value,
 			       struct err *err)
 {
@@ -343,9 +364,7 @@ static int add_cgroup_root(struct options *o, struct arena *a, const char *value
 	}
 
 static const char no_namespaces[] = "namespaces are not restored yet";
-static const char no_remote[] = "there is no page server yet";
 static const char no_parent[] = "a dump is always complete";
-static const char no_tls[] = "there is no page server yet, so nothing is sent";
 
 const struct option_row option_rows[] = {
 	CALL("tree", 't', "PID", set_tree, "dump, check: the root of the tree"),
@@ -442,14 +461,29 @@ const struct option_row option_rows[] = {
 	FLAG("version", 'V', version, "print the version"),
 	FLAG("help", 'h', help, "print this"),
 	SWITCH("daemon", 0, restore.detach, "service: go on in the background"),
-	STRING("address", 0, "ADDR", address, "service: its socket"),
+	STRING("address", 0, "ADDR", common.remote.address,
+	       "of the page server, here or there; service: its socket"),
+	CALL("port", 0, "N", set_port, "of the page server"),
+	CALL("ps-socket", 0, "FD", set_ps_socket,
+	     "a connected socket in place of --address and --port"),
+	SWITCH("page-server", 0, common.remote.page_server, "dump: send memory to a page server"),
+	SWITCH("tls", 0, common.remote.tls,
+	       "page server: encrypt, with certificates on both sides"),
+	STRING("tls-cacert", 0, "FILE", common.remote.tls_cacert,
+	       "who signs certificates (default: /etc/pki/CA/cacert.pem, and those of the system)"),
+	STRING("tls-cacrl", 0, "FILE", common.remote.tls_cacrl,
+	       "which were revoked (default: /etc/pki/CA/cacrl.pem, if there)"),
+	STRING("tls-cert", 0, "FILE", common.remote.tls_cert,
+	       "our certificate (default: /etc/pki/criu/cert.pem)"),
+	STRING("tls-key", 0, "FILE", common.remote.tls_key,
+	       "its key (default: /etc/pki/criu/private/key.pem)"),
+	FLAG("tls-no-cn-verify", 0, common.remote.tls_no_cn_verify,
+	     "the certificate may be for another --address"),
 	CALL("close", 0, "FD", set_close, "close a descriptor at once"),
 	CALL("status-fd", 0, "FD", set_status_fd, "write a zero byte to it when ready"),
 
 	/* of no effect, or not yet */
 	IDLE_SWITCH("evasive-devices", "devices are told by number, not by path"),
-	IDLE("port", 0, "N", no_remote),
-	IDLE("ps-socket", 0, "FD", no_remote),
 	{ .name = "prev-images-dir",
 	  .arg = "DIR",
 	  .store = STORE_STRING,
@@ -465,16 +499,8 @@ const struct option_row option_rows[] = {
 	IDLE_SWITCH("ghost-fiemap", "holes are always found"),
 	IDLE_SWITCH("allow-uprobes", "[uprobes] is refused by name if a task has it"),
 	IDLE_SWITCH("mntns-compat-mode", "mounts are made in one way only"),
-	IDLE_SWITCH("tls", no_tls),
-	IDLE("tls-cacert", 0, "FILE", no_tls),
-	IDLE("tls-cacrl", 0, "FILE", no_tls),
-	IDLE("tls-cert", 0, "FILE", no_tls),
-	IDLE("tls-key", 0, "FILE", no_tls),
-	IDLE("tls-no-cn-verify", 0, NULL, no_tls),
 
 	/* refused */
-	REFUSE("page-server", 0, NULL, COMMAND_DUMP, no_remote,
-	       "dump into a directory and copy it"),
 	REFUSE("lazy-pages", 0, NULL, COMMAND_DUMP | COMMAND_RESTORE,
 	       "memory is always dumped and restored at once", "leave out --lazy-pages"),
 	REFUSE("stream", 0, NULL, COMMAND_DUMP | COMMAND_RESTORE,
@@ -497,7 +523,7 @@ static const struct {
 } commands[] = {
 	{ "dump", COMMAND_DUMP },	 { "restore", COMMAND_RESTORE },
 	{ "check", COMMAND_CHECK },	 { "pre-dump", COMMAND_OTHER },
-	{ "lazy-pages", COMMAND_OTHER }, { "page-server", COMMAND_OTHER },
+	{ "lazy-pages", COMMAND_OTHER }, { "page-server", COMMAND_PAGE_SERVER },
 	{ "service", COMMAND_SERVICE },	 { "swrk", COMMAND_SWRK },
 	{ "dedup", COMMAND_OTHER },	 { "cpuinfo", COMMAND_OTHER },
 	{ "exec", COMMAND_OTHER },	 { "show", COMMAND_OTHER },
@@ -577,6 +603,19 @@ static int judge_options(struct options *o, struct arena *a, struct err *err)
 	return 0;
 }
 
+static int check_remote(const struct options *o, struct err *err)
+{
+	const struct remote_opts *m = &o->common.remote;
+
+	if (o->command != COMMAND_DUMP || !m->page_server || m->socket >= 0)
+		return 0;
+	if (m->address && m->port)
+		return 0;
+	err_set(err, EINVAL, "cannot use --page-server");
+	err_why(err, "it is not said where that is");
+	return err_hint(err, "give --address and --port, or --ps-socket");
+}
+
 static int check_combinations(struct options *o, struct arena *a, struct err *err)
 {
 	if (o->command == COMMAND_DUMP && !o->dump.pid) {
@@ -589,6 +628,8 @@ static int check_combinations(struct options *o, struct arena *a, struct err *er
 		err_why(err, "there is no --tree");
 		return err_hint(err, "give the root of the tree: -t PID");
 	}
+	if (check_remote(o, err) < 0)
+		return -err->code;
 	if (o->command != COMMAND_RESTORE)
 		return 0;
 
@@ -631,7 +672,7 @@ static void set_defaults(struct options *o)
 {
 	memset(o, 0, sizeof(*o));
 	o->common.images_dir = ".";
-	o->common.images_fd = o->common.status_fd = -1;
+	o->common.images_fd = o->common.status_fd = o->common.remote.socket = -1;
 	o->common.verbosity = 2;
 	o->dump.ghost_limit = 1 << 20;
 	o->common.file_locks = true;
@@ -710,6 +751,7 @@ void options_usage(void)
 	       "  criu-lite check [--feature NAME | --extra | --experimental | --all]\n"
 	       "  criu-lite check -t PID [options of the dump] [--json]\n"
 	       "  criu-lite service [--address SOCKET] [-d] [--pidfile FILE] [--status-fd FD]\n"
+	       "  criu-lite page-server -D DIR [--address ADDR] [--port N] [-d] [--tls]\n"
 	       "  criu-lite swrk FD\n");
 	show_usage(stdout);
 	printf("\nOptions:\n");

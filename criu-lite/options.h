@@ -17,7 +17,9 @@ enum command {
 	COMMAND_OTHER = 8, /* known to CRIU, not to us */
 	COMMAND_SWRK = 16,
 	COMMAND_SERVICE = 32,
-	COMMAND_ANY = 63,
+	COMMAND_PAGE_SERVER = 64,
+	COMMAND_LAZY_PAGES = 128,
+	COMMAND_ANY = 0xffff,
 };
 
 struct option_row;
@@ -32,7 +34,6 @@ struct options {
 	struct restore_opts restore;
 	struct check_opts check;
 	bool exec_cmd;
-	const char *address; /* service: its socket */
 	int swrk_fd;
 	vec(const struct option_row *) given;
 	opt_strings notes; /* for the log: what was given and has no effect */

@@ -10,7 +10,9 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "core/script.h"
 #include "dump.h"
+#include "notify.h"
 #include "restore.h"
 #include "run.h"
 
@@ -69,6 +71,15 @@ int run_open_log(const struct options *o, struct err *err)
 	vec_for_each(note, &o->notes)
 		log_info("%s", *note);
 	return 0;
+}
+
+int run_announce(const struct options *o, struct err *err)
+{
+	if (o->restore.pidfile && notify_pidfile(o->restore.pidfile, getpid(), err) < 0)
+		return -err->code;
+	if (script_run(&o->common, "status-ready", o->common.images_fd, 0, err) < 0)
+		return -err->code;
+	return o->common.status_fd >= 0 ? notify_ready(o->common.status_fd, err) : 0;
 }
 
 int run_dump(struct options *o, struct refusals *refused, struct err *err)

@@ -27,6 +27,11 @@ int run_enter(struct options *o, struct err *err);
 /* Log into what the options say; after run_enter(). */
 int run_open_log(const struct options *o, struct err *err);
 
+/*
+ * A program that others connect to is ready: --pidfile, status-ready, --status-fd.
+ */
+int run_announce(const struct options *o, struct err *err);
+
 /* The log is a file, which somebody reads later. */
 bool run_log_is_file(const struct common_opts *o);
 

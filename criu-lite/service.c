@@ -66,15 +66,6 @@ static int listen_at(const char *path, struct err *err)
 
 /* ---- start ---- */
 
-static int announce(const struct options *o, struct err *err)
-{
-	if (o->restore.pidfile && notify_pidfile(o->restore.pidfile, getpid(), err) < 0)
-		return -err->code;
-	if (script_run(&o->common, "status-ready", o->common.images_fd, 0, err) < 0)
-		return -err->code;
-	return o->common.status_fd >= 0 ? notify_ready(o->common.status_fd, err) : 0;
-}
-
 /* ---- clients ---- */
 
 static int serve_client(int client)
@@ -111,14 +102,14 @@ static void accept_client(int sock)
 
 int service_run(struct options *o, struct err *err)
 {
-	const char *path = o->address ? o->address : default_address;
+	const char *path = o->common.remote.address ? o->common.remote.address : default_address;
 	scoped_fd sock = listen_at(path, err);
 
 	if (sock < 0)
 		return sock;
 	if (o->restore.detach && daemon(1, 0) < 0)
 		return err_sys(err, "cannot go into the background");
-	if (run_enter(o, err) < 0 || run_open_log(o, err) < 0 || announce(o, err) < 0)
+	if (run_enter(o, err) < 0 || run_open_log(o, err) < 0 || run_announce(o, err) < 0)
 		return -err->code;
 
 	/* nobody waits for those who serve */

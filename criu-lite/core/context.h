@@ -32,6 +32,7 @@ struct ns;
 struct outside;
 struct freezer;
 struct mounts;
+struct page_link;
 
 /* How connections are cut off from the network between dump and restore; as in inventory.img. */
 enum network_lock { NETWORK_LOCK_IPTABLES, NETWORK_LOCK_NFTABLES, NETWORK_LOCK_SKIP };
@@ -56,13 +57,14 @@ struct dump {
 	struct refusals *refused;	 /* core/refuse.h */
 	struct freezer *freezer;	 /* core/freezer.h; NULL: no --freeze-cgroup */
 	struct wait_clocks *wait_clocks; /* see core/wait.h */
-	struct task *us;	   /* ourselves: the holder of files that are in nobody's table */
-	uint32_t last_pages_id;	   /* core/pagemap.h */
-	TaskKobjIdsEntry *our_ids; /* our own namespaces: what is inherited, not dumped */
-	struct namespaces *ns;	   /* those of the tree that are not ours */
-	struct mounts *mounts;	   /* of its mount namespaces, NULL: it has ours; core/mounts.h */
-	struct ns *netns;	   /* the network namespace we visit (core/sock_ns.h), NULL: none */
-	const char *run_id;	   /* inventory_run_id() */
+	struct task *us;	     /* ourselves: the holder of files that are in nobody's table */
+	uint32_t last_pages_id;	     /* core/pagemap.h */
+	TaskKobjIdsEntry *our_ids;   /* our own namespaces: what is inherited, not dumped */
+	struct namespaces *ns;	     /* those of the tree that are not ours */
+	struct mounts *mounts;	     /* of its mount namespaces, NULL: it has ours; core/mounts.h */
+	struct page_link *page_link; /* where memory goes, NULL: images; core/page_link.h */
+	struct ns *netns;   /* the network namespace we visit (core/sock_ns.h), NULL: none */
+	const char *run_id; /* inventory_run_id() */
 	enum network_lock network_lock; /* in force */
 };
 

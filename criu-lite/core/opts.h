@@ -38,6 +38,16 @@ struct changed_file {
 	enum file_changed what;
 };
 
+/* Memory that goes to, or comes from, a page server: core/page_link.h. */
+struct remote_opts {
+	bool page_server;    /* dump: send it there; lazy-pages: fetch it there */
+	const char *address; /* of the server; of the service too, whose socket it is */
+	unsigned int port;   /* 0: any */
+	int socket;	     /* --ps-socket: is connected already, -1: there is none */
+	bool tls, tls_no_cn_verify;
+	const char *tls_cacert, *tls_cacrl, *tls_cert, *tls_key; /* NULL: at the usual place */
+};
+
 /* What dump and restore have in common. */
 struct common_opts {
 	const char *images_dir; /* -D, "."; for messages */
@@ -51,6 +61,8 @@ struct common_opts {
 	bool tcp_close;
 	bool file_locks;
 	bool leave_stopped; /* -s */
+	bool lazy_pages;    /* memory comes when it is needed: mem/lazy.c */
+	struct remote_opts remote;
 	enum cgroup_mode manage_cgroups;
 	opt_strings cgroup_roots; /* [CTRL:]PATH */
 	const char *cgroup_yard;  /* where hierarchies are mounted, NULL: we see to that */

@@ -10,27 +10,43 @@
  *           are refused
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "base/io.h"
+#include "core/page_link.h"
 #include "core/pagemap.h"
 #include "images/pagemap.pb-c.h"
 #include "images/types.h"
 
 /* A chain is longer than that only if it leads back to itself. */
-enum { PE_PARENT = 1, PE_LAZY = 2, PE_PRESENT = 4, MAX_PARENTS = 500 };
+enum { MAX_PARENTS = 500, COPY_BYTES = 256 * 1024 };
 
 /* In pages_id, while its place is not yet known. */
 static const uint32_t IN_PARENT = UINT32_MAX;
 
 /* ---- dump ---- */
 
+static int open_remote(struct dump *d, enum image_type type, unsigned long id,
+		       struct pagemap_out *o, struct err *err)
+{
+	char has_parent;
+
+	o->link = d->page_link;
+	o->object = page_object(id, type == IMAGE_PAGEMAP ? PAGE_TASK : PAGE_SHMEM);
+	return page_link_ask(o->link, PAGE_OPEN2, o->object, &has_parent, sizeof(has_parent), err);
+}
+
 int pagemap_out_open(struct dump *d, enum image_type type, unsigned long id, struct pagemap_out *o,
 		     struct err *err)
 {
 	PagemapHead head = PAGEMAP_HEAD__INIT;
 
+	o->fd = -1;
+	if (d->page_link)
+		return open_remote(d, type, id, o, err);
 	head.pages_id = ++d->last_pages_id;
 	if (image_create_now(d->store, type, id, &o->pagemap, err) < 0 ||
 	    image_put(o->pagemap, &head.base, err) < 0 ||
@@ -50,7 +66,7 @@ static int put_entry(struct pagemap_out *o, struct err *err)
 	e.has_nr_pages = true;
 	e.nr_pages = (o->end - o->start) / PAGE_BYTES;
 	e.has_flags = true;
-	e.flags = o->in_parent ? PE_PARENT : PE_PRESENT;
+	e.flags = o->flags;
 	e.has_inherited = e.inherited = o->from != 0;
 	e.has_inherited_from = o->from && o->from != o->start;
 	e.inherited_from = o->from;
@@ -63,37 +79,72 @@ static bool goes_on(const struct pagemap_out *o, uint64_t from)
 	return o->from ? from == o->from + (o->end - o->start) : !from;
 }
 
-static int add_pages(struct pagemap_out *o, uint64_t start, uint64_t len, uint64_t from,
-		     bool in_parent, struct err *err)
+int pagemap_out_add(struct pagemap_out *o, uint64_t start, uint64_t len, uint32_t flags,
+		    uint64_t from, struct err *err)
 {
-	if (start != o->end || o->start == o->end || o->in_parent != in_parent ||
-	    !goes_on(o, from)) {
+	*(flags & PAGES_PRESENT ? &o->nr_pages : &o->nr_absent) += len / PAGE_BYTES;
+	if (o->link)
+		return page_link_send(o->link, PAGE_ADD_F, flags, len / PAGE_BYTES, start,
+				      o->object, true, err);
+	if (start != o->end || o->start == o->end || flags != o->flags || !goes_on(o, from)) {
 		if (put_entry(o, err) < 0)
 			return -err->code;
 		o->start = start;
+		o->flags = flags;
 		o->from = from;
-		o->in_parent = in_parent;
 	}
 	o->end = start + len;
 	return 0;
 }
 
-int pagemap_out_add(struct pagemap_out *o, uint64_t start, uint64_t len, uint64_t from,
-		    struct err *err)
+int pagemap_out_write(struct pagemap_out *o, const void *buf, size_t len, uint64_t off,
+		      struct err *err)
 {
-	o->nr_pages += len / PAGE_BYTES;
-	return add_pages(o, start, len, from, false, err);
+	int ret;
+
+	if (o->link)
+		return page_link_write(o->link, buf, len, true, err);
+	ret = io_pwrite(o->fd, buf, len, (off_t)off);
+	return ret < 0 ? err_set(err, -ret, "cannot write pages into the image") : 0;
 }
 
-int pagemap_out_skip(struct pagemap_out *o, uint64_t start, uint64_t len, uint64_t from,
-		     struct err *err)
+static int copy_remote(struct pagemap_out *o, int fd, uint64_t len, struct err *err)
 {
-	o->nr_in_parent += len / PAGE_BYTES;
-	return add_pages(o, start, len, from, true, err);
+	scoped_ptr char *buf = malloc(COPY_BYTES);
+	int ret = buf ? 0 : -ENOMEM;
+
+	while (ret == 0 && len) {
+		size_t n = len < COPY_BYTES ? len : COPY_BYTES;
+
+		ret = io_read(fd, buf, n);
+		if (ret == 0 && page_link_write(o->link, buf, n, true, err) < 0)
+			return -err->code;
+		len -= n;
+	}
+	return ret < 0 ? err_set(err, -ret, "cannot read pages") : 0;
+}
+
+int pagemap_out_copy(struct pagemap_out *o, int fd, uint64_t len, struct err *err)
+{
+	static const char zeros[PAGE_BYTES];
+	uint64_t rest = -len % PAGE_BYTES;
+	int ret;
+
+	if (o->link) {
+		if (copy_remote(o, fd, len, err) < 0)
+			return -err->code;
+		return page_link_write(o->link, zeros, rest, true, err);
+	}
+	ret = io_copy(fd, o->fd, len);
+	if (ret == 0)
+		ret = io_write(o->fd, zeros, rest);
+	return ret < 0 ? err_set(err, -ret, "cannot copy pages into the image") : 0;
 }
 
 int pagemap_out_close(struct pagemap_out *o, struct err *err)
 {
+	if (o->link)
+		return 0;
 	if (put_entry(o, err) < 0)
 		return -err->code;
 	if (image_close(take_ptr(o->pagemap), err) < 0)
@@ -126,9 +177,9 @@ static int check_entry(const struct pagemap_in *in, const PagemapEntry *e,
 		why = "its address or length is impossible";
 	else if (run->addr < last)
 		why = "it overlaps or precedes the entry before";
-	else if (e->has_flags && e->flags & ~(uint32_t)(PE_PARENT | PE_LAZY | PE_PRESENT))
+	else if (e->has_flags && e->flags & ~(uint32_t)PAGES_FLAGS)
 		why = "it has unknown flags";
-	else if (e->has_flags && e->flags == PE_LAZY)
+	else if (e->has_flags && e->flags == PAGES_LAZY)
 		why = "its pages were left at the source of a lazy dump";
 	if (!why)
 		return 0;
@@ -151,7 +202,7 @@ static int add_entry(struct restore *r, const struct pagemap_in *in, const Pagem
 {
 	uint64_t nr = e->has_nr_pages ? e->nr_pages : e->compat_nr_pages;
 	uint64_t last = runs->n ? runs->items[runs->n - 1].addr + runs->items[runs->n - 1].len : 0;
-	bool in_parent = (e->has_flags && e->flags & PE_PARENT) ||
+	bool in_parent = (e->has_flags && e->flags & PAGES_PARENT) ||
 			 (e->has_in_parent && e->in_parent);
 	struct pagemap_run run = {
 		.addr = e->vaddr,

@@ -10,18 +10,33 @@
 
 enum { PAGE_BYTES = 4096 };
 
+/* Where pages of an entry are: the flags of images, and of page servers. */
+enum {
+	PAGES_PARENT = 1,  /* in the dump before this one */
+	PAGES_LAZY = 2,	   /* a lazy restore may leave them out; alone: still at the source */
+	PAGES_PRESENT = 4, /* here */
+	PAGES_FLAGS = 7,
+};
+
 /*
- * Dump: which pages are saved, and where they go.  Page number n (from 0, in
- * the order of pagemap_out_add()) belongs at offset n * PAGE_BYTES of the
- * descriptor; who writes them there, and when, is the caller's business.
+ * Dump: which pages are saved, and where they go: into two images, or, with
+ * d->page_link, to a page server.
+ *
+ * Of images, page number n (from 0, in the order of pagemap_out_add(), those
+ * with PAGES_PRESENT) belongs at offset n * PAGE_BYTES of the descriptor; who writes them
+ * there, and when, is the caller's business.  A page server wants the content of
+ * each piece as soon as that is added, by pagemap_out_write() or pagemap_out_copy().
  */
 struct pagemap_out {
 	struct image *pagemap, *pages;
-	int fd;		     /* of the pages, borrowed */
-	uint64_t start, end; /* the entry that is still growing */
-	uint64_t from;	     /* of that entry */
-	bool in_parent;	     /* that entry is of pages that the parent dump has */
-	uint64_t nr_pages, nr_in_parent;
+	struct page_link *link; /* NULL: images */
+	uint64_t object;	/* for the page server */
+	int fd;			/* of the pages, borrowed; -1: a page server */
+	uint64_t start, end;	/* the entry that is still growing */
+	uint32_t flags;		/* of that entry */
+	uint64_t from;		/* of that entry */
+	uint64_t nr_pages;	/* PAGES_PRESENT */
+	uint64_t nr_absent;	/* the others */
 };
 
 /* @type is IMAGE_PAGEMAP (@id: a pid) or IMAGE_SHMEM_PAGEMAP (@id: the object). */
@@ -30,14 +45,15 @@ int pagemap_out_open(struct dump *d, enum image_type type, unsigned long id, str
 
 /*
  * @start rises from call to call; adjacent pieces become one entry.  @from: where the task's
- * parent has these very pages; 0: nowhere.
+ * parent has these very pages; 0: nowhere (a page server has no place for it).
  */
-int pagemap_out_add(struct pagemap_out *o, uint64_t start, uint64_t len, uint64_t from,
-		    struct err *err);
+int pagemap_out_add(struct pagemap_out *o, uint64_t start, uint64_t len, uint32_t flags,
+		    uint64_t from, struct err *err);
 
-/* The same for pages that are as the parent dump has them: nobody writes them, they have no number. */
-int pagemap_out_skip(struct pagemap_out *o, uint64_t start, uint64_t len, uint64_t from,
-		     struct err *err);
+/* @len bytes that belong at offset @off; or what comes next of @fd, filled up to a whole page. */
+int pagemap_out_write(struct pagemap_out *o, const void *buf, size_t len, uint64_t off,
+		      struct err *err);
+int pagemap_out_copy(struct pagemap_out *o, int fd, uint64_t len, struct err *err);
 
 int pagemap_out_close(struct pagemap_out *o, struct err *err);
 

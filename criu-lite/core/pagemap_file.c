@@ -25,18 +25,15 @@
 static int save_piece(struct pagemap_out *out, int fd, uint64_t start, uint64_t end,
 		      struct err *err)
 {
-	static const char zeros[PAGE_BYTES];
 	uint64_t rest = -end % PAGE_BYTES;
-	int ret;
 
-	if (pagemap_out_add(out, start, end - start + rest, 0, err) < 0)
+	if (pagemap_out_add(out, start, end - start + rest, PAGES_PRESENT, 0, err) < 0)
 		return -err->code;
 	if (lseek(fd, (off_t)start, SEEK_SET) < 0)
 		return err_sys(err, "cannot go to %#" PRIx64 " in shared memory", start);
-	ret = io_copy(fd, out->fd, end - start);
-	if (ret == 0)
-		ret = io_write(out->fd, zeros, rest);
-	return ret < 0 ? err_set(err, -ret, "cannot save shared memory at %#" PRIx64, start) : 0;
+	if (pagemap_out_copy(out, fd, end - start, err) < 0)
+		return err_in(err, "shared memory at %#" PRIx64, start);
+	return 0;
 }
 
 static int save_pieces(struct pagemap_out *out, int fd, struct err *err)
@@ -65,9 +62,9 @@ static int save_huge_pieces(struct pagemap_out *out, int fd, uint64_t size, stru
 		ret = io_pread(fd, buf, PIECE, (off_t)at);
 		if (ret < 0 || (!buf[0] && memcmp(buf, buf + 1, PIECE - 1) == 0))
 			continue;
-		if (pagemap_out_add(out, at, PIECE, 0, err) < 0)
+		if (pagemap_out_add(out, at, PIECE, PAGES_PRESENT, 0, err) < 0 ||
+		    pagemap_out_write(out, buf, PIECE, out->nr_pages * PAGE_BYTES - PIECE, err) < 0)
 			return -err->code;
-		ret = io_write(out->fd, buf, PIECE);
 	}
 	return ret < 0 ? err_set(err, -ret, "cannot save shared huge pages") : 0;
 }

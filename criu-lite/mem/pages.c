@@ -4,7 +4,7 @@
  *
  * The victim itself writes it into pages-N.img, which costs one copy and none of
  * our memory. What it may not read, or all if writing would be at its own
- * expense, goes through a small buffer of ours.
+ * expense, or the memory is for a page server, goes through a small buffer of ours.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -58,8 +58,8 @@ static int copy_outside(struct drain *dr, uint64_t addr, uint64_t len, uint64_t 
 		size_t n = len < BUFFER_SIZE ? len : BUFFER_SIZE;
 		int ret = io_pread(dr->t->victim->mem, dr->buffer, n, (off_t)addr);
 
-		if (ret == 0)
-			ret = io_pwrite(dr->out.fd, dr->buffer, n, (off_t)off);
+		if (ret == 0 && pagemap_out_write(&dr->out, dr->buffer, n, off, err) < 0)
+			return err_in(err, "memory at %#" PRIx64, addr);
 		if (ret < 0)
 			return err_set(err, -ret,
 				       "cannot save the memory at %#" PRIx64 " of task %d", addr,
@@ -153,7 +153,12 @@ static int note_pages(struct drain *dr, const VmaEntry *e, uint64_t start, uint6
 	while (start < end) {
 		uint64_t stop = cow_piece(&dr->cow, e, start, end, &from);
 
-		if (pagemap_out_add(&dr->out, start, stop - start, from, err) < 0)
+		/* the content of a piece comes before the next one */
+		if (dr->out.link) {
+			stop = end;
+			from = 0;
+		}
+		if (pagemap_out_add(&dr->out, start, stop - start, PAGES_PRESENT, from, err) < 0)
 			return -err->code;
 		start = stop;
 	}
@@ -323,7 +328,7 @@ int pages_drain(struct dump *d, struct task *t, struct err *err)
 	dr.w->n = 0;
 	if (pagemap_out_open(d, IMAGE_PAGEMAP, (unsigned long)t->pid, &dr.out, err) < 0)
 		return -err->code;
-	dr.outside = has_file_limit(&dr) || is_charged_to_it(&dr);
+	dr.outside = dr.out.link || has_file_limit(&dr) || is_charged_to_it(&dr);
 	cow_begin(d, t, &dr.cow);
 	ret = drain_pages(&dr, err);
 	cow_end(&dr.cow);

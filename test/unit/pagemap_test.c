@@ -110,12 +110,12 @@ static void test_writing(void)
 	pagemap_runs runs;
 
 	ok(pagemap_out_open(&d, IMAGE_PAGEMAP, ID, &out, &err) == 0, "a pagemap is made");
-	pagemap_out_add(&out, 3 * PAGE_BYTES, 2 * PAGE_BYTES, 0, &err);
-	pagemap_out_add(&out, 5 * PAGE_BYTES, PAGE_BYTES, 0, &err);
-	pagemap_out_add(&out, 9 * PAGE_BYTES, PAGE_BYTES, 0, &err);
-	pagemap_out_skip(&out, 10 * PAGE_BYTES, 3 * PAGE_BYTES, 0, &err);
-	pagemap_out_skip(&out, 13 * PAGE_BYTES, PAGE_BYTES, 0, &err);
-	ok(out.nr_pages == 4 && out.nr_in_parent == 4, "pages are counted");
+	pagemap_out_add(&out, 3 * PAGE_BYTES, 2 * PAGE_BYTES, PAGES_PRESENT, 0, &err);
+	pagemap_out_add(&out, 5 * PAGE_BYTES, PAGE_BYTES, PAGES_PRESENT, 0, &err);
+	pagemap_out_add(&out, 9 * PAGE_BYTES, PAGE_BYTES, PAGES_PRESENT, 0, &err);
+	pagemap_out_add(&out, 10 * PAGE_BYTES, 3 * PAGE_BYTES, PAGES_PARENT, 0, &err);
+	pagemap_out_add(&out, 13 * PAGE_BYTES, PAGE_BYTES, PAGES_PARENT, 0, &err);
+	ok(out.nr_pages == 4 && out.nr_absent == 4, "pages are counted");
 	ok(ftruncate(out.fd, 4 * PAGE_BYTES) == 0 && pagemap_out_close(&out, &err) == 0,
 	   "and closed");
 
