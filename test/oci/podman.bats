@@ -4,6 +4,12 @@
 
 load ../helpers
 
+# Podman wants the name of its runroot short: else conmon's cleanup fails, and --rm with it
+setup_file()
+{
+	mount -t tmpfs tmpfs /run
+}
+
 setup()
 {
 	need podman runc busybox
@@ -27,20 +33,32 @@ setup()
 	cat >"$work/storage.conf" <<-END
 		[storage]
 		driver = "vfs"
-		runroot = "$work/run"
+		runroot = "/run/podman"
 		graphroot = "$work/storage"
 	END
 	export CONTAINERS_CONF=$work/containers.conf CONTAINERS_STORAGE_CONF=$work/storage.conf
 
 	cp "$(command -v busybox)" "$work/rootfs/bin/"
-	for program in sh sleep ip nc; do
+	for program in sh sleep ip nc cat; do
 		ln -s busybox "$work/rootfs/bin/$program"
 	done
+	add_program flock
 	tar -C "$work/rootfs" -c . | podman import -q - local/busybox >/dev/null 2>&1 3>&- 4>&-
+}
+
+# add_program NAME: to the image, with its libraries
+add_program()
+{
+	local file
+
+	for file in "$(command -v "$1")" $(ldd "$(command -v "$1")" | grep -o '/[^ ]*'); do
+		install -D "$file" "$work/rootfs$file"
+	done
 }
 
 teardown()
 {
+	podman_ pod rm -fa -t 0 >/dev/null 2>&1 || :
 	podman_ rm -fa -t 0 >/dev/null 2>&1 || :
 	podman_ rmi -fa >/dev/null 2>&1 || :
 }
@@ -160,4 +178,133 @@ address()
 	podman_ exec c sh -c 'echo after >>/shared/file'
 	[ "$(cat "$work/shared/file")" = $'before\nafter' ]
 	[ "$(podman_ inspect --format '{{.HostConfig.Memory}}' c)" = 67108864 ]
+}
+
+@test "podman: all of them; nothing of what they say is lost or said twice" {
+	run_container one --network none
+	run_container two --network none
+	podman_ container checkpoint -a
+	[ "$(status_of one)$(status_of two)" = exitedexited ]
+	n=$(last_line one) m=$(last_line two)
+	podman_ container restore -a
+	wait_for 10 counted_beyond one "$n"
+	wait_for 10 counted_beyond two "$m"
+	podman_ logs one >"$work/log"
+	seq 1 "$(tail -n 1 "$work/log")" | diff - "$work/log"
+}
+
+@test "podman: changes of files go with an archive, or not (--ignore-rootfs); volumes, too" {
+	run_container c --network none -v local-volume:/kept
+	podman_ exec c sh -c 'echo one >/file; echo two >/kept/file'
+	podman_ container checkpoint --leave-running --export "$work/with.tar" c
+	podman_ container checkpoint --ignore-rootfs --ignore-volumes --export "$work/without.tar" c
+	podman_ rm -v c >/dev/null
+	podman_ volume rm -fa >/dev/null
+	podman_ container restore --import "$work/with.tar" --name with >/dev/null
+	[ "$(podman_ exec with cat /file /kept/file)" = $'one\ntwo' ]
+	podman_ rm -f -t 0 -v with >/dev/null
+	podman_ volume rm -fa >/dev/null
+	for name in first second; do
+		podman_ container restore --import "$work/without.tar" --ignore-rootfs --ignore-volumes --name $name >/dev/null
+	done
+	run podman_ exec first cat /file
+	[[ "$status" -ne 0 && "$output" == *"No such file"* ]]
+	wait_for 10 counted_beyond first "$(last_line first)"
+	wait_for 10 counted_beyond second "$(last_line second)"
+}
+
+@test "podman: an image of a running container (--create-image)" {
+	run_container c --network none
+	podman_ container checkpoint --create-image local/checkpoint c
+	n=$(last_line c)
+	podman_ rm c >/dev/null
+	podman_ container restore --name first local/checkpoint >/dev/null
+	podman_ container restore --name second local/checkpoint >/dev/null
+	wait_for 10 counted_beyond first "$n"
+	wait_for 10 counted_beyond second "$n"
+}
+
+mac()
+{
+	podman_ exec "$1" busybox ifconfig eth0 | sed -n 's/.*HWaddr *\([0-9A-F:]*\).*/\1/p'
+}
+
+@test "podman: a fixed address is kept, or not (--ignore-static-ip, --ignore-static-mac)" {
+	run_container c --ip 10.88.77.7 --mac-address 02:01:02:03:04:05
+	podman_ container checkpoint --export "$work/archive" c
+	podman_ rm c >/dev/null
+	podman_ container restore --import "$work/archive" >/dev/null
+	[ "$(address c) $(mac c)" = "10.88.77.7 02:01:02:03:04:05" ]
+	podman_ container restore --import "$work/archive" --name other --ignore-static-ip --ignore-static-mac >/dev/null
+	[ "$(address other)" != 10.88.77.7 ]
+	[ -n "$(address other)" ]
+	[ "$(mac other)" != 02:01:02:03:04:05 ]
+	wait_for 10 counted_beyond other "$(last_line other)"
+}
+
+# answers PORT NUMBER: who connects to the port is told it
+answers()
+{
+	[ "$(busybox nc -w 5 127.0.0.1 "$1" </dev/null 2>/dev/null)" = "$2" ]
+}
+
+@test "podman: published ports, the old and a new one; --rm" {
+	podman_ run -d --rm --name c -p 7007:7 local/busybox /bin/sh -c \
+		'n=5; while :; do n=$((n+1)); echo $n | nc -l -p 7; done' >/dev/null
+	wait_for 10 answers 7007 6
+	run podman_ container checkpoint c
+	[ "$status" -ne 0 ]
+	podman_ container checkpoint --export "$work/archive" c
+	wait_for 10 is_removed c
+	podman_ container restore --import "$work/archive" >/dev/null
+	wait_for 10 answers 7007 7
+	podman_ container restore --import "$work/archive" --name other -p 7008:7 >/dev/null
+	wait_for 10 answers 7008 7
+	podman_ kill other >/dev/null
+	wait_for 10 is_removed other
+}
+
+is_removed()
+{
+	! podman_ container exists "$1"
+}
+
+is_locked()
+{
+	! podman_ exec c flock -n /lock -c :
+}
+
+@test "podman: locks of files, and a client outside that stays connected" {
+	podman_ run -d --name c --ip 10.88.77.7 local/busybox flock /lock \
+		nc -l -p 7 -e sh -c 'while read line; do n=$((n+1)); echo $line $n; done' >/dev/null
+	wait_for 10 podman_ exec c busybox grep -q ':0007 0*:0000 0A' /proc/net/tcp /proc/net/tcp6
+	exec 7<>/dev/tcp/10.88.77.7/7
+	cat <&7 >"$work/heard" 3>&- 4>&- &
+	is_locked
+	run podman_ container checkpoint c
+	[ "$status" -ne 0 ]
+	[ "$(status_of c)" = running ]
+	for i in 1 2; do
+		echo line >&7
+		wait_for 10 grep -qx "line $i" "$work/heard"
+		podman_ container checkpoint --file-locks --tcp-established c
+		podman_ container restore --file-locks --tcp-established c
+		is_locked
+	done
+	echo last >&7
+	wait_for 10 grep -qx 'last 3' "$work/heard"
+	exec 7>&-
+}
+
+@test "podman: into another pod" {
+	podman_ pod create --name one --share ipc,net,uts >/dev/null
+	run_container c --pod one
+	podman_ container checkpoint --export "$work/archive" c
+	n=$(last_line c)
+	podman_ pod rm -f -t 0 one >/dev/null
+	# this Podman knows the pod by its id only
+	pod=$(podman_ pod create --name two --share ipc,net,uts)
+	podman_ container restore --import "$work/archive" --pod "$pod" --name other >/dev/null
+	wait_for 10 counted_beyond other "$n"
+	[ "$(podman_ exec other busybox hostname)" = two ]
 }
