@@ -169,7 +169,8 @@ static int make_queue(struct restore *r, const IpcPosixQueue *e, struct err *err
 	queue = mq_open(name, O_RDWR | O_CREAT | O_EXCL | O_NONBLOCK | O_CLOEXEC, 0600, &a);
 	if (queue < 0) {
 		err_sys(err, "cannot make the POSIX queue %s", name);
-		return err->code == EMFILE ? err_hint(err, "raise the limit: ulimit -q") : -err->code;
+		return err->code == EMFILE ? err_hint(err, "raise the limit: ulimit -q")
+					   : -err->code;
 	}
 	if (send_all(queue, e, err) < 0)
 		return -err->code;
