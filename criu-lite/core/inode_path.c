@@ -321,24 +321,84 @@ static const char *name_of_fd(struct dump *d, int fd)
 	return fstat(fd, &st) == 0 && is_at(path, &st) ? path : NULL;
 }
 
-int inode_path_find(struct dump *d, struct mount_list *m, const struct inode_path *i,
-		    const struct file **file_ret, struct err *err)
+/* In the mount namespace in which we are; *@fd_ret: what its handle leads to, or -1. */
+static int find_here(struct dump *d, struct mount_list *m, const struct inode_path *i, int *fd_ret,
+		     struct err *err)
 {
-	scoped_fd fd = -1;
 	const char *path;
-	const struct file *f;
+	struct statx sx;
 
+	*fd_ret = -1;
 	if (know_mounts(d->proc, d->mounts, d->arena, m, err) < 0)
 		return -err->code;
 	if (!d->opts->force_irmap)
-		fd = find_by_handle(m, i);
-	path = fd >= 0 ? name_of_fd(d, fd) : search_all(d, m, i);
-	f = path ? NULL : find_open(d, i);
-	if (path || f) {
-		i->handle->path = (char *)path;
-		*file_ret = f;
-		return 0;
+		*fd_ret = find_by_handle(m, i);
+	path = *fd_ret >= 0 ? name_of_fd(d, *fd_ret) : search_all(d, m, i);
+	i->handle->path = (char *)path;
+	if (path && d->mounts &&
+	    statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_MNT_ID, &sx) == 0) {
+		i->handle->has_mnt_id = true;
+		i->handle->mnt_id = (uint32_t)sx.stx_mnt_id;
 	}
+	return 0;
+}
+
+static int find_there(struct dump *d, struct mount_list *list, const struct inode_path *i,
+		      uint32_t mnt_id, struct err *err)
+{
+	struct err back = { 0 };
+	struct ns_visit visit;
+	int fd = -1;
+
+	if (mounts_enter_dump(d, NULL, mnt_id, &visit, err) < 0 ||
+	    find_here(d, list, i, &fd, err) < 0)
+		return -err->code;
+	if (fd >= 0)
+		close(fd);
+	if (mounts_leave(d, &visit, &back) < 0) {
+		*err = back;
+		return -err->code;
+	}
+	return 0;
+}
+
+/* Where the program made the watch it had other mounts: perhaps those of another task. */
+static int find_elsewhere(struct dump *d, struct mount_list *list, const struct inode_path *i,
+			  struct err *err)
+{
+	const struct mount_ns *here = d->mounts ? d->mounts->here : NULL;
+	struct mount **m;
+
+	if (!d->mounts)
+		return 0;
+	vec_for_each(m, &d->mounts->by_id) {
+		if ((*m)->entry->root_dev != i->dev || (*m)->ns == here)
+			continue;
+		if (find_there(d, list, i, (*m)->entry->mnt_id, err) < 0)
+			return -err->code;
+		if (i->handle->path)
+			return 0;
+	}
+	return 0;
+}
+
+int inode_path_find(struct dump *d, struct mount_list *m, const struct inode_path *i,
+		    const struct file **file_ret, struct err *err)
+{
+	int found;
+
+	if (find_here(d, m, i, &found, err) < 0)
+		return -err->code;
+
+	scoped_fd fd = found;
+
+	*file_ret = i->handle->path ? NULL : find_open(d, i);
+	if (i->handle->path || *file_ret)
+		return 0;
+	if (find_elsewhere(d, m, i, err) < 0)
+		return -err->code;
+	if (i->handle->path)
+		return 0;
 	if (fd >= 0) {
 		err_set(err, EOPNOTSUPP,
 			"cannot dump a watch on %s, which nobody in the tree has open",
@@ -395,7 +455,8 @@ int inode_path_open(struct restore *r, struct mount_list *m, const struct inode_
 					"cannot find inode %" PRIu64 ", which is watched", i->ino)
 			      : fd;
 	}
-	at = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	at = mounts_open(r, i->handle->has_mnt_id ? (int)i->handle->mnt_id : -1, path,
+			 O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (has_ino(at, i->ino))
 		return take_fd(&at);
 	fd = open_moved(path, i);

@@ -286,7 +286,8 @@ static int plan_fanotify(struct restore *r, struct file *f, struct err *err)
 	const FanotifyFileEntry *e = f->image->ffy;
 	size_t i;
 
-	for (i = 0; i < e->n_mark; i++) {
+	/* mounts of the tree's own are not there yet */
+	for (i = 0; i < e->n_mark && !r->mounts; i++) {
 		scoped_fd fd = -1;
 
 		if (e->mark[i]->has_file_id)

@@ -172,7 +172,8 @@ static int plan_inotify(struct restore *r, struct file *f, struct err *err)
 	const InotifyFileEntry *e = f->image->ify;
 	size_t i;
 
-	for (i = 0; i < e->n_wd; i++) {
+	/* mounts of the tree's own are not there yet */
+	for (i = 0; i < e->n_wd && !r->mounts; i++) {
 		int fd = e->wd[i]->has_file_id ? -1 : find_watched(r, e->wd[i], err);
 
 		if (fd >= 0)

@@ -21,6 +21,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "core/early_pty.h"
+#include "core/mounts.h"
 #include "core/ns.h"
 #include "core/script.h"
 #include "file/tty.h"
@@ -79,14 +80,30 @@ int pty_plan(struct restore *r, const struct pty *p, struct err *err)
 
 /* ---- masters ---- */
 
-static struct pty *find_wanted(struct restore *r, struct pty *ptys, const char *ptmx,
-			       uint32_t index)
+/* The mount on which its names are; -1: one of ours. */
+static int mount_of(const struct pty *p)
+{
+	const RegFileEntry *reg = p->master && p->master->reg ? p->master->reg : p->slave->reg;
+
+	return reg->has_mnt_id ? reg->mnt_id : -1;
+}
+
+static bool is_same_place(struct restore *r, const struct pty *a, const struct pty *b)
+{
+	const struct mount *m = mount_by_id(r->mounts, (uint32_t)mount_of(a)),
+			   *n = mount_by_id(r->mounts, (uint32_t)mount_of(b));
+
+	return (m ? m->ns : NULL) == (n ? n->ns : NULL);
+}
+
+static struct pty *find_wanted(struct restore *r, struct pty *ptys, const struct pty *beside,
+			       const char *ptmx, uint32_t index)
 {
 	struct pty *p;
 
 	for (p = ptys; p; p = p->next)
 		if (p->index == index && p->master_fd < 0 && pty_is_ours(p) &&
-		    strcmp(ptmx_of(r, p), ptmx) == 0)
+		    is_same_place(r, p, beside) && strcmp(ptmx_of(r, p), ptmx) == 0)
 			return p;
 	return NULL;
 }
@@ -105,7 +122,7 @@ static int open_masters(struct restore *r, struct pty *ptys, struct pty *want, n
 
 		if (fd < 0 || ioctl(fd, TIOCGPTN, &index) < 0)
 			return err_sys(err, "cannot make a terminal by %s", ptmx);
-		found = find_wanted(r, ptys, ptmx, (uint32_t)index);
+		found = find_wanted(r, ptys, want, ptmx, (uint32_t)index);
 		if (found)
 			found->master_fd = take_fd(&fd);
 		else if ((uint32_t)index > want->index)
@@ -116,6 +133,24 @@ static int open_masters(struct restore *r, struct pty *ptys, struct pty *want, n
 	return 0;
 }
 
+/* In the mount namespace where its names are. */
+static int open_there(struct restore *r, struct pty *ptys, struct pty *want, number_list *spare,
+		      struct err *err)
+{
+	struct err back = { 0 };
+	struct ns_visit visit;
+	int ret;
+
+	if (mounts_enter_restore(r, mount_of(want), &visit, err) < 0)
+		return -err->code;
+	ret = open_masters(r, ptys, want, spare, err);
+	if (ns_leave(&visit, &back) < 0) {
+		*err = back;
+		return -err->code;
+	}
+	return ret;
+}
+
 static int make_masters(struct restore *r, struct pty *ptys, struct err *err)
 {
 	number_list spare = { 0 };
@@ -124,7 +159,7 @@ static int make_masters(struct restore *r, struct pty *ptys, struct err *err)
 
 	for (p = ptys; p && ret == 0; p = p->next)
 		if (p->master_fd < 0 && pty_is_ours(p))
-			ret = open_masters(r, ptys, p, &spare, err);
+			ret = open_there(r, ptys, p, &spare, err);
 	vec_for_each(fd, &spare)
 		close(*fd);
 	return ret;

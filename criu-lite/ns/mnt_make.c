@@ -261,6 +261,18 @@ static bool is_directory_at(const struct workshop *w, const struct mount *m)
 	return at < 0 || is_directory(at);
 }
 
+/* Its master stays open: so it is one of a mount that stays, if there is one by now. */
+static int dir_of_terminals(const struct workshop *w, const struct mnt_base *b)
+{
+	struct mount **m;
+
+	vec_for_each(m, &w->r->mounts->by_id)
+		if ((*m)->fd >= 0 && (*m)->entry->root_dev == b->dev &&
+		    strcmp((*m)->entry->root, b->root) == 0)
+			return (*m)->fd;
+	return b->fd;
+}
+
 /* A terminal that was mounted somewhere, as /dev/console: it is made when its file system is. */
 static int make_terminal(struct workshop *w, const struct mnt_base *b, const char *below,
 			 struct err *err)
@@ -274,7 +286,7 @@ static int make_terminal(struct workshop *w, const struct mnt_base *b, const cha
 	index = strtoul(below, &end, 10);
 	if (*end || index > UINT32_MAX)
 		return 0;
-	return early_pty_make(w->r, b->fd, (uint32_t)index, err);
+	return early_pty_make(w->r, dir_of_terminals(w, b), (uint32_t)index, err);
 }
 
 static int clone_mount(struct workshop *w, const struct mount *m, struct err *err)
