@@ -50,7 +50,7 @@ WARN   = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wno-unused-parameter -Werr
 	 -Wno-format-truncation $(if $(findstring clang,$(CC)),-Wno-unknown-warning-option)
 INCS   = -Icriu-lite -I. -Icompel/include -Icompel/arch/$(ARCH) -I$(B)/gen
 CSTD  := -std=gnu17 -D_GNU_SOURCE
-PKGS  := libprotobuf-c libcap libseccomp
+PKGS  := libprotobuf-c libcap libseccomp liblz4 libzstd libxxhash
 HOST   = $(CSTD) $(OPT) $(WARN) $(SAN) $(INCS) $(CFLAGS)
 LINK   = $(OPT) $(SAN) -pthread $(LDFLAGS) -Wl,--as-needed
 LIBS  := $(shell pkg-config --libs $(PKGS) 2>/dev/null)

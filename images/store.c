@@ -44,6 +44,19 @@ int store_remove_file(struct store *s, const char *name, struct err *err)
 	return s->ops->remove(s, name, err);
 }
 
+int store_finish(struct store *s, struct err *err)
+{
+	if (inject_point(err, "finish:store") < 0)
+		return -err->code;
+	return s->ops->finish ? s->ops->finish(s, err) : 0;
+}
+
+void store_explain(struct store *s, struct err *err)
+{
+	if (s && s->ops->explain)
+		s->ops->explain(s, err);
+}
+
 void store_close(struct store *s)
 {
 	if (s)

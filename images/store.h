@@ -23,6 +23,10 @@ struct store_ops {
 	int (*exists)(struct store *s, const char *name, bool *exists_ret, struct err *err);
 	/* No such file is a success. */
 	int (*remove)(struct store *s, const char *name, struct err *err);
+	/* All has been written: put it where it shall be.  NULL: it is there. */
+	int (*finish)(struct store *s, struct err *err);
+	/* If a failure is that of the store itself, say so instead.  NULL: it always says so at once. */
+	void (*explain)(struct store *s, struct err *err);
 	void (*close)(struct store *s);
 };
 
@@ -64,6 +68,15 @@ void store_set_opener(struct store *s, store_opener *open, void *arg);
 
 /* The descriptor of a directory store (borrowed); -1 for other stores. */
 int store_dirfd(const struct store *s);
+
+/*
+ * All images are written and closed.  Only when this has succeeded they are
+ * where they shall be.
+ */
+int store_finish(struct store *s, struct err *err);
+
+/* After a failure: *@err becomes its cause, if that lies in the store.  No image is written then. */
+void store_explain(struct store *s, struct err *err);
 
 /* NULL is allowed.  Images opened through it stay open. */
 void store_close(struct store *s);
