@@ -250,9 +250,14 @@ static int ask_inside(struct dump *d, struct task *t, struct err *err)
 	return 0;
 }
 
-/* A dump without its inventory is no dump: nobody restores half of one by mistake. */
+/*
+ * A dump without its inventory is no dump: nobody restores half of one by mistake.  Compressed
+ * images of an older one would be taken for ours.
+ */
 static int discard(struct dump *d, struct err *err)
 {
+	if (store_dirfd(d->store) >= 0 && store_remove_file(d->store, STREAM_FILE, err) < 0)
+		return -err->code;
 	return store_remove_file(d->store, "inventory.img", err);
 }
 
@@ -377,7 +382,9 @@ static int write_all(struct dump *d, struct err *err)
 		return -err->code;
 	if (tell(d, "post-dump", err) < 0)
 		return -err->code;
-	return lives_on(d) ? 0 : write_news(d, err);
+	if (!lives_on(d) && write_news(d, err) < 0)
+		return -err->code;
+	return store_finish(d->store, err);
 }
 
 static int dump_write(void *run, struct err *err)
@@ -424,12 +431,29 @@ static void dump_fini(struct dump *d)
 	arena_fini(d->arena);
 }
 
-static int open_store(struct dump *d, struct err *err)
+/* Compressed images are one file of the directory. */
+static int open_compressed(struct dump *d, struct err *err)
 {
-	int fd = fcntl(d->opts->common.images_fd, F_DUPFD_CLOEXEC, 3);
+	const struct common_opts *o = &d->opts->common;
+	int fd = openat(o->images_fd, STREAM_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 
 	if (fd < 0)
+		return err_sys(err, "cannot create %s/" STREAM_FILE, o->images_dir);
+	return store_open_stream(d->arena, fd, o->images_fd, &o->compress, &d->store, err);
+}
+
+static int open_store(struct dump *d, struct err *err)
+{
+	const struct common_opts *o = &d->opts->common;
+	int fd;
+
+	if (o->compress.type != STREAM_PLAIN && !o->stream)
+		return open_compressed(d, err);
+	fd = fcntl(o->images_fd, F_DUPFD_CLOEXEC, 3);
+	if (fd < 0)
 		return err_sys(err, "cannot copy a descriptor");
+	if (o->stream)
+		return store_open_stream(d->arena, fd, -1, &o->compress, &d->store, err);
 	if (store_open_dirfd(d->arena, fd, &d->store, err) < 0)
 		return -err->code;
 	if (faccessat(store_dirfd(d->store), ".", W_OK, AT_EACCESS) == 0)
@@ -484,11 +508,13 @@ static int dump_once(const struct dump_opts *opts, bool again, struct refusals *
 
 	guard_begin();
 	ret = dump_stages_run(&d, NR_STAGES, err);
+	if (ret < 0)
+		store_explain(d.store, err);
 	if (ret < 0 && err_hint_limit(err) < 0)
 		err_hint(err, "the log says more: -v4 -o FILE");
 	if (ret < 0 && d.images_begun && discard(&d, &other) < 0)
 		log_error("%s: %s", other.what, other.why);
-	if (ret == 0)
+	if (ret == 0 && (!opts->common.stream || opts->common.work_dir))
 		ret = stats_write_dump(d.stats, AT_FDCWD, err);
 	if (ret == 0 && opts->common.display_stats)
 		stats_print_dump(d.stats);

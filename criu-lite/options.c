@@ -85,6 +85,17 @@ static int set_ext_unix_sk(struct options *o, struct arena *a, const char *value
 	return 0;
 }
 
+static int set_stream(struct options *o, struct arena *a, const char *value, struct err *err)
+{
+	o->common.images_dir = "-";
+	return 0;
+}
+
+static int set_compress(struct options *o, struct arena *a, const char *value, struct err *err)
+{
+	return stream_codec_parse(value, &o->common.compress, err);
+}
+
 static int set_close(struct options *o, struct arena *a, const char *value, struct err *err)
 {
 	int fd;
@@ -368,7 +379,9 @@ static const char no_parent[] = "a dump is always complete";
 
 const struct option_row option_rows[] = {
 	CALL("tree", 't', "PID", set_tree, "dump, check: the root of the tree"),
-	STRING("images-dir", 'D', "DIR", common.images_dir, "where images are (default: .)"),
+	STRING("images-dir", 'D', "DIR", common.images_dir,
+	       "where images are (default: .); \"-\": a stream, on stdout or stdin"),
+	CALL("stream", 0, NULL, set_stream, "the same as -D -"),
 	STRING("work-dir", 'W', "DIR", common.work_dir,
 	       "where log, statistics and pidfile go (default: images dir)"),
 	STRING("log-file", 'o', "FILE", common.log_file, "log, \"-\" for stdout (default: stderr)"),
@@ -503,13 +516,12 @@ const struct option_row option_rows[] = {
 	/* refused */
 	REFUSE("lazy-pages", 0, NULL, COMMAND_DUMP | COMMAND_RESTORE,
 	       "memory is always dumped and restored at once", "leave out --lazy-pages"),
-	REFUSE("stream", 0, NULL, COMMAND_DUMP | COMMAND_RESTORE,
-	       "images are always in a directory", "leave out --stream, and pack the directory"),
 	REFUSE("lsm-profile", 0, "TYPE:NAME", COMMAND_RESTORE, "profiles are not restored yet",
 	       "leave out --lsm-profile and start criu-lite with that profile"),
 	REFUSE("ms", 0, NULL, COMMAND_ANY, "it was removed from CRIU", "use check --feature"),
 
 	/* ours */
+	CALL("compress", 0, "lz4|zstd[:LEVEL]", set_compress, "dump: compress all images"),
 	SWITCH("json", 0, check.json, "check -t: tell it as JSON"),
 	SWITCH("dry-run", 0, restore.dry_run, "restore: read and plan, but make nothing"),
 	{ 0 },

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "arch/arch.h"
+#include "base/cleanup.h"
 #include "base/inject.h"
 #include "base/log.h"
 #include "core/barrier.h"
@@ -457,6 +458,23 @@ static const struct stage restore_stages[] = {
 
 enum { DRY_STAGES = 2, ALL_STAGES = sizeof(restore_stages) / sizeof(restore_stages[0]) };
 
+/* The directory of the images; a stream of them is unpacked into memory. */
+static int open_images(const struct common_opts *o, struct err *err)
+{
+	int in = o->stream ? o->images_fd : openat(o->images_fd, STREAM_FILE, O_RDONLY | O_CLOEXEC);
+
+	if (in < 0) {
+		in = fcntl(o->images_fd, F_DUPFD_CLOEXEC, 3);
+		return in < 0 ? err_sys(err, "cannot copy a descriptor") : in;
+	}
+	scoped_fd stream = in;
+	scoped_fd dir = stream_memory_dir(err);
+
+	if (dir < 0 || stream_unpack(stream, dir, err) < 0)
+		return -err->code;
+	return take_fd(&dir);
+}
+
 static int restore_begin(struct restore *r, struct err *err)
 {
 	int dir;
@@ -466,9 +484,9 @@ static int restore_begin(struct restore *r, struct err *err)
 	if (r->proc < 0)
 		return err_sys(err, "cannot open /proc");
 	compel_use_proc(r->proc);
-	dir = fcntl(r->opts->common.images_fd, F_DUPFD_CLOEXEC, 3);
+	dir = open_images(&r->opts->common, err);
 	if (dir < 0)
-		return err_sys(err, "cannot copy a descriptor");
+		return dir;
 	if (store_open_dirfd(r->arena, dir, &r->store, err) < 0)
 		return -err->code;
 	return script_run(&r->opts->common, "pre-restore", store_dirfd(r->store), 0, err);
@@ -503,7 +521,8 @@ int restore_run(const struct restore_opts *opts, pid_t *root_ret, struct err *er
 		stats_stop(r.stats, STAT_RESTORE);
 		if (opts->common.display_stats)
 			stats_print_restore(r.stats);
-		ret = outside_run(&r, write_stats, NULL, 0, NULL, err);
+		if (!opts->common.stream || opts->common.work_dir)
+			ret = outside_run(&r, write_stats, NULL, 0, NULL, err);
 	}
 	if (r.resumed)
 		*root_ret = r.tree->root->host_pid;

@@ -285,7 +285,9 @@ static int add_dirs(struct words *w, const CriuOpts *opts, const struct peer *pe
 		if (add_dir(w, peer, "images-dir", opts->images_dir_fd, &dirs->images, err) < 0)
 			return -err->code;
 	} else if (opts->images_dir) {
-		add(w, "--images-dir=%s", opts->images_dir);
+		/* the directory of that name, no stream */
+		add(w, "--images-dir=%s",
+		    strcmp(opts->images_dir, "-") == 0 ? "./-" : opts->images_dir);
 	} else {
 		refuse(err, "the request", "it has no directory for images");
 		return err_hint(err, "set images_dir_fd, or images_dir with images_dir_fd = -1");

@@ -16,6 +16,11 @@
 #include "restore.h"
 #include "run.h"
 
+bool run_log_is_file(const struct common_opts *o)
+{
+	return o->log_file && strcmp(o->log_file, "-") != 0;
+}
+
 static int open_dir(const char *path, const char *option, struct err *err)
 {
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -26,25 +31,55 @@ static int open_dir(const char *path, const char *option, struct err *err)
 	return err_hint(err, "make it, or give another one by %s", option);
 }
 
+static int not_a_stream(const char *what, const char *hint, struct err *err)
+{
+	err_set(err, EINVAL, "cannot use %s as the stream of images", what);
+	return err_hint(err, "%s", hint);
+}
+
+/* What others write to stdout goes to stderr from now on; what they read is empty. */
+static int open_stream(struct common_opts *c, bool writes, struct err *err)
+{
+	int std = writes ? STDOUT_FILENO : STDIN_FILENO, fd;
+
+	if (c->log_file && !run_log_is_file(c))
+		return not_a_stream("stdout", "leave out -o -: the log then goes to stderr", err);
+	if (isatty(std))
+		return not_a_stream("a terminal", writes ? "send stdout to a file or pipe: dump -D - >FILE"
+							 : "give it on stdin: restore -D - <FILE",
+				    err);
+	fd = fcntl(std, F_DUPFD_CLOEXEC, 3);
+	if (fd < 0)
+		return err_sys(err, "cannot copy a descriptor");
+	scoped_fd other = writes ? fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)
+				 : open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (other >= 0)
+		dup2(other, std);
+	c->stream = true;
+	return fd;
+}
+
+static int open_images(struct options *o, struct err *err)
+{
+	if (strcmp(o->common.images_dir, "-") == 0 && o->command & (COMMAND_DUMP | COMMAND_RESTORE))
+		return open_stream(&o->common, o->command == COMMAND_DUMP, err);
+	return open_dir(o->common.images_dir, "-D", err);
+}
+
 int run_enter(struct options *o, struct err *err)
 {
-	scoped_fd images = open_dir(o->common.images_dir, "-D", err);
+	scoped_fd images = open_images(o, err);
 	scoped_fd work = -1;
 
 	if (images < 0)
 		return images;
 	if (o->common.work_dir && (work = open_dir(o->common.work_dir, "-W", err)) < 0)
 		return work;
-	if (fchdir(work >= 0 ? work : images) < 0)
+	if (!(work < 0 && o->common.stream) && fchdir(work >= 0 ? work : images) < 0)
 		return err_sys(err, "cannot enter the work directory");
 
 	o->common.images_fd = take_fd(&images);
 	return 0;
-}
-
-bool run_log_is_file(const struct common_opts *o)
-{
-	return o->log_file && strcmp(o->log_file, "-") != 0;
 }
 
 int run_open_log(const struct options *o, struct err *err)

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "base/vec.h"
+#include "images/stream.h"
 
 /*
  * What the user asked for.  Filled once by options.c, const from then on and
@@ -53,6 +54,8 @@ struct common_opts {
 	const char *images_dir; /* -D, "."; for messages */
 	const char *work_dir;	/* -W, or NULL: images_dir; the current directory of the run */
 	int images_fd;		/* images_dir, open; -1 if it could not be opened (check) */
+	bool stream;		/* -D -: images_fd is a stream of images, no directory */
+	struct stream_codec compress; /* dump: STREAM_PLAIN: not */
 	const char *log_file;	/* -o, NULL: stderr, "-": stdout */
 	int verbosity;		/* -v */
 	bool log_pid;
