@@ -45,8 +45,9 @@ static int open_stream(struct common_opts *c, bool writes, struct err *err)
 	if (c->log_file && !run_log_is_file(c))
 		return not_a_stream("stdout", "leave out -o -: the log then goes to stderr", err);
 	if (isatty(std))
-		return not_a_stream("a terminal", writes ? "send stdout to a file or pipe: dump -D - >FILE"
-							 : "give it on stdin: restore -D - <FILE",
+		return not_a_stream("a terminal",
+				    writes ? "send stdout to a file or pipe: dump -D - >FILE"
+					   : "give it on stdin: restore -D - <FILE",
 				    err);
 	fd = fcntl(std, F_DUPFD_CLOEXEC, 3);
 	if (fd < 0)

@@ -245,9 +245,8 @@ static bool read_some(struct packer *p, struct source *s)
 	n = s->piece->f.raw;
 	room = FRAME_BYTES - n;
 	do
-		ret = s->is_regular
-			      ? pread(s->fd, s->piece->raw + n, room, (off_t)(s->offset + n))
-			      : read(s->fd, s->piece->raw + n, room);
+		ret = s->is_regular ? pread(s->fd, s->piece->raw + n, room, (off_t)(s->offset + n))
+				    : read(s->fd, s->piece->raw + n, room);
 	while (ret < 0 && errno == EINTR);
 	if (ret < 0) {
 		err_sys(&err, "cannot read an image for the stream");

@@ -32,7 +32,7 @@ struct unpacker {
 	struct arena arena;
 	vec(struct unpacked) files; /* by number */
 	vec(int) forgotten;
-	uint64_t seq, place;	    /* frames, bytes read */
+	uint64_t seq, place; /* frames, bytes read */
 	bool ended;
 	struct err err; /* the first */
 };
@@ -66,8 +66,7 @@ static void forget_files(struct unpacker *u)
 {
 	struct unpacked *f;
 
-	vec_for_each(f, &u->files)
-	{
+	vec_for_each(f, &u->files) {
 		unlinkat(u->dir, f->name, 0);
 		*vec_add(&u->arena, &u->forgotten) = f->fd;
 	}

@@ -56,8 +56,8 @@ struct common_opts {
 	int images_fd;		/* images_dir, open; -1 if it could not be opened (check) */
 	bool stream;		/* -D -: images_fd is a stream of images, no directory */
 	struct stream_codec compress; /* dump: STREAM_PLAIN: not */
-	const char *log_file;	/* -o, NULL: stderr, "-": stdout */
-	int verbosity;		/* -v */
+	const char *log_file;	      /* -o, NULL: stderr, "-": stdout */
+	int verbosity;		      /* -v */
 	bool log_pid;
 	bool shell_job;
 	bool tcp_established;

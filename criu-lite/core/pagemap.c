@@ -35,6 +35,7 @@ static int open_remote(struct dump *d, enum image_type type, unsigned long id,
 	char has_parent;
 
 	o->link = d->page_link;
+	o->in_order = true;
 	o->object = page_object(id, type == IMAGE_PAGEMAP ? PAGE_TASK : PAGE_SHMEM);
 	return page_link_ask(o->link, PAGE_OPEN2, o->object, &has_parent, sizeof(has_parent), err);
 }
@@ -53,6 +54,7 @@ int pagemap_out_open(struct dump *d, enum image_type type, unsigned long id, str
 	    image_create_now(d->store, IMAGE_PAGES, head.pages_id, &o->pages, err) < 0)
 		return -err->code;
 	o->fd = image_fd(o->pages, err);
+	o->in_order = lseek(o->fd, 0, SEEK_CUR) < 0;
 	return o->fd < 0 ? o->fd : 0;
 }
 
@@ -104,7 +106,7 @@ int pagemap_out_write(struct pagemap_out *o, const void *buf, size_t len, uint64
 
 	if (o->link)
 		return page_link_write(o->link, buf, len, true, err);
-	ret = io_pwrite(o->fd, buf, len, (off_t)off);
+	ret = o->in_order ? io_write(o->fd, buf, len) : io_pwrite(o->fd, buf, len, (off_t)off);
 	return ret < 0 ? err_set(err, -ret, "cannot write pages into the image") : 0;
 }
 

@@ -24,14 +24,16 @@ enum {
  *
  * Of images, page number n (from 0, in the order of pagemap_out_add(), those
  * with PAGES_PRESENT) belongs at offset n * PAGE_BYTES of the descriptor; who writes them
- * there, and when, is the caller's business.  A page server wants the content of
- * each piece as soon as that is added, by pagemap_out_write() or pagemap_out_copy().
+ * there, and when, is the caller's business.  With @in_order there are no offsets: pages are
+ * written in their order by pagemap_out_write() or pagemap_out_copy(); and a page server
+ * wants the content of each piece as soon as that is added.
  */
 struct pagemap_out {
 	struct image *pagemap, *pages;
 	struct page_link *link; /* NULL: images */
 	uint64_t object;	/* for the page server */
 	int fd;			/* of the pages, borrowed; -1: a page server */
+	bool in_order;		/* a page server, or a stream */
 	uint64_t start, end;	/* the entry that is still growing */
 	uint32_t flags;		/* of that entry */
 	uint64_t from;		/* of that entry */

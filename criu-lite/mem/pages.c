@@ -4,7 +4,7 @@
  *
  * The victim itself writes it into pages-N.img, which costs one copy and none of
  * our memory. What it may not read, or all if writing would be at its own
- * expense, or the memory is for a page server, goes through a small buffer of ours.
+ * expense, or the memory is for a page server or stream, goes through a small buffer of ours.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -328,7 +328,7 @@ int pages_drain(struct dump *d, struct task *t, struct err *err)
 	dr.w->n = 0;
 	if (pagemap_out_open(d, IMAGE_PAGEMAP, (unsigned long)t->pid, &dr.out, err) < 0)
 		return -err->code;
-	dr.outside = dr.out.link || has_file_limit(&dr) || is_charged_to_it(&dr);
+	dr.outside = dr.out.in_order || has_file_limit(&dr) || is_charged_to_it(&dr);
 	cow_begin(d, t, &dr.cow);
 	ret = drain_pages(&dr, err);
 	cow_end(&dr.cow);

@@ -28,7 +28,6 @@ files_of()
 		wait_for 5 is_gone "$pid"
 		from_stream
 		same
-		kill -9 "$pid"
 	done
 
 	start mem/shared
@@ -52,7 +51,6 @@ files_of()
 	cd "$work/here"
 	to_stream -R
 	[ -z "$(ls -A "$work/here")" ]
-	same
 	to_stream --compress lz4
 	from_stream
 	[ -z "$(ls -A "$work/here")" ]
@@ -64,14 +62,11 @@ files_of()
 	dump --compress zstd
 	[ "$(files_of "$images")" = "dump.log images.stream inventory.img stats-dump" ]
 	restore
-	same
-
 	# dumped there once more, plain: nobody takes the old one
 	criu_lite dump -t "$pid" -D "$images" -R
 	[ ! -e "$images/images.stream" ]
-	same
 	criu_lite dump -t "$pid" -D "$images" --compress lz4
-	rm "$images"/pagemap-*.img "$images"/core-*.img
+	wait_for 5 is_gone "$pid"
 	restore
 	same
 }

@@ -111,11 +111,12 @@ static void round_trips(void)
 		struct err err = { 0 };
 		scoped_fd in = -1;
 
-		if (*words[i] && !ok(stream_codec_parse(words[i], &codec, &err) == 0, "codec %s",
-				     words[i]))
+		if (*words[i] &&
+		    !ok(stream_codec_parse(words[i], &codec, &err) == 0, "codec %s", words[i]))
 			continue;
 		in = pack(&codec, PAGES, true);
-		ok(in >= 0 && fstat(in, &st) == 0 && (*words[i] == '\0') == (st.st_size > 2 * PAGES),
+		ok(in >= 0 && fstat(in, &st) == 0 &&
+			   (*words[i] == '\0') == (st.st_size > 2 * PAGES),
 		   "packed: \"%s\"", words[i]);
 		ok(is_whole(in, PAGES, &err), "unpacked: \"%s\"", words[i]);
 	}
