@@ -24,6 +24,7 @@
 #include "arch/arch.h"
 #include "base/cleanup.h"
 #include "base/inject.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "core/barrier.h"
 #include "core/fdtable.h"
@@ -458,6 +459,20 @@ static const struct stage restore_stages[] = {
 
 enum { DRY_STAGES = 2, ALL_STAGES = sizeof(restore_stages) / sizeof(restore_stages[0]) };
 
+/* Who writes it closes it when the dumped tree is gone: on the same machine its pids are free then. */
+static int wait_for_end(int stream, struct err *err)
+{
+	char c;
+	int ret = io_read(stream, &c, 1);
+
+	if (ret == -ENODATA)
+		return 0;
+	if (ret < 0)
+		return err_set(err, -ret, "cannot read the stream of images");
+	err_set(err, EBADMSG, "cannot read the stream of images: something follows its end");
+	return err_hint(err, "give what \"dump -D -\" has written, and nothing else");
+}
+
 /* The directory of the images; a stream of them is unpacked into memory. */
 static int open_images(const struct common_opts *o, struct err *err)
 {
@@ -470,7 +485,7 @@ static int open_images(const struct common_opts *o, struct err *err)
 	scoped_fd stream = in;
 	scoped_fd dir = stream_memory_dir(err);
 
-	if (dir < 0 || stream_unpack(stream, dir, err) < 0)
+	if (dir < 0 || stream_unpack(stream, dir, err) < 0 || wait_for_end(stream, err) < 0)
 		return -err->code;
 	return take_fd(&dir);
 }

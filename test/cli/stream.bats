@@ -109,6 +109,9 @@ files_of()
 	head -c $((size - 1)) "$work/good" >"$stream"
 	run -1 from_stream
 	[[ $output == *"its end is missing"* ]]
+	(cat "$work/good"; echo) >"$stream"
+	run -1 from_stream
+	[[ $output == *"something follows"* ]]
 
 	cp "$work/good" "$stream"
 	from_stream
