@@ -118,7 +118,7 @@ static uint32_t *take_addr(struct dump *d, const union inet_addr *addr, InetSkEn
 	return words;
 }
 
-static int collect_addrs(struct dump *d, int fd, InetSkEntry *e, struct err *err)
+int inet_addrs_collect(struct dump *d, int fd, InetSkEntry *e, struct err *err)
 {
 	union inet_addr src = { 0 }, dst = { .any.sa_family = (sa_family_t)e->family };
 	socklen_t len = sizeof(src);
@@ -256,7 +256,7 @@ static int collect_inet(struct dump *d, const struct fd_probe *p, FileEntry *fe,
 	scoped_fd fresh = -1;
 
 	s->has_sockets |= d->netns && d->netns->is_root;
-	if (collect_what(p, e, err) < 0 || collect_addrs(d, p->own, e, err) < 0)
+	if (collect_what(p, e, err) < 0 || inet_addrs_collect(d, p->own, e, err) < 0)
 		return -err->code;
 	fresh = sock_new((int)e->family, (int)e->type | SOCK_CLOEXEC, (int)e->proto);
 	if (fresh < 0)
@@ -284,6 +284,7 @@ static int read_inet(struct restore *r, struct file *f, struct err *err)
 	const InetSkEntry *e = f->image->isk;
 
 	s->has_sockets |= ns && e->has_ns_id && e->ns_id == ns->id;
+	inet_waiting_read(r, e);
 	if (is_known((int)e->family, (int)e->type, (int)e->proto))
 		return inet_is_stream(e) ? inet_stream_read(r, f, err) : 0;
 	err_set(err, EOPNOTSUPP, "cannot restore a socket of family %u, type %u, protocol %u",
@@ -298,6 +299,8 @@ static int plan_inet(struct restore *r, struct file *f, struct err *err)
 	if (sockopt_check(e->opts, err) < 0)
 		return -err->code;
 	if (inet_is_stream(e) && inet_stream_plan(r, e, err) < 0)
+		return -err->code;
+	if (e->n_waiting && inet_waiting_plan(r, e, err) < 0)
 		return -err->code;
 	return inet_is_tcp(e) || inet_is_udp(e) ? inet_port_plan(r, f, err) : 0;
 }
@@ -391,7 +394,9 @@ static int link_inet(struct restore *r, struct file *f, int fd, struct err *err)
 	if (f->data ? inet_stream_link(r, fd, f->data, err) < 0
 		    : inet_queue_link(r, fd, e, err) < 0)
 		return -err->code;
-	return sockopt_end(r, fd, e->opts, err);
+	if (sockopt_end(r, fd, e->opts, err) < 0)
+		return -err->code;
+	return e->n_waiting && !r->opts->common.tcp_close ? inet_waiting_link(fd, e, err) : 0;
 }
 
 static const enum kernel_feature inet_needs[] = { KERNEL_SOCK_DIAG_INET, KERNEL_NONE };

@@ -27,14 +27,22 @@ typedef vec(struct group_req) inet_groups;
 struct inet_conn {
 	InetSkEntry *e;
 	TcpStreamEntry *t;
-	ProtobufCBinaryData in, out; /* received and not read, sent and not acknowledged */
-	int fd;			     /* our copy, -1: none */
-	bool is_repaired;	     /* dump */
-	bool shuts_late;	     /* restore: its own end comes when the network is there */
+	ProtobufCBinaryData in, out;	/* received and not read, sent and not acknowledged */
+	int fd;				/* our copy, -1: none */
+	bool is_repaired;		/* dump */
+	bool shuts_late;		/* restore: its own end comes when the network is there */
+	struct inet_listener *listener; /* dump: where it waits to be accepted, or NULL */
+};
+
+struct inet_listener {
+	InetSkEntry *e;
+	struct ns *ns; /* where it is, NULL: ours */
+	int fd;
 };
 
 struct inet_state {
 	vec(struct inet_conn) conns; /* dump */
+	vec(struct inet_listener *) listeners;
 	bool is_locked;
 	bool has_sockets;    /* in the network namespace of the root task, which is its own */
 	bool has_v4, has_v6; /* restore: connections that may be locked */
@@ -122,8 +130,15 @@ struct inet_pair {
 
 struct inet_segment {
 	uint32_t seq, ack;
-	bool fin, rst;
+	bool fin, rst, syn;
 	uint16_t window;
+	const void *data;
+	size_t len;
+	/* of a SYN: */
+	uint16_t mss;
+	bool has_wscale, has_sack;
+	uint8_t wscale;
+	/* of others: */
 	uint32_t echo; /* the clock of ours that it answers, 0: none */
 };
 
@@ -175,6 +190,8 @@ static inline bool inet_is_stream(const InetSkEntry *e)
 }
 
 int inet_stream_pair(const InetSkEntry *e, struct inet_pair *p);
+int inet_pair_fill(struct inet_pair *p, const uint32_t *src, size_t n_src, uint32_t src_port,
+		   const uint32_t *dst, size_t n_dst, uint32_t dst_port);
 
 int inet_stream_collect(struct dump *d, int fd, InetSkEntry *e, struct err *err);
 int inet_stream_collect_end(struct dump *d, struct err *err);
@@ -191,11 +208,40 @@ int inet_stream_link(struct restore *r, int fd, struct inet_conn *c, struct err 
 int inet_stream_after(struct restore *r, struct err *err);
 int inet_stream_resume(struct restore *r, struct err *err);
 
+/* One of its copies in TCP_REPAIR that belongs to nobody: what has been read of it is complete. */
+int inet_stream_take(struct dump *d, struct inet_conn *c, struct err *err);
+
+/* ---- inet_waiting.c: connections that wait to be accepted ---- */
+
+/* Collect: @fd is a listener; later, the others being locked out, all that waits is taken. */
+int inet_waiting_note(struct dump *d, int fd, InetSkEntry *e, struct err *err);
+int inet_waiting_take(struct dump *d, struct err *err);
+/* What was taken, into the record of its listener. */
+void inet_waiting_record(struct dump *d, const struct inet_conn *c);
+/* The tree goes on: back to the listener. */
+void inet_waiting_return(struct dump *d, struct inet_conn *c);
+void inet_waiting_end(struct inet_state *s);
+
+int inet_waiting_pair(const InetWaitingEntry *w, struct inet_pair *p);
+/* They may be locked, too. */
+void inet_waiting_read(struct restore *r, const InetSkEntry *e);
+int inet_waiting_plan(struct restore *r, const InetSkEntry *e, struct err *err);
+int inet_waiting_link(int fd, const InetSkEntry *e, struct err *err);
+
+/* ---- inet_stream_make.c ---- */
+
+int inet_set_queue_seq(int fd, int queue, uint32_t seq, struct err *err);
+/* In TCP_REPAIR: it counts as sent, and nobody hears of it. */
+int inet_shut_silently(int fd, struct err *err);
+
 /* Connections that have ended: what is left of them. */
 int inet_closed_collect(struct dump *d, int fd, InetSkEntry *e, struct err *err);
 int inet_closed_open(struct restore *r, int fd, const InetSkEntry *e, struct err *err);
 
 /* ---- inet.c ---- */
+
+/* Addresses, ports and state of the socket @fd, of the family e->family. */
+int inet_addrs_collect(struct dump *d, int fd, InetSkEntry *e, struct err *err);
 
 /* Give it the address of @e. */
 int inet_bind(struct restore *r, int fd, const InetSkEntry *e, struct err *err);

@@ -5,42 +5,64 @@
  * Packets with our mark, made by hand, which take the way over lo.
  */
 #include <errno.h>
+#include <string.h>
 #include <time.h>
 
 #include "sock/inet.h"
 
-/* A header with the one option that it may have. */
 struct segment_head {
 	struct tcphdr tcp;
-	uint8_t nop[2], kind, size;
-	uint32_t clock, echo;
+	uint8_t options[20];
 };
+
+/* Their length, a multiple of four. */
+static size_t put_options(uint8_t *o, const struct inet_segment *s)
+{
+	const uint8_t mss[] = { TCPOPT_MAXSEG, TCPOLEN_MAXSEG, (uint8_t)(s->mss >> 8),
+				(uint8_t)s->mss };
+	const uint8_t sack[] = { TCPOPT_NOP, TCPOPT_NOP, TCPOPT_SACK_PERMITTED,
+				 TCPOLEN_SACK_PERMITTED };
+	const uint8_t wscale[] = { TCPOPT_NOP, TCPOPT_WINDOW, TCPOLEN_WINDOW, s->wscale };
+	const uint8_t clock[] = { TCPOPT_NOP, TCPOPT_NOP, TCPOPT_TIMESTAMP, TCPOLEN_TIMESTAMP };
+	const uint32_t echo[] = { 0, htonl(s->echo) };
+	uint8_t *at = o;
+
+	if (s->syn)
+		at = mempcpy(at, mss, sizeof(mss));
+	if (s->syn && s->has_sack)
+		at = mempcpy(at, sack, sizeof(sack));
+	if (s->syn && s->has_wscale)
+		at = mempcpy(at, wscale, sizeof(wscale));
+	if (s->echo)
+		at = mempcpy(mempcpy(at, clock, sizeof(clock)), echo, sizeof(echo));
+	return (size_t)(at - o);
+}
 
 int inet_segment_send(const struct inet_pair *p, const struct inet_segment *s, struct err *err)
 {
-	size_t len = s->echo ? sizeof(struct segment_head) : sizeof(struct tcphdr);
 	struct segment_head head = { .tcp = { .source = htons(p->dst_port),
 					      .dest = htons(p->src_port),
 					      .seq = htonl(s->seq),
 					      .ack_seq = htonl(s->ack),
-					      .doff = (uint16_t)(len / 4) & 15,
 					      .fin = s->fin,
 					      .rst = s->rst,
-					      .ack = 1,
-					      .window = htons(s->window) },
-				     .nop = { TCPOPT_NOP, TCPOPT_NOP },
-				     .kind = TCPOPT_TIMESTAMP,
-				     .size = TCPOLEN_TIMESTAMP,
-				     .echo = htonl(s->echo) };
+					      .syn = s->syn,
+					      .ack = !s->syn,
+					      .window = htons(s->window) } };
+	size_t len = sizeof(head.tcp) + put_options(head.options, s);
 	struct inet_packet packet = { .proto = IPPROTO_TCP,
 				      .words = p->words,
 				      .src = p->dst,
 				      .dst = p->src,
 				      .head = &head,
 				      .head_len = len,
-				      .check = &head.tcp.check };
-	int ret = inet_packet_send(&packet);
+				      .check = &head.tcp.check,
+				      .data = s->data,
+				      .len = s->len };
+	int ret;
 
+	head.tcp.doff = (uint16_t)(len / 4) & 15;
+	ret = inet_packet_send(&packet);
 	if (ret == 0)
 		return 0;
 	err_set(err, -ret, "cannot send what the peer of a connection had sent");

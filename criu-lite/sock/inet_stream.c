@@ -31,18 +31,25 @@
 
 /* ---- collect ---- */
 
+int inet_pair_fill(struct inet_pair *p, const uint32_t *src, size_t n_src, uint32_t src_port,
+		   const uint32_t *dst, size_t n_dst, uint32_t dst_port)
+{
+	size_t skip = inet_is_mapped(dst, n_dst) ? 3 : 0;
+
+	if (n_src != n_dst || (n_src != 1 && n_src != 4))
+		return -EINVAL;
+	p->words = n_src - skip;
+	memcpy(p->src, src + skip, p->words * 4);
+	memcpy(p->dst, dst + skip, p->words * 4);
+	p->src_port = (uint16_t)src_port;
+	p->dst_port = (uint16_t)dst_port;
+	return 0;
+}
+
 int inet_stream_pair(const InetSkEntry *e, struct inet_pair *p)
 {
-	size_t skip = inet_is_mapped(e->dst_addr, e->n_dst_addr) ? 3 : 0;
-
-	if (e->n_src_addr != e->n_dst_addr || e->n_src_addr > 4)
-		return -EINVAL;
-	p->words = e->n_src_addr - skip;
-	memcpy(p->src, e->src_addr + skip, p->words * 4);
-	memcpy(p->dst, e->dst_addr + skip, p->words * 4);
-	p->src_port = (uint16_t)e->src_port;
-	p->dst_port = (uint16_t)e->dst_port;
-	return 0;
+	return inet_pair_fill(p, e->src_addr, e->n_src_addr, e->src_port, e->dst_addr,
+			      e->n_dst_addr, e->dst_port);
 }
 
 static int refuse(struct dump *d, const InetSkEntry *e, const char *why, struct err *err)
@@ -281,37 +288,69 @@ static int read_stream(struct dump *d, struct inet_conn *c, struct err *err)
 	return changed ? refuse(d, c->e, "it does not come to rest", err) : 0;
 }
 
-/* Those that are in @ns, in it; all packets, if nobody will answer there any more. */
-static int lock_there(struct dump *d, struct inet_state *s, struct ns *ns, struct err *err)
+static int lock_there(struct dump *d, struct inet_state *s, struct ns *ns,
+		      const struct inet_lock *lock, struct err *err)
+{
+	struct ns_visit visit;
+
+	if (sock_ns_enter_dump(d, ns, &visit, err) < 0)
+		return -err->code;
+	s->is_locked = true;
+	return sock_ns_leave_dump(d, &visit, inet_lock(d, lock, err), err);
+}
+
+/* Those that are in @ns, NULL: ours. */
+static int lock_pairs(struct dump *d, struct inet_state *s, struct ns *ns, struct err *err)
 {
 	struct inet_pair *pairs = arena_array(d->arena, struct inet_pair, s->conns.n);
 	uint32_t id = ns ? ns->id : d->our_ids->net_ns_id;
 	struct inet_lock lock = { .pairs = pairs };
-	struct ns_visit visit;
 	struct inet_conn *c;
 
-	lock.whole = ns && ns->is_root && s->has_sockets && will_end(d);
 	vec_for_each(c, &s->conns)
 		if (c->e->ns_id == id && inet_stream_pair(c->e, &pairs[lock.n++]) < 0)
 			return err_set(err, EPROTO, "cannot use the addresses of a TCP socket");
-	if (!lock.n && !lock.whole)
-		return 0;
-	if (sock_ns_enter_dump(d, ns, &visit, err) < 0)
-		return -err->code;
-	s->is_locked = true;
-	return sock_ns_leave_dump(d, &visit, inet_lock(d, &lock, err), err);
+	return lock.n ? lock_there(d, s, ns, &lock, err) : 0;
 }
 
-static int lock_all(struct dump *d, struct inet_state *s, struct err *err)
+/* Where nobody will answer any more: before it is known who waits there. */
+static int lock_whole(struct dump *d, struct inet_state *s, struct ns **whole_ret, struct err *err)
 {
-	struct ns **ns;
+	const struct inet_lock all = { .whole = true };
+	struct ns *ns = d->ns->root[NS_NET];
 
-	if (lock_there(d, s, NULL, err) < 0)
+	*whole_ret = NULL;
+	if (!ns || !s->has_sockets || !will_end(d))
+		return 0;
+	if (lock_there(d, s, ns, &all, err) < 0) {
+		if (s->conns.n)
+			return -err->code;
+		log_warn("who connects meanwhile will be refused: %s: %s", err->what, err->why);
+		memset(err, 0, sizeof(*err));
+	}
+	*whole_ret = ns;
+	return 0;
+}
+
+static int lock_and_take(struct dump *d, struct inet_state *s, struct err *err)
+{
+	struct ns **ns, *whole;
+
+	if (lock_whole(d, s, &whole, err) < 0 || inet_waiting_take(d, err) < 0 ||
+	    lock_pairs(d, s, NULL, err) < 0)
 		return -err->code;
 	vec_for_each(ns, &d->ns->all)
-		if ((*ns)->type == NS_NET && lock_there(d, s, *ns, err) < 0)
+		if ((*ns)->type == NS_NET && *ns != whole && lock_pairs(d, s, *ns, err) < 0)
 			return -err->code;
 	return 0;
+}
+
+int inet_stream_take(struct dump *d, struct inet_conn *c, struct err *err)
+{
+	if (!c->is_repaired && set_repair(c->fd, TCP_REPAIR_ON, err) < 0)
+		return -err->code;
+	c->is_repaired = true;
+	return read_stream(d, c, err);
 }
 
 int inet_stream_collect_end(struct dump *d, struct err *err)
@@ -319,21 +358,13 @@ int inet_stream_collect_end(struct dump *d, struct err *err)
 	struct inet_state *s = kind_state(d->kinds, &inet_kind);
 	struct inet_conn *c;
 
-	if ((!s->conns.n && !s->has_sockets) || d->dry)
+	if (d->dry)
 		return 0;
-	if (lock_all(d, s, err) < 0) {
-		if (s->conns.n)
+	if (lock_and_take(d, s, err) < 0)
+		return -err->code;
+	vec_for_each(c, &s->conns)
+		if (inet_stream_take(d, c, err) < 0)
 			return -err->code;
-		log_warn("who connects meanwhile will be refused: %s: %s", err->what, err->why);
-		memset(err, 0, sizeof(*err));
-	}
-	vec_for_each(c, &s->conns) {
-		if (set_repair(c->fd, TCP_REPAIR_ON, err) < 0)
-			return -err->code;
-		c->is_repaired = true;
-		if (read_stream(d, c, err) < 0)
-			return -err->code;
-	}
 	return 0;
 }
 
@@ -349,6 +380,10 @@ int inet_stream_drain_end(struct dump *d, struct err *err)
 
 		if (!c->t)
 			continue;
+		if (c->listener) {
+			inet_waiting_record(d, c);
+			continue;
+		}
 		if (image_create(d->store, IMAGE_TCP_STREAM, c->e->ino, &img, err) < 0 ||
 		    image_put(img, &c->t->base, err) < 0 ||
 		    image_put_raw(img, c->in.data, c->in.len, err) < 0 ||
@@ -404,10 +439,14 @@ void inet_stream_dump_end(struct dump *d, bool ok)
 	bool ends = ok && will_end(d);
 	struct inet_conn *c;
 
+	vec_for_each(c, &s->conns)
+		if (c->listener && !ends)
+			inet_waiting_return(d, c);
 	if (!ends)
 		unlock(d, s);
+	inet_waiting_end(s);
 	vec_for_each(c, &s->conns) {
-		if (c->is_repaired && !ends)
+		if (c->is_repaired && !c->listener && !ends)
 			go_on(c);
 		if (c->fd >= 0)
 			close(c->fd);

@@ -68,6 +68,15 @@ static void note_lock(struct restore *r, const InetSkEntry *e)
 	s->has_v6 |= p.words == 4;
 }
 
+/* The families of those that wait are not worth looking at. */
+void inet_waiting_read(struct restore *r, const InetSkEntry *e)
+{
+	struct inet_state *s = kind_state(r->kinds, &inet_kind);
+
+	s->has_v4 |= e->n_waiting > 0;
+	s->has_v6 |= e->n_waiting > 0 && e->family == AF_INET6;
+}
+
 int inet_stream_read(struct restore *r, struct file *f, struct err *err)
 {
 	struct inet_conn *c = arena_new(r->arena, struct inet_conn);
@@ -125,7 +134,7 @@ static int set(int fd, int name, int value, const char *what, struct err *err)
 	return 0;
 }
 
-static int set_queue_seq(int fd, int queue, uint32_t seq, struct err *err)
+int inet_set_queue_seq(int fd, int queue, uint32_t seq, struct err *err)
 {
 	if (set(fd, TCP_REPAIR_QUEUE, queue, "TCP_REPAIR_QUEUE", err) < 0)
 		return -err->code;
@@ -302,8 +311,8 @@ static int open_connected(struct restore *r, int fd, const struct inet_conn *c, 
 	uint32_t out = t->outq_seq - t->outq_len - inet_has_sent_fin(c->e->state);
 	bool has_rtt = t->has_rtt && t->has_timestamp;
 
-	if (set_queue_seq(fd, TCP_RECV_QUEUE, in, err) < 0 ||
-	    set_queue_seq(fd, TCP_SEND_QUEUE, out - has_rtt, err) < 0 ||
+	if (inet_set_queue_seq(fd, TCP_RECV_QUEUE, in, err) < 0 ||
+	    inet_set_queue_seq(fd, TCP_SEND_QUEUE, out - has_rtt, err) < 0 ||
 	    inet_bind(r, fd, c->e, err) < 0 || connect_silently(r, fd, c->e, err) < 0 ||
 	    set_options(fd, t, err) < 0)
 		return -err->code;
@@ -318,7 +327,7 @@ static int open_connected(struct restore *r, int fd, const struct inet_conn *c, 
 /* A SYN takes a number too; connect() uses the one that it finds. */
 static int open_connecting(struct restore *r, int fd, const struct inet_conn *c, struct err *err)
 {
-	if (set_queue_seq(fd, TCP_SEND_QUEUE, c->t->outq_seq - 1, err) < 0 ||
+	if (inet_set_queue_seq(fd, TCP_SEND_QUEUE, c->t->outq_seq - 1, err) < 0 ||
 	    inet_bind(r, fd, c->e, err) < 0)
 		return -err->code;
 	return set(fd, TCP_REPAIR, TCP_REPAIR_OFF_NO_WP, "TCP_REPAIR", err);
@@ -335,7 +344,7 @@ int inet_stream_open(struct restore *r, int fd, struct inet_conn *c, struct err 
 /* ---- the ends that it had ---- */
 
 /* In the send queue of TCP_REPAIR, the FIN counts as sent. */
-static int shut_silently(int fd, struct err *err)
+int inet_shut_silently(int fd, struct err *err)
 {
 	if (set(fd, TCP_REPAIR_QUEUE, TCP_SEND_QUEUE, "TCP_REPAIR_QUEUE", err) < 0)
 		return -err->code;
@@ -358,7 +367,7 @@ static int link_ends(int fd, struct inet_conn *c, struct err *err)
 	if (state == TCP_CLOSE_WAIT || state == TCP_LAST_ACK)
 		if (inet_segment_send_until(fd, &p, &fin, TCP_CLOSE_WAIT, err) < 0)
 			return -err->code;
-	if (inet_has_sent_fin(state) && !c->shuts_late && shut_silently(fd, err) < 0)
+	if (inet_has_sent_fin(state) && !c->shuts_late && inet_shut_silently(fd, err) < 0)
 		return -err->code;
 	if (state == TCP_FIN_WAIT2)
 		return inet_segment_send_until(fd, &p, &ack, TCP_FIN_WAIT2, err);
@@ -462,20 +471,39 @@ static int go_on(struct restore *r, struct inet_conn *c, struct err *err)
 	return inet_tcp_options(c->fd, c->e, err);
 }
 
+static void add_pairs(struct inet_lock *lock, struct inet_pair *pairs, const struct file *f)
+{
+	const InetSkEntry *e = f->image->isk;
+
+	if (f->data && inet_stream_pair(e, &pairs[lock->n]) == 0)
+		lock->n++;
+	for (size_t i = 0; i < e->n_waiting; i++)
+		if (inet_waiting_pair(e->waiting[i], &pairs[lock->n]) == 0)
+			lock->n++;
+}
+
+static size_t count_pairs(const struct restore *r)
+{
+	size_t n = 0;
+	struct file *f;
+
+	for_each_file(f, r->files)
+		if (f->kind == &inet_kind)
+			n += 1 + f->image->isk->n_waiting;
+	return n;
+}
+
 /* In @ns, as the dump had it. */
 static int lock_again(struct restore *r, const struct ns *ns, struct err *err)
 {
 	const struct inet_state *s = kind_state(r->kinds, &inet_kind);
-	struct inet_pair *pairs = arena_array(r->arena, struct inet_pair, r->files->nr);
+	struct inet_pair *pairs = arena_array(r->arena, struct inet_pair, count_pairs(r));
 	struct inet_lock lock = { .pairs = pairs, .whole = ns->is_root && s->has_sockets };
 	struct file *f;
 
-	for_each_file(f, r->files) {
-		const struct inet_conn *c = f->kind == &inet_kind ? f->data : NULL;
-
-		if (c && c->e->ns_id == ns->id && inet_stream_pair(c->e, &pairs[lock.n]) == 0)
-			lock.n++;
-	}
+	for_each_file(f, r->files)
+		if (f->kind == &inet_kind && f->image->isk->ns_id == ns->id)
+			add_pairs(&lock, pairs, f);
 	return inet_relock(r, ns, &lock, err);
 }
 
@@ -577,7 +605,7 @@ static int end_it(int fd, const struct inet_pair *p, const InetClosedEntry *c, s
 	if (c->is_reset)
 		return inet_segment_send_until(fd, p, &reset, TCP_CLOSE, err);
 	if (inet_segment_send_until(fd, p, &fin, TCP_CLOSE_WAIT, err) < 0 ||
-	    shut_silently(fd, err) < 0)
+	    inet_shut_silently(fd, err) < 0)
 		return -err->code;
 	return inet_segment_send_until(fd, p, &ack, TCP_CLOSE, err);
 }
@@ -588,8 +616,8 @@ int inet_closed_open(struct restore *r, int fd, const InetSkEntry *e, struct err
 	struct inet_pair p;
 
 	if (begin(r, fd, c->data.len, 0, err) < 0 ||
-	    set_queue_seq(fd, TCP_RECV_QUEUE, SEQ, err) < 0 ||
-	    set_queue_seq(fd, TCP_SEND_QUEUE, SEQ, err) < 0 ||
+	    inet_set_queue_seq(fd, TCP_RECV_QUEUE, SEQ, err) < 0 ||
+	    inet_set_queue_seq(fd, TCP_SEND_QUEUE, SEQ, err) < 0 ||
 	    connect_to_nobody(fd, e, &p, err) < 0 ||
 	    fill_queue(fd, TCP_RECV_QUEUE, c->data.data, c->data.len, err) < 0 ||
 	    end_it(fd, &p, c, err) < 0 ||

@@ -3,13 +3,11 @@
  * inet_tcp - what only TCP sockets have
  *
  * Listening ones and those that are not connected are here, connections in
- * inet_stream.c.  TCP_INFO of a listener tells how many connections may wait and
- * how many do.
+ * inet_stream.c, those that wait to be accepted in inet_waiting.c.  TCP_INFO of a
+ * listener tells how many connections may wait and how many do.
  *
- * not kept  who waits to be accepted; that ends the dump, unless --skip-in-flight
- *           is given
- *
- * refused   connections without --tcp-established
+ * refused   connections without --tcp-established; --skip-in-flight drops those that
+ *           wait
  */
 #include <errno.h>
 
@@ -54,7 +52,8 @@ static int check_waiting(struct dump *d, const InetSkEntry *e, uint32_t waiting,
 		return -err->code;
 	err_set(err, EOPNOTSUPP, "cannot dump %u connection%s waiting to be accepted at %s",
 		waiting, waiting == 1 ? "" : "s", inet_addr_text(d->arena, &src));
-	return err_hint(err, "give --skip-in-flight to drop what waits");
+	return err_hint(err,
+			"give --tcp-established to keep what waits, --skip-in-flight to drop it");
 }
 
 /* Numbers that differ from those of a new socket. */
@@ -103,6 +102,8 @@ int inet_tcp_collect(struct dump *d, int fd, int fresh, InetSkEntry *e, struct e
 
 	/* of a listener these two mean something else */
 	e->backlog = info.tcpi_sacked;
+	if (d->opts->common.tcp_established && !d->opts->skip_in_flight)
+		return inet_waiting_note(d, fd, e, err);
 	return check_waiting(d, e, info.tcpi_unacked, err);
 }
 

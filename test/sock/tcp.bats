@@ -210,13 +210,47 @@ under_load()
 @test "connections that wait to be accepted are dropped on demand, others are kept" {
 	start sock/tcp_close
 	exec 9<>/dev/tcp/127.0.0.1/21417
-	run dump --tcp-established
+	run dump --tcp-close
 	[ "$status" -eq 1 ]
-	[[ $output == *"do:  give --skip-in-flight"* ]]
+	[[ $output == *"do:  give --tcp-established to keep what waits, --skip-in-flight to drop it"* ]]
 	dump --tcp-established --skip-in-flight
 	exec 9<&- 9>&-
 	restore --tcp-established
 	same
+}
+
+@test "who waits to be accepted waits on, whatever comes of the dump" {
+	need python3
+	launch python3 -c '
+import os, socket, time
+s = socket.create_server(("", 20532))
+open("ready", "w").close()
+while not os.path.exists("go"):
+    time.sleep(0.01)
+for i in range(2):
+    c = s.accept()[0]
+    c.sendall(b"heard " + c.recv(100))
+time.sleep(100)'
+	wait_for 10 test -e "$place/ready"
+	exec 8<>/dev/tcp/127.0.0.1/20532 9<>/dev/tcp/127.0.0.1/20532
+	echo first >&8
+	CRIU_LITE_INJECT=fail:drain_end:socket run dump --tcp-established
+	[ "$status" -ne 0 ]
+	dump -R --tcp-established
+	dump --tcp-established
+	[ -n "$(locks)" ]
+	run restore
+	[ "$status" -eq 1 ]
+	[[ $output == *"that wait at port 20532"*"do:  give --tcp-established"* ]]
+	echo second >&9
+	restore --tcp-established
+	no_locks
+	touch "$place/go"
+	read -r -t 10 answer <&8
+	[ "$answer" = "heard first" ]
+	read -r -t 10 answer <&9
+	[ "$answer" = "heard second" ]
+	exec 8<&- 9<&-
 }
 
 # network: $holder has a network namespace, 10.60.0.1 - 10.60.0.2 leads into it
