@@ -31,6 +31,7 @@
 #define TASK_KINDS(X)  \
 	X(mm)          \
 	X(core)        \
+	X(clocks)      \
 	X(cgroup)      \
 	X(signals)     \
 	X(timers)      \

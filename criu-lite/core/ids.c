@@ -120,21 +120,19 @@ static int refuse_ns(const struct task *t, const char *what, const char *why, st
 /* A namespace that we have not met: what may be there besides those of the root task? */
 static int check_new_ns(struct dump *d, const struct task *t, enum ns_type type, struct err *err)
 {
-	if (t != d->tree->root && type != NS_NET && type != NS_MNT)
+	if (t != d->tree->root && type != NS_NET && type != NS_MNT && type != NS_TIME)
 		return refuse_ns(t,
 				 arena_printf(d->arena, "a %s namespace of its own", ns_name(type)),
-				 "only mount and network namespaces may differ within a tree", err);
+				 "only mount, network and time namespaces may differ within a tree",
+				 err);
 	return 0;
 }
 
-static int add_ns(struct dump *d, struct task *t, enum ns_type type, uint64_t ino,
-		  struct ns **ns_ret, struct err *err)
+/* @t is in it; NULL: nobody is yet. */
+static struct ns *new_ns(struct dump *d, struct task *t, enum ns_type type, uint64_t ino)
 {
-	struct ns *ns;
+	struct ns *ns = arena_new(d->arena, struct ns);
 
-	if (check_new_ns(d, t, type, err) < 0)
-		return -err->code;
-	ns = *ns_ret = arena_new(d->arena, struct ns);
 	ns->id = NR_NS + 1 + (uint32_t)d->ns->all.n;
 	ns->type = type;
 	ns->ino = ino;
@@ -145,6 +143,15 @@ static int add_ns(struct dump *d, struct task *t, enum ns_type type, uint64_t in
 	if (ns->is_root)
 		d->ns->root[type] = ns;
 	*vec_add(d->arena, &d->ns->all) = ns;
+	return ns;
+}
+
+static int add_ns(struct dump *d, struct task *t, enum ns_type type, uint64_t ino,
+		  struct ns **ns_ret, struct err *err)
+{
+	if (check_new_ns(d, t, type, err) < 0)
+		return -err->code;
+	*ns_ret = new_ns(d, t, type, ino);
 	return 0;
 }
 
@@ -183,6 +190,8 @@ static int check_type(struct dump *d, struct task *t, enum ns_type type, uint64_
 		return 0;
 	}
 	ns = ns_by_inode(d, type, ino);
+	if (ns && !ns->task)
+		ns->task = t;
 	if (!ns && add_ns(d, t, type, ino, &ns, err) < 0)
 		return -err->code;
 	ns_set_id(t->ids, type, ns->id);
@@ -197,27 +206,63 @@ static int check_ns(struct dump *d, struct task *t, const uint64_t ours[NR_NS], 
 	return unknown_check_namespaces(d, t, err);
 }
 
+static int refuse_prepared(const struct task *t, const char *name, struct err *err)
+{
+	err_set(err, EOPNOTSUPP,
+		"cannot dump task %d: it has prepared a %s namespace for its children", t->host_pid,
+		name);
+	return err_hint(err, "let it have a child that enters it, or end that task");
+}
+
+/* It has that from unshare(), the only way to one for children alone: nobody else can have. */
+static int take_prepared(struct dump *d, struct task *t, uint64_t ino, struct err *err)
+{
+	struct ns *ns = ns_by_inode(d, NS_TIME, ino);
+
+	if (ino == d->ns->ours[NS_TIME] || (ns && (ns->is_root || ns->maker)))
+		return refuse_prepared(t, "time", err);
+	if (!ns)
+		ns = new_ns(d, NULL, NS_TIME, ino);
+	ns->maker = t;
+	t->ids->has_time_children_ns_id = true;
+	t->ids->time_children_ns_id = ns->id;
+	return 0;
+}
+
 /* unshare() of a pid or time namespace is for children: those to come would be born into another one. */
 static int check_ns_of_children(struct dump *d, struct task *t, struct err *err)
 {
-	static const char *const names[] = { "pid", "time" };
 	uint64_t own, of_children;
 
-	for (size_t i = 0; i < 2; i++) {
-		const char *name = arena_printf(d->arena, "%s_for_children", names[i]);
+	if (ns_inode(d, t->host_alive, "pid", &own, err) < 0 ||
+	    ns_inode(d, t->host_alive, "pid_for_children", &of_children, err) < 0)
+		return -err->code;
+	/* a pid namespace that nobody is in yet is shown as none at all */
+	if (of_children != own)
+		return refuse_prepared(t, "pid", err);
+	if (ns_inode(d, t->host_alive, "time", &own, err) < 0 ||
+	    ns_inode(d, t->host_alive, "time_for_children", &of_children, err) < 0)
+		return -err->code;
+	return of_children == own ? 0 : take_prepared(d, t, of_children, err);
+}
 
-		if (ns_inode(d, t->host_alive, names[i], &own, err) < 0 ||
-		    ns_inode(d, t->host_alive, name, &of_children, err) < 0)
-			return -err->code;
-		/* a pid namespace that nobody is in yet is shown as none at all */
-		if (of_children == own)
-			continue;
-		err_set(err, EOPNOTSUPP,
-			"cannot dump task %d: it has prepared a %s namespace for its children",
-			t->host_pid, names[i]);
-		return err_hint(err, "let it have a child that enters it, or end that task");
-	}
-	return 0;
+/* Only who descends from the maker can be born into it. */
+static int check_maker(struct dump *d, const struct task *t, struct err *err)
+{
+	const struct ns *ns = ns_of_task(d->ns, t, NS_TIME);
+	const struct task *up = t->parent;
+
+	if (!ns || !ns->maker)
+		return 0;
+	while (up && up != ns->maker)
+		up = up->parent;
+	if (up)
+		return 0;
+	err_set(err, EOPNOTSUPP,
+		"cannot dump task %d: it is in the time namespace that task %d has made for its children",
+		t->host_pid, ns->maker->host_pid);
+	err_why(err, "it is none of them");
+	return err_hint(err, "end one of them before the dump");
 }
 
 /* Who is not the first in it cannot be made again without the others. */
@@ -305,6 +350,7 @@ int ids_collect(struct dump *d, struct err *err)
 				  { .type = KCMP_FILES, .last = 1 },
 				  { .type = KCMP_FS, .last = 1 },
 				  { .type = KCMP_SIGHAND, .last = 1 } };
+	struct task *t;
 	uint64_t *ours;
 	size_t i;
 	int ret;
@@ -322,6 +368,8 @@ int ids_collect(struct dump *d, struct err *err)
 			ns_set_id(d->our_ids, (enum ns_type)i, (uint32_t)i + 1);
 
 	ret = collect_tasks(d, ours, sets, err);
+	for_each_alive(t, d->tree) if (ret == 0 && t->ids && check_maker(d, t, err) < 0 &&
+				       !refuse_note(d, t, -1, err)) ret = -err->code;
 	if (ret == 0 && check_init(d, err) < 0 && !refuse_note(d, d->tree->root, -1, err))
 		ret = -err->code;
 	if (ret == 0 && (ns_maps_collect(d, err) < 0))

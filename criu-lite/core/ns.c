@@ -3,7 +3,7 @@
  * ns - the namespaces of a tree that are not ours
  *
  * A namespace of the root task is dumped with its content, which is the
- * business of its kind; of mount and network namespaces a tree may have more.
+ * business of its kind; of mount, network and time namespaces a tree may have more.
  * All others of its tasks are refused, in ids.c.
  */
 #include <errno.h>

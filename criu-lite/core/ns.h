@@ -14,7 +14,7 @@ enum ns_type { NS_PID, NS_NET, NS_IPC, NS_UTS, NS_TIME, NS_MNT, NS_USER, NS_CGRO
 
 struct task;
 
-/* A namespace of the tree that is not ours: one of its root task, or (mnt, net) of some other task. */
+/* A namespace of the tree that is not ours: one of its root task, or (mnt, net, time) of some other task. */
 struct ns {
 	uint32_t id; /* as in images */
 	enum ns_type type;
@@ -24,7 +24,10 @@ struct ns {
 
 	/* dump */
 	uint64_t ino;
-	struct task *task; /* somebody in it; NULL: nobody, fd holds it */
+	struct task *task; /* somebody in it; NULL: nobody, fd holds it, or it is prepared */
+
+	/* time: who has made it for its children, and is not in it itself; NULL: nobody */
+	const struct task *maker;
 
 	/* restore: in memory that all newborns share, see restore_shared_new() */
 	int fd; /* a descriptor of the coordinator's, -1: not made yet */

@@ -45,6 +45,18 @@ static struct ns *ns_add(struct restore *r, const struct task *t, enum ns_type t
 	return ns;
 }
 
+/* It may be that nobody is in it. */
+static void read_maker(struct restore *r, const struct task *t)
+{
+	uint32_t id = t->ids && t->ids->has_time_children_ns_id ? t->ids->time_children_ns_id : 0;
+	struct ns *ns = id ? ns_by_id(r->ns, NS_TIME, id) : NULL;
+
+	if (id && !ns)
+		ns = ns_add(r, NULL, NS_TIME, id);
+	if (ns)
+		ns->maker = t;
+}
+
 static int read_task(struct restore *r, const struct task *t, struct err *err)
 {
 	for (enum ns_type type = 0; type < NR_NS; type++) {
@@ -52,7 +64,7 @@ static int read_task(struct restore *r, const struct task *t, struct err *err)
 
 		if (!id || id == ns_get_id(r->root_ids, type) || ns_by_id(r->ns, type, id))
 			continue;
-		if (t != r->tree->root && type != NS_NET && type != NS_MNT) {
+		if (t != r->tree->root && type != NS_NET && type != NS_MNT && type != NS_TIME) {
 			err_set(err, EOPNOTSUPP,
 				"cannot restore task %d: it has another %s namespace than the root task",
 				t->pid, ns_name(type));
@@ -60,6 +72,7 @@ static int read_task(struct restore *r, const struct task *t, struct err *err)
 		}
 		ns_add(r, t, type, id);
 	}
+	read_maker(r, t);
 	return 0;
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * odd_task DIR cpu_timer|clone_vm|timens|timens_child|pidns: a task that cannot be dumped,
- * and must live on as it was
+ * odd_task DIR cpu_timer|clone_vm|pidns: a task that cannot be dumped, and must live on as it was
  */
 #include <pthread.h>
 #include <sched.h>
@@ -31,19 +30,6 @@ static bool make_clone(void)
 	return clone(idle_child, stack + sizeof(stack), CLONE_VM | SIGCHLD, NULL) > 0;
 }
 
-static bool make_namespace(int flag, bool with_child)
-{
-	pid_t child = 0;
-
-	if (unshare(flag) < 0)
-		return false;
-	if (with_child)
-		child = fork();
-	if (with_child && child == 0)
-		idle(NULL);
-	return child >= 0;
-}
-
 static bool make(void)
 {
 	struct sigevent ev = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1 };
@@ -53,9 +39,7 @@ static bool make(void)
 	if (strcmp(what, "clone_vm") == 0)
 		return make_clone();
 	if (strcmp(what, "pidns") == 0)
-		return make_namespace(CLONE_NEWPID, false);
-	if (strncmp(what, "timens", 6) == 0)
-		return make_namespace(CLONE_NEWTIME, strcmp(what, "timens_child") == 0);
+		return unshare(CLONE_NEWPID) == 0;
 	return !syscall(SYS_timer_create, CLOCK_THREAD_CPUTIME_ID, &ev, &id) &&
 	       !pthread_create(&t, NULL, idle, NULL);
 }

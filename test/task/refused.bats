@@ -99,20 +99,6 @@ dump_is_refused()	# dump_is_refused WORDS, of a task that lives on
 	same
 }
 
-@test "a time namespace for children to come" {
-	[ -e /proc/self/ns/time ] || skip "this kernel has no time namespaces"
-	start cli/odd_task timens
-	dump_is_refused "has prepared a time namespace for its children"
-	same
-}
-
-@test "a child in a time namespace of its own" {
-	[ -e /proc/self/ns/time ] || skip "this kernel has no time namespaces"
-	start cli/odd_task timens_child
-	dump_is_refused "time namespace"
-	same
-}
-
 @test "a pid namespace for children to come" {
 	start cli/odd_task pidns
 	dump_is_refused "has prepared a pid namespace for its children"
