@@ -94,7 +94,7 @@ int ns_leave(struct ns_visit *visit, struct err *err);
 uid_t ns_uid_inside(const struct namespaces *all, uid_t uid);
 gid_t ns_gid_inside(const struct namespaces *all, gid_t gid);
 
-/* Restore: the other way round, for the one who is outside; -1: it has none there. */
+/* The other way round, on both sides, for who is outside; -1: it has none there. */
 uid_t ns_uid_outside(const struct namespaces *all, uid_t uid);
 gid_t ns_gid_outside(const struct namespaces *all, gid_t gid);
 

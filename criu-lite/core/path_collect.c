@@ -245,12 +245,12 @@ enum { NAMES_MAX = 100 };
  */
 static int link_in(struct dump *d, const struct fd_probe *p, const char *dir, RegFileEntry *link)
 {
-	int n = 0;
+	int n = 0, ret;
 
 	link->name = arena_printf(d->arena, "%s/link_remap.%u", dir, link->id);
-	while (linkat(p->own, "", AT_FDCWD, link->name, AT_EMPTY_PATH) < 0) {
-		if (errno != EEXIST || n == NAMES_MAX)
-			return errno;
+	while ((ret = path_link(d, p->own, link->name)) < 0) {
+		if (ret != -EEXIST || n == NAMES_MAX)
+			return -ret;
 		link->name = arena_printf(d->arena, "%s/link_remap.%u.%d", dir, link->id, ++n);
 	}
 	return 0;
@@ -319,11 +319,13 @@ static void remove_link(struct dump *d, const RegFileEntry *link)
 {
 	struct err unused = { 0 };
 	struct ns_visit visit;
+	int ret = mounts_enter_dump(d, NULL, link->has_mnt_id ? (uint64_t)link->mnt_id : 0, &visit,
+				    &unused);
 
-	if (mounts_enter_dump(d, NULL, link->has_mnt_id ? (uint64_t)link->mnt_id : 0, &visit,
-			      &unused) < 0 ||
-	    unlink(link->name) < 0)
-		log_warn("cannot remove %s: %s", link->name, strerror(errno));
+	if (ret == 0)
+		ret = path_unlink(link->name);
+	if (ret < 0)
+		log_warn("cannot remove %s: %s", link->name, strerror(-ret));
 	mounts_leave(d, &visit, &unused);
 }
 

@@ -296,11 +296,13 @@ static void remove_link(struct restore *r, const RegFileEntry *link)
 {
 	struct err unused = { 0 };
 	struct ns_visit visit;
+	int ret;
 
 	if (mounts_enter_restore(r, link->has_mnt_id ? link->mnt_id : -1, &visit, &unused) < 0)
 		return;
-	if (unlink(link->name) < 0 && errno != ENOENT)
-		log_warn("cannot remove %s: %s", link->name, strerror(errno));
+	ret = path_unlink(link->name);
+	if (ret < 0 && ret != -ENOENT)
+		log_warn("cannot remove %s: %s", link->name, strerror(-ret));
 	ns_leave(&visit, &unused);
 }
 

@@ -94,4 +94,10 @@ bool path_cut_last(char *path);
 /* Open a file for reading, without a trace in its access time if possible; -1 with errno. */
 int path_open_quietly(int dirfd, const char *path);
 
+/* ---- path_link.c: 0, or a negative errno ---- */
+
+/* The open file @fd gets the name @path; where its mount is read-only, too. */
+int path_link(struct dump *d, int fd, const char *path);
+int path_unlink(const char *path);
+
 #endif
