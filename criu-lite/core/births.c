@@ -185,10 +185,39 @@ static int need_group(struct planning *p, const struct task *t, struct err *err)
 	return 0;
 }
 
+/* The first of a family whose session has no number. */
+static pid_t head_of_strangers(const struct task *t)
+{
+	while (t->parent && t->parent->sid == 0)
+		t = t->parent;
+	return t->pid;
+}
+
+/*
+ * Who has come into the tree's pid namespace from outside may be in a session that
+ * has no number there.  It cannot be joined again, so such a family gets one of
+ * its own.
+ */
+static void number_sessions(struct planning *p)
+{
+	pid_t *sids = arena_array(p->arena, pid_t, p->tree->nr_tasks);
+	struct task *t;
+
+	if (p->tree->root->sid == 0)
+		return;
+	for_each_task(t, p->tree)
+		sids[t->index] = t->sid == 0 ? head_of_strangers(t) : t->sid;
+	for_each_task(t, p->tree) {
+		t->sid = sids[t->index];
+		t->pgid = t->pgid == 0 ? t->sid : t->pgid;
+	}
+}
+
 static int make_births(struct planning *p, struct err *err)
 {
 	struct task *t;
 
+	number_sessions(p);
 	for_each_task(t, p->tree) {
 		birth_new(p, t);
 		if (!t->parent || t->sid == t->pid)
