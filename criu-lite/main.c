@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "console.h"
 #include "options.h"
 #include "page_server.h"
 #include "rpc.h"
@@ -55,8 +56,15 @@ static void wait_for_children(void)
 static int restore(struct options *o, struct err *err)
 {
 	const struct restore_opts *r = &o->restore;
+	struct console console;
 	pid_t root;
 
+	if (r->console && console_connect(&console, r->console, err) < 0)
+		return -err->code;
+	if (r->console) {
+		o->common.orphan_pts_master = true;
+		o->common.listener = &console.listener;
+	}
 	if (run_restore(o, &root, err) < 0)
 		return -err->code;
 	if (r->dry_run)

@@ -51,6 +51,14 @@ static int set_tree(struct options *o, struct arena *a, const char *value, struc
 	return err_hint(err, "give the pid of the root of the tree: -t PID");
 }
 
+static int set_into(struct options *o, struct arena *a, const char *value, struct err *err)
+{
+	if (parse_int(value, strlen(value), 1, &o->restore.into))
+		return 0;
+	err_value(err, "into", value, "this is not a pid");
+	return err_hint(err, "give the pid of a process that waits for nothing: --into PID");
+}
+
 /* -v is one more, -vv two more; -v4 and --verbosity=4 are absolute. */
 static int set_verbosity(struct options *o, struct arena *a, const char *value, struct err *err)
 {
@@ -523,6 +531,11 @@ const struct option_row option_rows[] = {
 	/* ours */
 	CALL("compress", 0, "lz4|zstd[:LEVEL]", set_compress, "dump: compress all images"),
 	SWITCH("json", 0, check.json, "check -t: tell it as JSON"),
+	SWITCH("orphan-pts-master", 0, common.orphan_pts_master,
+	       "dump: one terminal may have its master outside"),
+	STRING("console-socket", 0, "SOCKET", restore.console,
+	       "restore: hand that master over there"),
+	CALL("into", 0, "PID", set_into, "restore: this process becomes the root task"),
 	SWITCH("dry-run", 0, restore.dry_run, "restore: read and plan, but make nothing"),
 	{ 0 },
 };
@@ -649,6 +662,11 @@ static int check_combinations(struct options *o, struct arena *a, struct err *er
 		err_set(err, EINVAL, "--restore-sibling only makes sense with --restore-detached");
 		err_why(err, "we cannot wait for what is not our child");
 		return err_hint(err, "add -d, or leave out -S");
+	}
+	if (o->restore.into && (!o->restore.detach || o->restore.sibling)) {
+		err_set(err, EINVAL, "--into only makes sense with --restore-detached");
+		err_why(err, "the process has its parent, and that is not us");
+		return err_hint(err, "add -d, and leave out -S");
 	}
 	if (o->restore.exec_cmd && o->restore.detach) {
 		err_set(err, EINVAL, "--exec-cmd and --restore-detached cannot be used together");

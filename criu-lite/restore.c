@@ -16,7 +16,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -123,24 +122,11 @@ static int run_script(struct restore *r, const char *action, struct err *err)
 	return outside_run(r, run_script_here, &call, sizeof(call), NULL, err);
 }
 
-/* Settings of ours that newborns would inherit, and that images say nothing about. */
-static void forget_settings(void)
-{
-	enum { SET_MEMORY_MERGE = 67 };
-
-	prctl(SET_MEMORY_MERGE, 0, 0, 0, 0);
-	prctl(PR_MCE_KILL, PR_MCE_KILL_CLEAR, 0, 0, 0);
-	prctl(PR_SET_TSC, PR_TSC_ENABLE, 0, 0, 0);
-	/* What a newborn touches of our memory is little: clearing huge pages for it costs more. */
-	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
-}
-
 /* What all are born with. */
 static int prepare(struct restore *r, struct err *err)
 {
 	const struct task_kind *const *t;
 
-	forget_settings();
 	for (t = all_kinds.tasks; *t; t++)
 		if ((*t)->prepare &&
 		    (inject_point(err, "prepare:%s", (*t)->name) < 0 || (*t)->prepare(r, err) < 0))

@@ -23,6 +23,7 @@
 #include "core/barrier.h"
 #include "core/births.h"
 #include "core/fork.h"
+#include "core/into.h"
 #include "core/ns.h"
 #include "core/pids.h"
 #include "core/shared.h"
@@ -230,11 +231,40 @@ static pid_t fork_root_pid(struct restore *r, uint64_t flags, const int ends[2])
 	return pid;
 }
 
-int fork_root(struct restore *r, uint64_t flags, struct err *err)
+/* --into: our child is only what that process becomes a copy of. */
+static int mould_root(struct restore *r, const int ends[2], struct err *err)
+{
+	struct into *in;
+	pid_t pid;
+
+	if (into_begin(r, &in, err) < 0)
+		return -err->code;
+	pid = fork();
+	if (pid < 0)
+		return err_sys(err, "cannot fork");
+	if (pid == 0)
+		root_main(r, ends[0], ends[1]);
+	r->tree->root->host_pid = r->shared->root_host_pid = r->opts->into;
+	return into_become(in, pid, err);
+}
+
+static int bear_root(struct restore *r, uint64_t flags, const int ends[2], struct err *err)
 {
 	struct task *root = r->tree->root;
+	pid_t pid = fork_root_pid(r, flags, ends);
+
+	if (pid < 0)
+		return fork_failed(root, err);
+	root->host_pid = r->shared->root_host_pid = pid;
+	if (barrier_adopt(r, r->barrier, pid, err) == 0)
+		return 0;
+	kill(pid, SIGKILL);
+	return -err->code;
+}
+
+int fork_root(struct restore *r, uint64_t flags, struct err *err)
+{
 	int ends[2];
-	pid_t pid;
 
 	r->coordinator = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	if (r->coordinator < 0)
@@ -248,15 +278,8 @@ int fork_root(struct restore *r, uint64_t flags, struct err *err)
 	scoped_fd wr = ends[1];
 
 	r->barrier = arena_new(r->arena, struct barrier);
-	pid = fork_root_pid(r, flags, ends);
-	if (pid < 0)
-		return fork_failed(root, err);
-	root->host_pid = r->shared->root_host_pid = pid;
-
-	if (barrier_adopt(r, r->barrier, pid, err) < 0) {
-		kill(pid, SIGKILL);
+	if ((r->opts->into ? mould_root(r, ends, err) : bear_root(r, flags, ends, err)) < 0)
 		return -err->code;
-	}
 	r->barrier->start = take_fd(&wr);
 	return 0;
 }

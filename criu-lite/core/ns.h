@@ -30,7 +30,8 @@ struct ns {
 	const struct task *maker;
 
 	/* restore: in memory that all newborns share, see restore_shared_new() */
-	int fd; /* a descriptor of the coordinator's, -1: not made yet */
+	int fd;	    /* a descriptor of the coordinator's, -1: not made yet */
+	bool given; /* fd is that of --into: it is entered, and not made */
 };
 
 /* All of a run: d->ns, r->ns. */

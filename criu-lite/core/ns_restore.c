@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -127,6 +128,71 @@ static int join_one(struct restore *r, const struct join_ns *j, struct err *err)
 	return err_hint(err, "give --join-ns the number of a process, or a file of a namespace");
 }
 
+static int refuse_given(const struct restore *r, enum ns_type type, const char *why,
+			struct err *err)
+{
+	err_set(err, EINVAL, "cannot restore into process %d", r->opts->into);
+	err_why(err, "%s %s namespace", why, ns_name(type));
+	return err_hint(err, "make it as the container was made that was dumped");
+}
+
+/* Its user, pid and mount namespaces say who the tree's tasks are; others may be joined. */
+static int join_given(struct restore *r, enum ns_type type, struct ns **ret, struct err *err)
+{
+	if (type == NS_USER || type == NS_PID || type == NS_MNT)
+		return refuse_given(r, type, "it has, and the dumped tree had not, its own", err);
+	*ret = ns_add(r, r->tree->root, type, 0);
+	(*ret)->external = "--into";
+	return 0;
+}
+
+static int is_namespace_ours(const struct restore *r, enum ns_type type, int fd)
+{
+	struct stat own, its;
+	char link[24];
+
+	snprintf(link, sizeof(link), "self/ns/%s", ns_name(type));
+	return fstatat(r->proc, link, &own, 0) == 0 && fstat(fd, &its) == 0 &&
+	       own.st_ino == its.st_ino;
+}
+
+static int give_one(struct restore *r, enum ns_type type, struct err *err)
+{
+	struct ns *ns = r->ns->root[type];
+	char link[32];
+	bool ours;
+
+	snprintf(link, sizeof(link), "%d/ns/%s", r->opts->into, ns_name(type));
+
+	scoped_fd fd = openat(r->proc, link, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_sys(err, "cannot open the %s namespace of process %d", ns_name(type),
+			       r->opts->into);
+	ours = is_namespace_ours(r, type, fd);
+	if (!ns && ours)
+		return 0;
+	if (ns && ours && !ns->external)
+		return refuse_given(r, type, "it has not, and the dumped tree had, its own", err);
+	if (!ns && join_given(r, type, &ns, err) < 0)
+		return -err->code;
+	ns->given = true;
+	ns->fd = take_fd(&fd);
+	return 0;
+}
+
+/* --into: those of that process are the tree's.  Only clocks are those of the images. */
+static int give_all(struct restore *r, struct err *err)
+{
+	static const enum ns_type types[] = { NS_USER, NS_PID, NS_MNT,	 NS_NET,
+					      NS_IPC,  NS_UTS, NS_CGROUP };
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (give_one(r, types[i], err) < 0)
+			return -err->code;
+	return 0;
+}
+
 int ns_read(struct restore *r, struct err *err)
 {
 	const struct join_ns *j;
@@ -141,6 +207,8 @@ int ns_read(struct restore *r, struct err *err)
 	vec_for_each(j, &r->opts->join_ns)
 		if (join_one(r, j, err) < 0)
 			return -err->code;
+	if (r->opts->into && give_all(r, err) < 0)
+		return -err->code;
 	return ns_call(r, offsetof(struct ns_kind, read), "read", err);
 }
 
@@ -219,16 +287,25 @@ void ns_use_store(struct restore *r)
 		store_set_opener(r->store, open_image, r);
 }
 
-/* Its root, with all capabilities in it. */
-static int enter_user(struct restore *r, struct err *err)
+static int make_user(struct restore *r, struct err *err)
 {
 	pid_t pid = getpid();
 
-	if (!r->ns->root[NS_USER])
-		return 0;
 	if (unshare(CLONE_NEWUSER) < 0)
 		return err_sys(err, "cannot make a user namespace");
-	if (outside_run(r, write_maps, &pid, sizeof(pid), NULL, err) < 0)
+	return outside_run(r, write_maps, &pid, sizeof(pid), NULL, err);
+}
+
+/* Its root, with all capabilities in it. */
+static int enter_user(struct restore *r, struct err *err)
+{
+	const struct ns *ns = r->ns->root[NS_USER];
+
+	if (!ns)
+		return 0;
+	if (ns->given && setns(ns->fd, CLONE_NEWUSER) < 0)
+		return err_sys(err, "cannot enter the user namespace of process %d", r->opts->into);
+	if (!ns->given && make_user(r, err) < 0)
 		return -err->code;
 	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0 || setgroups(0, NULL) < 0)
 		return err_sys(err, "cannot become root of the user namespace");
@@ -251,8 +328,13 @@ static int enter_external(struct restore *r, struct ns *ns, struct err *err)
 	}
 	if (setns(fd, ns_clone_flag(ns->type)) < 0)
 		return err_sys(err, "cannot enter the %s namespace \"%s\"", ns_name(ns->type),
-			       ns->external);
+			       ns->external ? ns->external : "--into");
 	return 0;
+}
+
+static bool is_made(const struct ns *ns)
+{
+	return !ns->external && !ns->given;
 }
 
 /* What we do with mounts from now on is not seen where we came from. */
@@ -271,9 +353,9 @@ static int enter_new(struct restore *r, uint64_t *clone_flags, struct err *err)
 	for (size_t i = 0; i < sizeof(here) / sizeof(here[0]); i++) {
 		struct ns *ns = r->ns->root[here[i]];
 
-		if (ns && ns->external && enter_external(r, ns, err) < 0)
+		if (ns && !is_made(ns) && enter_external(r, ns, err) < 0)
 			return -err->code;
-		if (ns && !ns->external)
+		if (ns && is_made(ns))
 			flags |= ns_clone_flag(here[i]);
 	}
 	if (flags && unshare(flags) < 0)
@@ -283,7 +365,7 @@ static int enter_new(struct restore *r, uint64_t *clone_flags, struct err *err)
 
 	if (!r->ns->root[NS_PID])
 		return 0;
-	if (r->ns->root[NS_PID]->external)
+	if (!is_made(r->ns->root[NS_PID]))
 		return enter_external(r, r->ns->root[NS_PID], err);
 	*clone_flags |= CLONE_NEWPID;
 	return 0;

@@ -80,7 +80,7 @@ struct common_opts {
 	int status_fd;		       /* -1: none */
 	const struct script_listener *listener; /* RPC: who is told of actions, or NULL */
 	uint32_t client_ino; /* RPC: the socket of the client that dumps itself ends here; 0: none */
-	bool orphan_pts_master; /* RPC: the master of a terminal from outside goes to the listener */
+	bool orphan_pts_master; /* the master of a terminal from outside goes to the listener */
 	/* seconds for freezing, and for a newborn task that does nothing; 0: no limit, default 10 */
 	unsigned int timeout;
 };
@@ -129,7 +129,9 @@ struct restore_opts {
 	bool sibling; /* -S */
 	bool dry_run;
 	const char *pidfile;
-	const char *root; /* -r: of the tree's mount namespace */
+	const char *console; /* --console-socket: the master of a terminal goes there */
+	const char *root;    /* -r: of the tree's mount namespace */
+	pid_t into;	     /* --into: it becomes the root task, 0: that is born */
 	const char *lsm_mount_context;
 	char *const *exec_cmd; /* --exec-cmd -- CMD ARGS, NULL: none */
 	vec(struct inherit_fd) inherit_fds;

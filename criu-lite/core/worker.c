@@ -63,7 +63,8 @@ static int begin(struct restore *r, struct err *err)
 	struct task *t = r->self;
 	const struct birth *b = t->birth;
 
-	if (b->leads && setsid() < 0)
+	/* a process that has become the root task has begun its session long ago */
+	if (b->leads && getsid(0) != getpid() && setsid() < 0)
 		return err_sys(err, "cannot begin session %d", t->pid);
 	if (b->leads_group && !b->leads && setpgid(0, 0) < 0)
 		return err_sys(err, "cannot begin process group %d", t->pid);

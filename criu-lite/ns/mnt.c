@@ -474,7 +474,8 @@ static int plan_external(struct restore *r, const struct mount *m, struct err *e
 {
 	const MntEntry *e = m->entry;
 
-	if (!e->ext_key || strcmp(e->ext_key, KEY_AUTO) == 0 || mnt_external_source(r, m))
+	if (!e->ext_key || strcmp(e->ext_key, KEY_AUTO) == 0 || mnt_external_source(r, m) ||
+	    (mnt_is_given(r) && !mnt_is_device(m)))
 		return 0;
 	err_set(err, ENOENT, "cannot restore mount %s: it was left outside of the dump",
 		e->mountpoint);
@@ -490,7 +491,7 @@ const char *mnt_external_source(const struct restore *r, const struct mount *m)
 	size_t n = strlen(e->source);
 
 	if (strcmp(e->ext_key, KEY_AUTO) == 0)
-		return e->source;
+		return mnt_is_given(r) ? NULL : e->source;
 	if (strcmp(e->ext_key, KEY_DEVICE) != 0)
 		return external_value(&r->opts->common, e->ext_key);
 	vec_for_each(item, &r->opts->common.external)

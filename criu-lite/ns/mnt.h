@@ -19,6 +19,7 @@ struct mnt_base {
 	const char *root;
 	const struct mount *mount; /* for which it is given or made */
 	int fd;			   /* restore */
+	bool fetched;		   /* restore: it is that of the namespace which was given */
 };
 typedef vec(struct mnt_base) mnt_bases;
 
@@ -63,6 +64,12 @@ bool mnt_is_root(const struct mount *m); /* of the root namespace: given by the 
 /* Restore, mnt.c: the path or device that the user gives for an external one; NULL: none. */
 const char *mnt_external_source(const struct restore *r, const struct mount *m);
 bool mnt_is_device(const struct mount *m);
+
+/* --into: what was external, and has no source, is where it was in the namespace that is given. */
+static inline bool mnt_is_given(const struct restore *r)
+{
+	return r->ns->root[NS_MNT] && r->ns->root[NS_MNT]->given;
+}
 
 /* The base of @m, NULL: none. */
 const struct mnt_base *mnt_base_of(const mnt_bases *bases, const struct mount *m);

@@ -31,6 +31,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "core/outside.h"
 #include "ns/mnt.h"
 
 /* ---- tar ---- */
@@ -87,7 +88,7 @@ static void exec_tar(char *const argv[], int dir, int fd, int user_ns)
 	_exit(127);
 }
 
-static int run_tar(char *const argv[], int dir, int fd, int user_ns, const MntEntry *e,
+static int run_tar(char *const argv[], int dir, int fd, int user_ns, const char *where,
 		   struct err *err)
 {
 	bool extract = argv == tar_extract;
@@ -103,8 +104,7 @@ static int run_tar(char *const argv[], int dir, int fd, int user_ns, const MntEn
 			return err_sys(err, "cannot wait for tar");
 	if (status == 0)
 		return 0;
-	err_set(err, EIO, "cannot %s the content of tmpfs %s", extract ? "restore" : "dump",
-		e->mountpoint);
+	err_set(err, EIO, "cannot %s the content of tmpfs %s", extract ? "restore" : "dump", where);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 127) {
 		err_why(err, "there is no tar");
 		return err_hint(err, "install it: apt-get install tar gzip");
@@ -225,7 +225,7 @@ static int write_one(struct dump *d, const struct mnt_base *b, int dir, int user
 	if (image_create_now(d->store, IMAGE_TMPFS_DEV, b->dev, &img, err) < 0)
 		return -err->code;
 	fd = image_fd(img, err);
-	if (fd < 0 || run_tar(tar_create, dir, fd, user_ns, b->mount->entry, err) < 0)
+	if (fd < 0 || run_tar(tar_create, dir, fd, user_ns, b->mount->entry->mountpoint, err) < 0)
 		return -err->code;
 	return image_close(take_ptr(img), err);
 }
@@ -323,11 +323,41 @@ int mnt_content_write(struct dump *d, const struct mnt_state *s, struct err *err
 
 /* ---- restore ---- */
 
+/* Descriptors of the coordinator's: those who have tar may not be those who made the mount. */
+struct extraction {
+	pid_t pid;
+	int dir, archive;
+	bool as_user;
+	char mountpoint[4096];
+};
+
+static int open_its(struct restore *r, pid_t pid, const char *what, int fd, int flags)
+{
+	char link[48];
+
+	snprintf(link, sizeof(link), "%d/%s", pid, what);
+	if (fd >= 0)
+		snprintf(link, sizeof(link), "%d/%s/%d", pid, what, fd);
+	return openat(r->proc, link, flags | O_CLOEXEC);
+}
+
+static int extract_outside(struct restore *r, void *args, int *none, struct err *err)
+{
+	const struct extraction *x = args;
+	scoped_fd dir = open_its(r, x->pid, "fd", x->dir, O_PATH | O_DIRECTORY);
+	scoped_fd archive = open_its(r, x->pid, "fd", x->archive, O_RDONLY);
+	scoped_fd user = x->as_user ? open_its(r, x->pid, "ns/user", -1, O_RDONLY) : -1;
+
+	if (dir < 0 || archive < 0 || (x->as_user && user < 0))
+		return err_sys(err, "cannot open the content of tmpfs %s", x->mountpoint);
+	return run_tar(tar_extract, dir, archive, user, x->mountpoint, err);
+}
+
 int mnt_content_restore(struct restore *r, const struct mnt_base *b, struct err *err)
 {
 	scoped_image *img = NULL;
+	struct extraction x = { getpid(), .dir = b->fd, .as_user = r->ns->root[NS_USER] };
 	bool found = false;
-	int fd;
 
 	if (!has_content(b))
 		return 0;
@@ -341,8 +371,9 @@ int mnt_content_restore(struct restore *r, const struct mnt_base *b, struct err 
 		return err_set(err, ENOENT,
 			       "cannot restore tmpfs %s: tmpfs-dev-%u.tar.gz.img is not there",
 			       b->mount->entry->mountpoint, b->dev);
-	fd = image_fd(img, err);
-	if (fd < 0)
-		return fd;
-	return run_tar(tar_extract, b->fd, fd, -1, b->mount->entry, err);
+	x.archive = image_fd(img, err);
+	if (x.archive < 0)
+		return x.archive;
+	snprintf(x.mountpoint, sizeof(x.mountpoint), "%s", b->mount->entry->mountpoint);
+	return outside_run(r, extract_outside, &x, sizeof(x), NULL, err);
 }

@@ -13,6 +13,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <sched.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -126,6 +128,44 @@ static int clone_outside(struct restore *r, void *args, int *fd, struct err *err
 	return 0;
 }
 
+static int go_to(int ns, struct err *err)
+{
+	if (setns(ns, CLONE_NEWNS) < 0)
+		return err_sys(err, "cannot enter a mount namespace");
+	return 0;
+}
+
+/* Its root is hidden by the yard: who comes from elsewhere must know it. */
+static int go_to_work(const struct workshop *w, int root, struct err *err)
+{
+	if (go_to(w->ns, err) < 0)
+		return -err->code;
+	if (fchdir(root) < 0 || chroot(".") < 0)
+		return err_sys(err, "cannot come back to a mount namespace");
+	return 0;
+}
+
+/* What is there in the namespace that we were given. */
+static int fetch_inside(const struct workshop *w, const char *path, struct err *err)
+{
+	scoped_fd root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct err back = { 0 };
+	scoped_fd fd = -1;
+
+	if (root < 0)
+		return err_sys(err, "cannot open the root");
+	if (go_to(w->origin, err) < 0)
+		return -err->code;
+	fd = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (fd < 0)
+		err_sys(err, "cannot mount %s of process %d", path, w->r->opts->into);
+	if (go_to_work(w, root, &back) < 0) {
+		*err = back;
+		return -err->code;
+	}
+	return fd < 0 ? -err->code : take_fd(&fd);
+}
+
 static int fetch(struct restore *r, const char *path, struct err *err)
 {
 	struct source s;
@@ -138,21 +178,48 @@ static int fetch(struct restore *r, const char *path, struct err *err)
 	return fd;
 }
 
-static int open_base(struct workshop *w, const struct mnt_base *b, struct err *err)
+/*
+ * Who is root of a user namespace only may not mount a sysfs anew if that which
+ * he sees is read-only as a whole: that of the namespace that we were given does.
+ */
+static int fetch_sysfs(const struct workshop *w, const struct mount *m)
+{
+	struct err ignored = { 0 };
+	struct statfs fs;
+
+	if (!mnt_is_given(w->r) || !w->r->ns->root[NS_USER] || m->entry->fstype != FSTYPE__SYSFS)
+		return -1;
+
+	scoped_fd fd = fetch_inside(w, m->entry->mountpoint, &ignored);
+
+	return fd >= 0 && fstatfs(fd, &fs) == 0 && fs.f_type == SYSFS_MAGIC ? take_fd(&fd) : -1;
+}
+
+static int open_base(struct workshop *w, struct mnt_base *b, struct err *err)
 {
 	const struct mount *m = b->mount;
+	const char *source;
 	int fd;
 
+	if (mnt_is_root(m) && mnt_is_given(w->r) && !w->r->opts->root)
+		return fetch_inside(w, "/", err);
 	if (mnt_is_root(m)) {
 		fd = fetch(w->r, w->r->opts->root ? w->r->opts->root : "/", err);
 		return fd < 0 ? err_hint(err, "give the new root: --root PATH") : fd;
 	}
 	if (mnt_is_external(m) && !mnt_is_device(m)) {
-		fd = fetch(w->r, mnt_external_source(w->r, m), err);
+		source = mnt_external_source(w->r, m);
+		if (!source)
+			return fetch_inside(w, m->entry->mountpoint, err);
+		fd = fetch(w->r, source, err);
 		return fd < 0 ? err_hint(err, "say where it is now: --external mnt[%s]:PATH",
 					 m->entry->ext_key)
 			      : fd;
 	}
+	fd = fetch_sysfs(w, m);
+	b->fetched = fd >= 0;
+	if (fd >= 0)
+		return fd;
 	return mnt_fs_make(w->r, m,
 			   mnt_is_device(m) ? mnt_external_source(w->r, m) : m->entry->source, err);
 }
@@ -491,13 +558,6 @@ static int make_nested(struct restore *r, struct mount_ns *mns, struct err *err)
 	return assemble(r, mns, err);
 }
 
-static int go_to(int ns, struct err *err)
-{
-	if (setns(ns, CLONE_NEWNS) < 0)
-		return err_sys(err, "cannot enter a mount namespace");
-	return 0;
-}
-
 static int make_all_nested(struct workshop *w, struct err *err)
 {
 	struct mount_ns **mns;
@@ -598,7 +658,7 @@ static int finish_mount(const struct mnt_state *s, const struct mount *m, struct
 	if (e->flags & MS_RDONLY && mnt_set_flags(m->fd, e->flags, err) < 0)
 		return -err->code;
 	/* file systems that others use too are left as they are */
-	if (b->mount != m || mnt_is_root(m) || mnt_is_external(m) || !e->sb_flags)
+	if (b->mount != m || mnt_is_root(m) || mnt_is_external(m) || b->fetched || !e->sb_flags)
 		return 0;
 	return mnt_set_sb_flags(m->fd, e, err);
 }

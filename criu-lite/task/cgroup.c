@@ -632,7 +632,7 @@ static int prepare_cgroup(struct restore *r, struct err *err)
 		return -err->code;
 	if ((r->ns->root[NS_USER] || ns) && open_doors(r, s, err) < 0)
 		return -err->code;
-	return ns && !ns->external ? enter_roots(r, s, err) : 0;
+	return ns && !ns->external && !ns->given ? enter_roots(r, s, err) : 0;
 }
 
 static int after_outside(struct restore *r, void *args, int *fd, struct err *err)

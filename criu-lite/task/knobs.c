@@ -149,10 +149,19 @@ static int prepare_knobs(struct restore *r, struct err *err)
 	prctl(PR_SET_TIMERSLACK, USUAL_SLACK);
 	prctl(MEMORY_MERGE, 0, 0, 0, 0);
 	prctl(PR_MCE_KILL, PR_MCE_KILL_CLEAR, 0, 0, 0);
+	prctl(PR_SET_TSC, PR_TSC_ENABLE, 0, 0, 0);
+	/* What a newborn touches of our memory is little: clearing huge pages for it costs more. */
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 	for (int i = 0; i < NR_SPECULATIONS; i++)
 		if (is_restricted((uint32_t)prctl(PR_GET_SPECULATION_CTRL, i, 0, 0, 0)))
 			prctl(PR_SET_SPECULATION_CTRL, i, PR_SPEC_ENABLE, 0, 0);
 	return 0;
+}
+
+/* Who has become the root task was not born of us. */
+static int newborn_knobs(struct restore *r, struct task *t, struct err *err)
+{
+	return r->opts->into && t == r->tree->root ? prepare_knobs(r, err) : 0;
 }
 
 static void map_speculation(const struct thread *th, struct restorer_thread *out)
@@ -200,5 +209,6 @@ const struct task_kind knobs_kind = {
 	.drain = drain_knobs,
 	.read = read_knobs,
 	.prepare = prepare_knobs,
+	.newborn = newborn_knobs,
 	.map = map_knobs,
 };
