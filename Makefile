@@ -90,7 +90,7 @@ pie_parasite = $(wildcard compel/arch/$(1)/head.S compel/pie/*.c criu-lite/pie/p
 	criu-lite/arch/$(1)/pie_vector.c)
 pie_restorer = $(if $(wildcard criu-lite/pie/restorer.c),$(wildcard criu-lite/arch/$(1)/*.S \
 	criu-lite/arch/$(1)/pie_*.c compel/pie/string*.c) \
-	$(filter-out criu-lite/pie/parasite%,$(wildcard criu-lite/pie/*.c)))
+	$(filter-out criu-lite/pie/parasite% criu-lite/pie/placeholder%,$(wildcard criu-lite/pie/*.c)))
 
 .PHONY: all library hook deps demo check bench house stage fuzz aarch64 install uninstall clean \
 	blobs objects programs tests fuzzers man format
@@ -172,7 +172,14 @@ HOOK_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard oci-hook/*.c))
 
 hook: $(B)/runc-ckpt $(B)/libexec/criu-lite/criu
 
-$(B)/runc-ckpt: $(HOOK_OBJ) $(B)/base.a
+# the program that waits in a container until it is restored; it has no libc
+$(B)/pie/placeholder.bin: criu-lite/pie/placeholder.c
+	@mkdir -p $(@D)
+	$(call say,PIE,$<)
+	$(Q)gcc $(PIE_FLAGS) $(PIE_$(ARCH)) $(PIE_gcc) -fno-pic $(call PIE_INCS,$(ARCH)) -static -no-pie \
+		-Wl,-z,noexecstack,--build-id=none -o $@ $<
+
+$(B)/runc-ckpt: $(HOOK_OBJ) $(B)/obj/placeholder_blob.o $(B)/base.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LINK) -o $@ $^
 
@@ -206,7 +213,7 @@ endef
 $(eval $(call pie-rules,$(B)/pie,$(ARCH),gcc $(PIE_gcc)))
 $(foreach b,$(BLOBS),$(eval $(call blob-rules,$b,$(ARCH),$(B)/pie,gcc,ld --no-warn-rwx-segments)))
 
-$(EMBED) $(B)/obj/compel_blob.o: $(B)/obj/%_blob.o: $(B)/pie/%.bin
+$(EMBED) $(B)/obj/compel_blob.o $(B)/obj/placeholder_blob.o: $(B)/obj/%_blob.o: $(B)/pie/%.bin
 	@mkdir -p $(@D)
 	@printf '%s\n' '.section .rodata' '.balign 4096' '.globl $*_blob, $*_blob_start, $*_blob_end' \
 		'$*_blob:' '$*_blob_start:' '.incbin "$<"' '$*_blob_end:' '.byte 0' \

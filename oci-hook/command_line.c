@@ -13,14 +13,14 @@
 #include "oci-hook/command_line.h"
 
 /* Those that have a value; the first ones concern us. */
-enum { OPT_RUNTIME, OPT_LOG, OPT_LOG_FORMAT, NR_OPTIONS = 8 };
+enum { OPT_RUNTIME, OPT_LOG, OPT_LOG_FORMAT, OPT_ROOT, NR_OPTIONS = 8 };
 
 static const char *const names[NR_OPTIONS] = {
 	[OPT_RUNTIME] = "runtime",
 	[OPT_LOG] = "log",
 	[OPT_LOG_FORMAT] = "log-format",
+	[OPT_ROOT] = "root",
 	"log-level",
-	"root",
 	"criu",
 	"rootless",
 	"cgroup-manager",
@@ -79,6 +79,8 @@ int command_line_read(char **argv, struct command_line *c, struct err *err)
 	c->runtime = values[OPT_RUNTIME];
 	c->log = values[OPT_LOG];
 	c->log_format = values[OPT_LOG_FORMAT];
+	c->root = values[OPT_ROOT];
 	c->verb = *word;
+	c->rest = word + (*word != NULL);
 	return 0;
 }

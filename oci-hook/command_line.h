@@ -7,8 +7,9 @@
 /* What of a runtime's command line concerns us.  All is borrowed from argv. */
 struct command_line {
 	const char *runtime; /* --runtime, NULL: not given */
-	const char *log, *log_format;
+	const char *log, *log_format, *root;
 	const char *verb; /* "checkpoint", NULL: there is none */
+	char **rest;	  /* what follows it */
 };
 
 /*

@@ -4,17 +4,18 @@
  *
  * Every verb is the business of the runtime behind us, which takes our place:
  * by exec, so that arguments, descriptors, signals and the exit status are its
- * own.  "checkpoint" and "restore" are runc's, too; it finds criu-lite as criu.
- *
- * not done  checkpoint and restore of containers of another runtime
+ * own.  Only "checkpoint" and "restore" are ours, with any runtime.  With
+ * RUNC_CKPT_NATIVE=runc they are runc's, too; it finds criu-lite as criu.
  */
 #include <errno.h>
 #include <limits.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/err.h"
+#include "oci-hook/call.h"
 #include "oci-hook/command_line.h"
 #include "oci-hook/report.h"
 #include "oci-hook/runtime.h"
@@ -24,44 +25,71 @@ static bool is_ours(const char *verb)
 	return verb && (strcmp(verb, "checkpoint") == 0 || strcmp(verb, "restore") == 0);
 }
 
-/* Also before "checkpoint --help": its exit status tells engines whether it works. */
-static int prepare(const char *runtime, const char *verb, struct err *err)
+static bool is_native(void)
 {
-	bool is_runc;
+	const char *native = getenv("RUNC_CKPT_NATIVE");
 
-	if (runtime_is_runc(runtime, &is_runc, err) < 0)
-		return -err->code;
-	if (is_runc)
-		return runtime_offer_criu(err);
-
-	err_set(err, EOPNOTSUPP, "cannot %s a container of %s", verb, runtime);
-	err_why(err, "that works with runc only, for now");
-	return err_hint(err, "create the container with runc: --runtime runc, or "
-			     "RUNC_CKPT_RUNTIME=runc");
+	return native && strcmp(native, "runc") == 0;
 }
 
 /* Returns only if it fails. */
-static int run(struct command_line *c, char **argv, struct err *err)
+static int pass_on(const char *runtime, char **argv, struct err *err)
 {
-	char runtime[PATH_MAX];
-
-	if (command_line_read(argv, c, err) < 0 || runtime_find(c->runtime, runtime, err) < 0)
-		return -err->code;
-	if (is_ours(c->verb) && prepare(runtime, c->verb, err) < 0)
-		return -err->code;
-
-	argv[0] = runtime;
+	argv[0] = (char *)runtime;
 	execv(runtime, argv);
 	err_sys(err, "cannot execute the runtime %s", runtime);
 	return err_hint(err, "see what --runtime and RUNC_CKPT_RUNTIME say");
 }
 
+static int serve(struct command_line *l, struct call *c, char **argv, struct err *err)
+{
+	char criu[PATH_MAX];
+
+	c->root = l->root;
+	for (char **word = argv + 1; *word != l->verb; word++)
+		*vec_add(c->arena, &c->globals) = *word;
+	if (call_read(c, l->verb, l->rest, err) < 0)
+		return -err->code;
+	/* also before --help: its exit status tells engines whether it works */
+	if (runtime_find_criu(criu, err) < 0)
+		return -err->code;
+	if (c->o.help) {
+		call_usage(l->verb);
+		return 0;
+	}
+	c->criu = arena_strdup(c->arena, criu);
+	return strcmp(l->verb, "restore") == 0 ? restore(c, err) : checkpoint(c, err);
+}
+
+/* The exit status, or a negative errno. */
+static int run(struct command_line *l, struct call *c, char **argv, struct err *err)
+{
+	char runtime[PATH_MAX];
+
+	if (command_line_read(argv, l, err) < 0 || runtime_find(l->runtime, runtime, err) < 0)
+		return -err->code;
+	if (!is_ours(l->verb))
+		return pass_on(runtime, argv, err);
+	if (runtime_is_runc(runtime, &c->is_runc, err) < 0)
+		return -err->code;
+	if (c->is_runc && is_native())
+		return runtime_offer_criu(err) < 0 ? -err->code : pass_on(runtime, argv, err);
+	c->runtime = arena_strdup(c->arena, runtime);
+	return serve(l, c, argv, err);
+}
+
 int main(int argc, char **argv)
 {
-	struct command_line c = {};
+	struct command_line l = {};
 	struct err err = {};
+	struct arena arena;
+	struct call c = { .arena = &arena };
+	int status;
 
-	run(&c, argv, &err);
-	report(&c, &err);
-	return 1;
+	arena_init(&arena);
+	status = run(&l, &c, argv, &err);
+	if (status < 0)
+		report(&l, &err);
+	arena_fini(&arena);
+	return status < 0 ? 1 : status;
 }

@@ -153,14 +153,10 @@ static bool find_criu(const char *folder, char dir_ret[PATH_MAX])
 	return false;
 }
 
-/*
- * PATH, and not runc's --criu: that is taken up to runc 1.1 only, and ends runc
- * from 1.4 on.  Whoever gives --criu to runc 1.1 through us means it.
- */
-int runtime_offer_criu(struct err *err)
+/* The directory in which it is called criu. */
+static int find_folder(char dir_ret[PATH_MAX], struct err *err)
 {
-	char self[PATH_MAX] = "", dir[PATH_MAX];
-	scoped_ptr char *path = NULL;
+	char self[PATH_MAX] = "";
 	char *slash;
 
 	if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
@@ -168,12 +164,36 @@ int runtime_offer_criu(struct err *err)
 	slash = strrchr(self, '/');
 	if (slash)
 		*slash = '\0';
-	if (!find_criu(self, dir)) {
-		err_set(err, ENOENT, "cannot find criu-lite as ../libexec/criu-lite/criu of %s",
-			self);
-		return err_hint(err, "install both by \"make install\", and refer to runc-ckpt by "
-				     "a link, not a copy");
-	}
+	if (find_criu(self, dir_ret))
+		return 0;
+	err_set(err, ENOENT, "cannot find criu-lite as ../libexec/criu-lite/criu of %s", self);
+	return err_hint(err,
+			"install both by \"make install\", and refer to runc-ckpt by a link, not "
+			"a copy");
+}
+
+int runtime_find_criu(char path_ret[PATH_MAX], struct err *err)
+{
+	char dir[PATH_MAX];
+
+	if (find_folder(dir, err) < 0)
+		return -err->code;
+	if (snprintf(path_ret, PATH_MAX, "%s/criu", dir) >= PATH_MAX)
+		return err_set(err, ENAMETOOLONG, "cannot use %s", dir);
+	return 0;
+}
+
+/*
+ * PATH, and not runc's --criu: that is taken up to runc 1.1 only, and ends runc
+ * from 1.4 on.  Whoever gives --criu to runc 1.1 through us means it.
+ */
+int runtime_offer_criu(struct err *err)
+{
+	scoped_ptr char *path = NULL;
+	char dir[PATH_MAX];
+
+	if (find_folder(dir, err) < 0)
+		return -err->code;
 	if (asprintf(&path, "%s:%s", dir, search_path()) < 0 || setenv("PATH", path, 1) < 0)
 		return err_sys(err, "cannot change PATH");
 	return 0;

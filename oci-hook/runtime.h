@@ -13,6 +13,9 @@ int runtime_find(const char *asked, char path_ret[PATH_MAX], struct err *err);
 /* Whether it is runc, whatever its file is called. */
 int runtime_is_runc(const char *path, bool *is_runc_ret, struct err *err);
 
+/* criu-lite, as it was installed with us. */
+int runtime_find_criu(char path_ret[PATH_MAX], struct err *err);
+
 /* Put a directory in front of PATH in which criu-lite is called criu. */
 int runtime_offer_criu(struct err *err);
 

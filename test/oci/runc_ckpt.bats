@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-only
-# runc-ckpt: every verb is that of the runtime behind it, checkpoint and restore are runc's way
+# runc-ckpt: every verb is that of the runtime behind it; checkpoint and restore too, if runc is to do it
 
 load ../helpers
 
@@ -9,7 +9,7 @@ setup()
 	ckpt=$B/runc-ckpt
 	name=criu-lite-ckpt-$$
 	bundle=$work/bundle
-	unset RUNC_CKPT_RUNTIME
+	unset RUNC_CKPT_RUNTIME RUNC_CKPT_NATIVE
 }
 
 teardown()
@@ -118,34 +118,48 @@ programs_in()
 	[[ "$output" == *"--runtime without a value"*"do:"* ]]
 }
 
-@test "checkpoint and restore are refused with another runtime, in the log of the engine, too" {
+@test "what fails is told on stderr, and in the log of the engine" {
 	need python3
 	fake
-	for verb in checkpoint restore; do
-		run "$ckpt" --runtime "$work/fake" "$verb" --help
-		[ "$status" -eq 1 ]
-		run "$ckpt" --runtime "$work/fake" --root checkpoint --log "$work/log.json" --log-format json \
-			--systemd-cgroup "$verb" --image-path x c
-		[ "$status" -eq 1 ]
-		[[ "$output" == "runc-ckpt: cannot $verb a container of $work/fake"*why:*"do:  "*"runc"* ]]
-		run "$ckpt" --runtime "$work/fake" --log="$work/log.text" "$verb" c
-		grep -q "^time=\"20.*Z\" level=error msg=\"cannot $verb a container of .*; create .*\"$" "$work/log.text"
-	done
+	fails() { run "$ckpt" --runtime "$work/fake" "$@" 7</dev/null; }
+	fails --root checkpoint --log "$work/log.json" --log-format json --systemd-cgroup checkpoint --image-path x c
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"runc-ckpt: cannot use container c: fake failed"*why:*"do:  "* ]]
+	fails --log "$work/log.json" --log-format json restore --image-path "$work" c
+	[ "$status" -eq 1 ]
+	[[ "$output" == "runc-ckpt: cannot restore from $work"*"there is no checkpoint in it"*"do:  "* ]]
+	fails --log="$work/log.text" checkpoint c
+	grep -q "^time=\"20.*Z\" level=error msg=\"cannot use container c: .*\"$" "$work/log.text"
 	# one line each, and nothing of what was there is lost
 	python3 -c 'import json, sys
 lines = [json.loads(l) for l in open(sys.argv[1])]
 assert [l["level"] for l in lines] == ["error", "error"], lines
-assert lines[-1]["msg"].startswith("cannot restore a container of " + sys.argv[2] + ": "), lines' \
-		"$work/log.json" "$work/fake"
-	# the name of a file may be anything
-	cp "$work/fake" "$work/a \"b\" \\ "$'\n'
-	run "$ckpt" --runtime "$work/a \"b\" \\ "$'\n' --log "$work/odd" --log-format=json checkpoint c
-	python3 -c 'import json, sys; assert "/a \"b\" \\ \n:" in json.load(open(sys.argv[1]))["msg"]' "$work/odd"
+assert lines[-1]["msg"].startswith("cannot restore from "), lines' "$work/log.json"
+	# the name of a container may be anything
+	fails --log "$work/odd" --log-format=json checkpoint $'a "b" \\ \n'
+	python3 -c 'import json, sys; assert "a \"b\" \\ \n:" in json.load(open(sys.argv[1]))["msg"]' "$work/odd"
 	# no file
 	cd "$work"
-	run "$ckpt" --runtime ./fake --log syslog:x checkpoint c
+	fails --log syslog:x checkpoint c
 	[ "$status" -eq 1 ]
 	[ ! -e syslog:x ]
+}
+
+@test "options of checkpoint and restore that cannot be" {
+	fake
+	while read -r words said; do
+		run "$ckpt" --runtime "$work/fake" ${words//+/ }
+		[ "$status" -eq 1 ]
+		[[ "$output" == *"$said"*"do:  "* ]]
+	done <<-'END'
+		checkpoint no container is named
+		checkpoint+--nothing+c flag provided but not defined: nothing
+		checkpoint+--bundle=x+c flag provided but not defined: bundle
+		restore+c+--image-path flag needs an argument: image-path
+		restore+--detach+c+d one word too many: d
+		checkpoint+a/b no name of a container
+		checkpoint+--parent-path=/x+c it is not relative
+	END
 }
 
 @test "where criu-lite is not beside it, runc-ckpt says so" {
@@ -158,10 +172,13 @@ assert lines[-1]["msg"].startswith("cannot restore a container of " + sys.argv[2
 	"$work/sbin/copy" --runtime runc --version
 }
 
-@test "with runc, --help says that checkpoint and restore work; the words of a missing value are runc's" {
+@test "--help says that checkpoint and restore work; the words of a missing value are runc's" {
 	need runc
+	fake
 	for verb in checkpoint restore; do
-		"$ckpt" --runtime runc "$verb" --help >"$work/out"
+		"$ckpt" --runtime "$work/fake" "$verb" --help >"$work/out"
+		grep -q -- "runc-ckpt $verb" "$work/out"
+		RUNC_CKPT_NATIVE=runc "$ckpt" --runtime runc "$verb" --help >"$work/out"
 		grep -q -- "runc $verb" "$work/out"
 	done
 	run "$ckpt" --runtime runc restore --lsm-mount-context
@@ -174,7 +191,7 @@ assert lines[-1]["msg"].startswith("cannot restore a container of " + sys.argv[2
 # runtime ARG...: as containerd and Docker do it
 runtime()
 {
-	"$ckpt" --runtime runc --root "$work/state" --log "$work/log" --log-format json "$@" \
+	RUNC_CKPT_NATIVE=runc "$ckpt" --runtime runc --root "$work/state" --log "$work/log" --log-format json "$@" \
 		3>&- 4>&- 5>&- 6>&- </dev/null
 }
 

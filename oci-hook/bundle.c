@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * bundle - config.json with a placeholder in it
+ *
+ * The first process must be able to become anything that the tree may have
+ * been, so it is root in the container with all capabilities, without filters
+ * and limits.  All else is as it was: namespaces, mounts, control groups, hooks.
+ *
+ * The original waits beside it, under another name, and comes back even if we
+ * are killed meanwhile: with the next restore from that bundle.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "oci-hook/bundle.h"
+
+extern const char placeholder_blob[], placeholder_blob_end[];
+
+#define PROGRAM "/proc/self/fd/3"
+
+static int lock(struct bundle *b, struct err *err)
+{
+	b->lock = open(b->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (b->lock < 0)
+		return err_sys(err, "cannot open bundle %s", b->path);
+	if (flock(b->lock, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	err_sys(err, "cannot restore from bundle %s", b->path);
+	if (err->code == EWOULDBLOCK)
+		err_why(err, "somebody else does so at this moment");
+	return err_hint(err, "restore one container at a time from a bundle");
+}
+
+int bundle_open(struct call *c, const char *dir, struct bundle *b, struct err *err)
+{
+	*b = (struct bundle){
+		.path = dir,
+		.config_path = arena_printf(c->arena, "%s/config.json", dir),
+		.kept_path = arena_printf(c->arena, "%s/config.json.runc-ckpt", dir),
+		.lock = -1,
+	};
+	if (lock(b, err) < 0)
+		return -err->code;
+	b->changed = access(b->kept_path, F_OK) == 0;
+	if (bundle_restore(b, err) < 0)
+		return -err->code;
+	return json_read(c->arena, b->config_path, &b->config, err);
+}
+
+int bundle_restore(struct bundle *b, struct err *err)
+{
+	if (b->changed && rename(b->kept_path, b->config_path) < 0) {
+		err_sys(err, "cannot put %s back", b->config_path);
+		return err_hint(err, "it is in %s", b->kept_path);
+	}
+	b->changed = false;
+	return 0;
+}
+
+/* ---- the placeholder ---- */
+
+/* By the numbers of the kernel. */
+static const char *const capabilities[] = {
+	"CHOWN",
+	"DAC_OVERRIDE",
+	"DAC_READ_SEARCH",
+	"FOWNER",
+	"FSETID",
+	"KILL",
+	"SETGID",
+	"SETUID",
+	"SETPCAP",
+	"LINUX_IMMUTABLE",
+	"NET_BIND_SERVICE",
+	"NET_BROADCAST",
+	"NET_ADMIN",
+	"NET_RAW",
+	"IPC_LOCK",
+	"IPC_OWNER",
+	"SYS_MODULE",
+	"SYS_RAWIO",
+	"SYS_CHROOT",
+	"SYS_PTRACE",
+	"SYS_PACCT",
+	"SYS_ADMIN",
+	"SYS_BOOT",
+	"SYS_NICE",
+	"SYS_RESOURCE",
+	"SYS_TIME",
+	"SYS_TTY_CONFIG",
+	"MKNOD",
+	"LEASE",
+	"AUDIT_WRITE",
+	"AUDIT_CONTROL",
+	"SETFCAP",
+	"MAC_OVERRIDE",
+	"MAC_ADMIN",
+	"SYSLOG",
+	"WAKE_ALARM",
+	"BLOCK_SUSPEND",
+	"AUDIT_READ",
+	"PERFMON",
+	"BPF",
+	"CHECKPOINT_RESTORE",
+};
+
+/* Those that we could give. */
+static struct json *all_capabilities(struct arena *a)
+{
+	struct json *list = json_new(a, JSON_ARRAY, NULL);
+
+	for (unsigned long i = 0; i < sizeof(capabilities) / sizeof(capabilities[0]); i++)
+		if (prctl(PR_CAPBSET_READ, i, 0, 0, 0) == 1)
+			json_append(a, list,
+				    json_new(a, JSON_STRING,
+					     arena_printf(a, "CAP_%s", capabilities[i])));
+	return list;
+}
+
+static struct json *sets_of_capabilities(struct arena *a)
+{
+	static const char *const sets[] = { "bounding", "effective", "permitted", "inheritable" };
+	struct json *all = json_new(a, JSON_OBJECT, NULL);
+
+	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
+		json_set(a, all, sets[i], all_capabilities(a));
+	return all;
+}
+
+static struct json *root_user(struct arena *a)
+{
+	struct json *user = json_new(a, JSON_OBJECT, NULL);
+
+	json_set(a, user, "uid", json_new(a, JSON_NUMBER, "0"));
+	json_set(a, user, "gid", json_new(a, JSON_NUMBER, "0"));
+	return user;
+}
+
+static int change_process(struct arena *a, struct json *config, struct err *err)
+{
+	static const char *const without[] = {
+		"rlimits",    "noNewPrivileges", "apparmorProfile", "selinuxLabel", "scheduler",
+		"ioPriority", "execCPUAffinity", "consoleSize",	    "terminal"
+	};
+	struct json *process = json_find(config, "process");
+	struct json *args = json_new(a, JSON_ARRAY, NULL);
+
+	if (!process || process->type != JSON_OBJECT)
+		return err_set(err, EBADMSG, "cannot use config.json: it has no process");
+	for (size_t i = 0; i < sizeof(without) / sizeof(without[0]); i++)
+		json_remove(process, without[i]);
+	json_append(a, args, json_new(a, JSON_STRING, PROGRAM));
+	json_set(a, process, "args", args);
+	json_set(a, process, "cwd", json_new(a, JSON_STRING, "/"));
+	json_set(a, process, "user", root_user(a));
+	json_set(a, process, "capabilities", sets_of_capabilities(a));
+	return 0;
+}
+
+/* What runs when a program is started has run long ago. */
+static void change_hooks(struct json *config)
+{
+	struct json *hooks = json_find(config, "hooks");
+
+	json_remove(hooks, "startContainer");
+	json_remove(hooks, "poststart");
+}
+
+int bundle_change(struct call *c, struct bundle *b, struct err *err)
+{
+	struct json *config;
+
+	if (json_read(c->arena, b->config_path, &config, err) < 0 ||
+	    change_process(c->arena, config, err) < 0)
+		return -err->code;
+	json_remove(json_find(config, "linux"), "seccomp");
+	change_hooks(config);
+	if (link(b->config_path, b->kept_path) < 0)
+		return err_sys(err, "cannot keep %s", b->config_path);
+	b->changed = true;
+	return json_write(c->arena, config, b->config_path, err);
+}
+
+int bundle_placeholder(struct err *err)
+{
+	scoped_fd fd = memfd_create("placeholder", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int ret = fd < 0 ? -errno
+			 : io_write(fd, placeholder_blob,
+				    (size_t)(placeholder_blob_end - placeholder_blob));
+
+	if (ret < 0)
+		return err_set(err, -ret, "cannot make a file in memory");
+	fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL);
+	return take_fd(&fd);
+}
+
+/* ---- the runtime's copy ---- */
+
+/* crun has the whole file; runc has the filter in its own words, and reads the rest in the bundle. */
+int bundle_give_back(struct call *c, const struct bundle *b, struct err *err)
+{
+	const char *root = c->root ? c->root : "/run/crun";
+	const char *copy = arena_printf(c->arena, "%s/%s/config.json", root, c->id);
+
+	if (access(copy, F_OK) == 0)
+		return json_write(c->arena, b->config, copy, err);
+	if (!json_find(b->config, "linux.seccomp") && c->is_runc)
+		return 0;
+	err_set(err, EOPNOTSUPP, "cannot restore container %s with %s", c->id, c->runtime);
+	err_why(err, "where it keeps what processes may do that join later is not known");
+	return err_hint(err, c->is_runc ? "let runc do it: RUNC_CKPT_NATIVE=runc"
+					: "use crun or runc: --runtime crun");
+}
