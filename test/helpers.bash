@@ -66,11 +66,19 @@ launch()
 	launched="${launched:-} $pid"
 }
 
+# users of a namespace may not make devices, and this one is not open to all everywhere
+open_tun()
+{
+	[ -c /dev/net/tun ] && [ "$(stat -c %a /dev/net/tun)" != 666 ] || return 0
+	mount -t tmpfs -o mode=755 tun /dev/net && mknod -m 666 /dev/net/tun c 10 200
+}
+
 # launch_inside LETTERS COMMAND...: $pid is the init of new namespaces
 launch_inside()
 {
 	# not where things of this test are: who removes those must not find the machine's root there
 	[[ $1 != *r* ]] || mountpoint -q /mnt || mount --bind / /mnt || return
+	[[ $1 != *U*r* ]] || open_tun || return
 	launch "$B/test/inside" "$@"
 	wait_for 10 test -s "$place/init" || { cat "$place/log"; return 1; }
 	pid=$(cat "$place/init")

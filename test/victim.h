@@ -39,6 +39,14 @@ static char victim_dir[4096];
 static inline void victim_say(const char *file, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* Where the round trip takes place: "host", "namespaces", "user-namespace". */
+static inline bool victim_is_at(const char *place)
+{
+	const char *here = getenv("PLACE");
+
+	return strcmp(here && *here ? here : "host", place) == 0;
+}
+
 /* What is true, or else where it was not: for make() and same(). */
 #define expect(cond)                                                                         \
 	((cond) ? true                                                                       \

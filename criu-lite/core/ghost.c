@@ -169,8 +169,8 @@ static int fill_entry(struct dump *d, const struct fd_probe *p, GhostFileEntry *
 	char target[4096];
 	ssize_t n;
 
-	e->uid = ns_uid_inside(d->ns, st->st_uid);
-	e->gid = ns_gid_inside(d->ns, st->st_gid);
+	e->uid = st->st_uid;
+	e->gid = st->st_gid;
 	e->mode = st->st_mode;
 	e->has_dev = e->has_ino = true;
 	e->dev = major(st->st_dev) << 20 | minor(st->st_dev);

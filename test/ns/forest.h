@@ -181,8 +181,10 @@ static inline bool own_mounts(void)
 	for (unsigned int i = 0; i < forest_n; i++)
 		snprintf(points[n++], sizeof(points[0]), "%s", forest[i].point);
 	while (n-- > 0)
+		/* who sees no /sys may not mount one in a user namespace */
 		if (strcmp(points[n], "/") != 0 && strcmp(points[n], "/dev") != 0 &&
-		    strcmp(points[n], "/proc") != 0)
+		    strcmp(points[n], "/proc") != 0 &&
+		    (victim_is_at("host") || strcmp(points[n], "/sys") != 0))
 			umount2(points[n], MNT_DETACH);
 	return true;
 }

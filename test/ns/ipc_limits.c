@@ -23,7 +23,8 @@ enum { NR_SETTINGS = sizeof(settings) / sizeof(settings[0]) };
 
 static bool make(void)
 {
-	if (!expect(unshare(CLONE_NEWIPC) == 0))
+	/* elsewhere there is one already, and a tree has only one */
+	if (victim_is_at("host") && !expect(unshare(CLONE_NEWIPC) == 0))
 		return false;
 	for (int i = 0; i < NR_SETTINGS; i++) {
 		char path[64];
