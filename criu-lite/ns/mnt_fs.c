@@ -178,20 +178,20 @@ static int set_option(struct restore *r, int fs, const MntEntry *e, char *option
 {
 	char *value = strchr(option, '=');
 	const char *text;
-	int ret;
 
 	if (is_implied(option))
 		return 0;
-	if (!value) {
-		ret = fsconfig(fs, FSCONFIG_SET_FLAG, option, NULL, 0);
-	} else {
-		*value++ = '\0';
-		text = without_quotes(value);
-		if (strcmp(option, "context") == 0 && r->opts->lsm_mount_context)
-			text = r->opts->lsm_mount_context;
-		ret = fsconfig(fs, FSCONFIG_SET_STRING, option, text, 0);
-	}
-	return ret < 0 ? refuse_option(fs, e, option, err) : 0;
+	if (!value)
+		return fsconfig(fs, FSCONFIG_SET_FLAG, option, NULL, 0) < 0
+			       ? refuse_option(fs, e, option, err)
+			       : 0;
+	*value++ = '\0';
+	text = without_quotes(value);
+	if (strcmp(option, "context") == 0 && r->opts->lsm_mount_context)
+		text = r->opts->lsm_mount_context;
+	if (fsconfig(fs, FSCONFIG_SET_STRING, option, text, 0) == 0)
+		return 0;
+	return refuse_option(fs, e, arena_printf(r->arena, "%s=%s", option, text), err);
 }
 
 static int set_options(struct restore *r, int fs, const MntEntry *e, struct err *err)

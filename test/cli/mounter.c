@@ -3,7 +3,7 @@
  * mounter DIR WORD...: a mount namespace of its own, made as the words say
  *
  *	dir=PATH file=PATH open=PATH fifo=PATH sock=PATH umount=PATH
- *	tmpfs=PATH ramfs=PATH proc=PATH bind=PATH:PATH
+ *	tmpfs=PATH ramfs=PATH proc=PATH bind=PATH:PATH ext4=DEVICE:PATH
  *	shared=PATH slave=PATH private=PATH ro=PATH
  *	child		what follows is done in a namespace nested in it
  *	see=PATH:TEXT	not now: later the file must have this content
@@ -54,6 +54,8 @@ static bool make_one(const char *verb, const char *path, const char *second)
 		return make_dir(path) && mount(verb, path, verb, 0, NULL) == 0;
 	if (strcmp(verb, "bind") == 0)
 		return mount_bind(path, second);
+	if (strcmp(verb, "ext4") == 0)
+		return make_dir(second) && mount(path, second, verb, 0, NULL) == 0;
 	if (strcmp(verb, "shared") == 0)
 		return propagate(path, MS_SHARED);
 	if (strcmp(verb, "slave") == 0)

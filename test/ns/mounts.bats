@@ -99,6 +99,85 @@ setup()
 	same
 }
 
+@test "a directory of the root is external, given by a relative name, and stays a slave" {
+	local dir=$work/dir
+
+	umount -l "$src"
+	mkdir -p "$dir/a" "$dir/sub"
+	echo -n from outside >"$dir/a/file"
+	mount --bind "$dir" "$dir"
+	mount --make-shared "$dir"
+	start cli/mounter loose dir=ext "bind=$dir:ext" slave=ext open=ext/a/file "umount=$dir" \
+		"see=ext/a/file:from outside" see=ext/sub/new:news
+	dump --external "mnt[$place/ext]:MNT"
+	restore -W "$work" --external mnt[MNT]:dir --no-mntns-compat-mode
+	mount -t tmpfs later "$dir/sub"
+	echo -n news >"$dir/sub/new"
+	same
+}
+
+@test "a mount had an LSM context, and gets another" {
+	need python3
+	local context=system_u:object_r:container_file_t:s0:c204,c495 mounts
+
+	start cli/mounter private=/ loose tmpfs=fs file=fs/file "umount=$src" see=fs/file:file
+	dump
+	# as a dump is where SELinux is on
+	mounts=$(echo "$images"/mountpoints-*.img)
+	criu_lite show decode -i "$mounts" | python3 -c '
+import json, sys
+image = json.load(sys.stdin)
+for m in image["entries"]:
+    if m["mountpoint"].endswith("/fs"):
+        m["options"] = "context=\"system_u:object_r:tmp_t:s0:c1,c2\""
+json.dump(image, sys.stdout)' >"$work/json"
+	criu_lite show encode -i "$work/json" -o "$mounts"
+	if grep -q selinuxfs /proc/filesystems; then
+		restore --lsm-mount-context "$context"
+		same
+		grep -qF "context=\"$context\"" "/proc/$pid/mountinfo"
+		return
+	fi
+	run restore
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"context=system_u:object_r:tmp_t:s0:c1,c2"* ]]
+	run restore --lsm-mount-context "$context"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"cannot mount tmpfs at $place/fs with context=$context"* ]]
+}
+
+# loop IMAGE: the name of a device; it goes when nobody has it mounted
+loop()
+{
+	losetup -f --show "$1" 2>/dev/null || skip "this machine has no loop devices"
+}
+
+@test "a mount of a block device is made again from the device that is given" {
+	need mkfs.ext4 losetup
+	local device
+
+	truncate -s 8M "$work/disk"
+	mkfs.ext4 -q "$work/disk"
+	device=$(loop "$work/disk")
+	start cli/mounter private=/ loose "ext4=$device:disk" file=disk/file dir=disk/part \
+		file=disk/part/file open=disk/file dir=bind bind=disk/part:bind "umount=$src" \
+		see=disk/file:file see=bind/file:file
+	losetup -d "$device"
+	run dump
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"cannot dump mount $place/disk (ext4"* ]]
+	dump --external "dev[7/${device#/dev/loop}]:disk"
+	run restore
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"say which device it is now: --external dev[disk]:PATH"* ]]
+
+	mv "$work/disk" "$work/moved"
+	device=$(loop "$work/moved")
+	restore --external "dev[disk]:$device"
+	losetup -d "$device"
+	same
+}
+
 @test "a nested namespace has another mount where there is an external one" {
 	start cli/mounter private=/ dir=ext "bind=$src/a:ext" "umount=$src" "see=ext/file:from outside" \
 		child umount=ext tmpfs=ext file=ext/own see=ext/own:file miss=ext/file
