@@ -128,6 +128,8 @@ static const char *op_text(enum restorer_op op)
 		return "cannot set the memory policy of thread %llu";
 	case RST_AIO:
 		return "cannot make the AIO ring at %#llx";
+	case RST_MSEAL:
+		return "cannot seal the memory at %#llx";
 	case RST_MBIND:
 		return "cannot set the memory policy of %#llx";
 	case RST_FS:

@@ -280,6 +280,7 @@ int vma_map(struct restore *r, struct task *t, const struct mem_task *m, struct 
 			.fill = is_filled(e, &m->pages, &at),
 			.shm = -1,
 			.lock_flags = e->lock_on_fault ? MLOCK_ONFAULT : 0,
+			.sealed = e->has_sealed && e->sealed,
 		};
 		if ((e->status & VMA_SYSVIPC && map_segment(e, &v[out->nr_vmas - 1], err) < 0) ||
 		    map_name(r, e, &v[out->nr_vmas - 1], err) < 0 ||

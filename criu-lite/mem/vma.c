@@ -6,7 +6,7 @@
  *           file, how it was mapped and advised from its VmFlags
  * drain     adds the guard pages that the scan has found
  *
- * refused   devices, shadow stacks, userfaultfd, sealed areas (mseal)
+ * refused   devices, shadow stacks, userfaultfd
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -44,6 +44,7 @@ static const struct vm_flag vm_flags[] = {
 	{ .name = "sd" },
 	{ .name = "lf" },
 	{ .name = "gu" },
+	{ .name = "sl" },
 
 	{ .name = "gd", .map = MAP_GROWSDOWN },
 	{ .name = "lo", .map = MAP_LOCKED },
@@ -66,7 +67,6 @@ static const struct vm_flag vm_flags[] = {
 	{ .name = "um", .refuse = "a userfaultfd serves it" },
 	{ .name = "uw", .refuse = "a userfaultfd serves it" },
 	{ .name = "ui", .refuse = "a userfaultfd serves it" },
-	{ .name = "sl", .refuse = "it is sealed (mseal)" },
 	{ .name = "ss", .refuse = "it is a shadow stack" },
 	{ .name = "sf", .refuse = "it is persistent memory (MAP_SYNC)" },
 	{ .name = "mt", .refuse = "it has memory tags" },
@@ -116,6 +116,8 @@ static int apply_flags(const struct dump *d, const struct task *t, const struct 
 		e->flags |= f->map;
 		if (strcmp(f->name, "lf") == 0)
 			e->lock_on_fault = e->has_lock_on_fault = true;
+		if (strcmp(f->name, "sl") == 0)
+			e->sealed = e->has_sealed = true;
 		if (f->advice)
 			e->madv |= 1ull << f->advice;
 	}

@@ -191,6 +191,7 @@ enum restorer_op {
 	RST_POLICY,    /* arg: tid */
 	RST_AIO,       /* arg: address of the ring */
 	RST_MBIND,     /* arg: address */
+	RST_MSEAL,     /* arg: address */
 	RST_OPS,       /* how many */
 };
 
@@ -211,9 +212,9 @@ struct restorer_vma {
 	uint32_t lock_flags; /* of mlock2() */
 	uint32_t aio;	     /* it becomes an AIO ring, for so many requests; 0: it does not */
 	uint32_t kept;	     /* it is there, readable and writable */
-	uint32_t pad;
-	uint64_t name;	 /* text for PR_SET_VMA_ANON_NAME; 0: none */
-	uint64_t policy; /* struct restorer_policy, 0: none */
+	uint32_t sealed;     /* mseal(), last of all */
+	uint64_t name;	     /* text for PR_SET_VMA_ANON_NAME; 0: none */
+	uint64_t policy;     /* struct restorer_policy, 0: none */
 };
 
 /* For mbind(). */

@@ -36,6 +36,7 @@ enum {
 	PR_SET_VMA_ = 0x53564d41,
 	PR_SET_VMA_ANON_NAME_ = 0,
 	PR_SET_THP_DISABLE_ = 41,
+	NR_MSEAL = 462, /* of all CPUs */
 	SIGKILL_ = 9,
 	WALL_ = 0x40000000,
 	/* Smaller pieces are faulted in by the read itself. */
@@ -313,6 +314,13 @@ static void lock_vma(struct restorer_args *args, const struct restorer_vma *v)
 		restorer_fail(args, RST_LOCK, ret, v->start);
 }
 
+static void seal_vma(struct restorer_args *args, const struct restorer_vma *v)
+{
+	if (v->sealed)
+		restorer_check(args, sys3(NR_MSEAL, (long)v->start, (long)v->len, 0), RST_MSEAL,
+			       v->start);
+}
+
 int restore_memory(struct restorer_args *args)
 {
 	struct restorer_mm *mm = &args->mm;
@@ -342,5 +350,7 @@ int restore_memory(struct restorer_args *args)
 	install_guards(args);
 	for (i = 0; i < mm->nr_vmas; i++)
 		lock_vma(args, &vmas[i]);
+	for (i = 0; i < mm->nr_vmas; i++)
+		seal_vma(args, &vmas[i]);
 	return 0;
 }

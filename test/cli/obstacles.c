@@ -4,7 +4,7 @@
  *
  * The root has a TCP connection (both ends), two locks, a pidfd of
  * init, secret memory and a watch by epoll on a file that has been closed; its first child shares
- * the connection, has a sealed area, and a file of 2 MiB that is deleted; its second
+ * the connection, has mapped what an io_uring is asked by, and a file of 2 MiB that is deleted; its second
  * child is about to make a file system.
  */
 #include <netinet/in.h>
@@ -17,11 +17,10 @@
 
 #include "victim.h"
 
-enum { LENGTH = 2 << 20, NR_MSEAL = 462, AREA = 5 * 4096 };
+enum { LENGTH = 2 << 20, AREA = 5 * 4096 };
 
 static int pair[2], locked, pidfd, epoll;
 static pid_t children[2];
-static volatile char *sealed;
 
 static bool make_connection(void)
 {
@@ -73,15 +72,23 @@ static bool make_watch(void)
 	return close(p[0]) == 0 && close(p[1]) == 0;
 }
 
+/* No descriptor of it, which would be one more. */
+static bool make_ring(void)
+{
+	static uint32_t params[30]; /* struct io_uring_params */
+	int fd = (int)syscall(SYS_io_uring_setup, 5, params);
+	void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	close(fd);
+	return p != MAP_FAILED;
+}
+
 static bool make_first(void)
 {
 	static const char bytes[LENGTH] = { 5 };
 	int fd = open("large", O_RDWR | O_CREAT, 0600);
 
-	sealed = mmap(NULL, AREA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	sealed[4097] = 55;
-	return write(fd, bytes, LENGTH) == LENGTH && unlink("large") == 0 &&
-	       syscall(NR_MSEAL, sealed, AREA, 0) == 0;
+	return write(fd, bytes, LENGTH) == LENGTH && unlink("large") == 0 && make_ring();
 }
 
 static bool make_second(void)

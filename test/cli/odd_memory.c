@@ -11,7 +11,7 @@
 
 #include "victim.h"
 
-enum { SIZE = 3 * 4096, NR_MSEAL = 462, NR_MEMFD_SECRET = 447 };
+enum { SIZE = 3 * 4096, NR_MEMFD_SECRET = 447 };
 
 static const char *what;
 
@@ -32,11 +32,6 @@ static bool make_sysv(void *p)
 	}
 	wait(NULL);
 	return ok;
-}
-
-static bool make_sealed(void *p)
-{
-	return syscall(NR_MSEAL, p, SIZE, 0) == 0;
 }
 
 static bool make_secret(void *p)
@@ -101,9 +96,8 @@ static const struct {
 	const char *name;
 	bool (*make)(void *p);
 } makers[] = {
-	{ "sysv", make_sysv }, { "sealed", make_sealed },   { "secret", make_secret },
-	{ "aio", make_aio },   { "aio_cut", make_aio_cut }, { "policy", make_policy },
-	{ "uffd", make_uffd },
+	{ "sysv", make_sysv },	     { "secret", make_secret }, { "aio", make_aio },
+	{ "aio_cut", make_aio_cut }, { "policy", make_policy }, { "uffd", make_uffd },
 };
 
 static bool make(void)

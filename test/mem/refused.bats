@@ -17,10 +17,6 @@ refused()
 	refused sysv "outside of the tree"
 }
 
-@test "a sealed area is refused by name" {
-	refused sealed "sealed (mseal)"
-}
-
 @test "secret memory is refused by name" {
 	refused secret "/secretmem"
 }
