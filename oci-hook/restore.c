@@ -143,6 +143,7 @@ static int start(struct restoring *r, struct err *err)
 	process_add(r->c, &argv, r->c->id);
 	if (process_must(r->c, &argv, &p, err) < 0 || container_state(r->c, &r->container, err) < 0)
 		return -err->code;
+	r->container.config = r->bundle.config;
 	return wait_for_placeholder(r, err);
 }
 
@@ -242,7 +243,6 @@ static int write_pid(const struct restoring *r, struct err *err)
 
 static int fill(struct restoring *r, struct err *err)
 {
-	r->container.config = r->bundle.config;
 	if (start(r, err) < 0 || bundle_give_back(r->c, &r->bundle, err) < 0)
 		return -err->code;
 	return run_criu(r, err) < 0 ? -err->code : write_pid(r, err);

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-only
-# containers of Podman and Debian's runc, both unmodified, with criu-lite in CRIU's place
+# containers of Podman and Debian's runc, both unmodified, with criu-lite in CRIU's place; and, as
+# runc_ckpt_podman, of Podman and Debian's crun with runc-ckpt in front of it
 
 load ../helpers
 
@@ -10,12 +11,28 @@ setup_file()
 	mount -t tmpfs tmpfs /run
 }
 
+# crun 1.8 cannot use version 1 of control groups if version 2 has a controller, too
+use_runc_ckpt()
+{
+	need crun
+	runtime=runc-ckpt
+	ln -s "$B/runc-ckpt" "$work/bin/runc-ckpt"
+	if mountpoint -q /sys/fs/cgroup/unified && [ "$(stat -fc %T /sys/fs/cgroup/unified)" = cgroup2fs ]; then
+		mount -t tmpfs tmpfs /sys/fs/cgroup/unified
+	fi
+}
+
 setup()
 {
 	need podman runc busybox
+	runtime=runc
 	let_others_in
 	mkdir -p "$work"/{bin,rootfs/bin,tmp}
-	ln -s "$CRIU_LITE" "$work/bin/criu"
+	if [[ $BATS_TEST_FILENAME == */runc_ckpt_podman.bats ]]; then
+		use_runc_ckpt
+	else
+		ln -s "$CRIU_LITE" "$work/bin/criu"
+	fi
 	export PATH=$work/bin:$PATH TMPDIR=$work/tmp
 	# conmon, which starts the runtime of a restore, gets only what is named here
 	cat >"$work/containers.conf" <<-END
@@ -25,8 +42,10 @@ setup()
 		[engine]
 		cgroup_manager = "cgroupfs"
 		events_logger = "file"
-		runtime = "runc"
+		runtime = "$runtime"
 		conmon_env_vars = ["PATH=$PATH"]
+		[engine.runtimes]
+		runc-ckpt = ["$B/runc-ckpt"]
 		[network]
 		network_config_dir = "$work/networks"
 	END
