@@ -84,6 +84,14 @@ int mnt_find_groups(struct arena *a, const struct mounts *all, const mnt_bases *
 int mnt_content_write(struct dump *d, const struct mnt_state *s, struct err *err);
 int mnt_content_restore(struct restore *r, const struct mnt_base *base, struct err *err);
 
+/* ---- mnt_binfmt.c ---- */
+
+/* Is @m a binfmt_misc of the tree? */
+bool mnt_has_entries(const struct mount *m);
+/* @dir: its root directory. */
+int mnt_binfmt_write(struct dump *d, int dir, struct err *err);
+int mnt_binfmt_restore(struct restore *r, int dir, struct err *err);
+
 /* ---- mnt_make.c ---- */
 
 int mnt_make_all(struct restore *r, struct err *err);

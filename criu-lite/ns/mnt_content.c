@@ -122,12 +122,17 @@ static bool has_content(const struct mnt_base *b)
 	return fs && fs->has_content && !mnt_is_root(b->mount) && !mnt_is_external(b->mount);
 }
 
+static bool is_written(const struct mnt_base *b)
+{
+	return has_content(b) || mnt_has_entries(b->mount);
+}
+
 static const struct mnt_base *base_to_dump(const struct mnt_state *s, const struct mount *m)
 {
 	const struct mnt_base *b;
 
 	vec_for_each(b, &s->bases)
-		if (b->mount == m && has_content(b))
+		if (b->mount == m && is_written(b))
 			return b;
 	return NULL;
 }
@@ -222,6 +227,8 @@ static int write_one(struct dump *d, const struct mnt_base *b, int dir, int user
 	scoped_image *img = NULL;
 	int fd;
 
+	if (mnt_has_entries(b->mount))
+		return mnt_binfmt_write(d, dir, err);
 	if (image_create_now(d->store, IMAGE_TMPFS_DEV, b->dev, &img, err) < 0)
 		return -err->code;
 	fd = image_fd(img, err);
@@ -287,7 +294,7 @@ static bool ns_has_content(const struct mnt_state *s, const struct mount_ns *mns
 	const struct mnt_base *b;
 
 	vec_for_each(b, &s->bases)
-		if (b->mount->ns == mns && has_content(b))
+		if (b->mount->ns == mns && is_written(b))
 			return true;
 	return false;
 }

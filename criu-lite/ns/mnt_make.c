@@ -663,6 +663,15 @@ static int finish_mount(const struct mnt_state *s, const struct mount *m, struct
 	return mnt_set_sb_flags(m->fd, e, err);
 }
 
+/* What refers to files of the new root. */
+static int fill_late(struct restore *r, const struct mnt_state *s, const struct mount *m,
+		     struct err *err)
+{
+	const struct mnt_base *b = mnt_base_of(&s->bases, m);
+
+	return b->mount == m && mnt_has_entries(m) ? mnt_binfmt_restore(r, m->fd, err) : 0;
+}
+
 /* Flags of a mount are changed in its namespace only. */
 static int finish_ns(struct restore *r, const struct mount_ns *mns, struct err *err)
 {
@@ -670,7 +679,8 @@ static int finish_ns(struct restore *r, const struct mount_ns *mns, struct err *
 	size_t i;
 
 	for (i = 0; i < mns->n; i++)
-		if (finish_mount(s, &mns->mounts[i], err) < 0)
+		if (fill_late(r, s, &mns->mounts[i], err) < 0 ||
+		    finish_mount(s, &mns->mounts[i], err) < 0)
 			return err_in(err, "mount %s", mns->mounts[i].entry->mountpoint);
 	return 0;
 }
