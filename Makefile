@@ -4,6 +4,7 @@
 # make           build/criu-lite
 # make demo      a live program is dumped, gone, restored, and goes on
 # make check     all tests; T='file/pipe cli/*' runs only these
+# make coverage  what the last make check says of each capability; Documentation/coverage.md
 # make house     does the code follow the rules of the house?
 # make format    put the layout right
 # make stage S=open   that stage, over all kinds
@@ -92,7 +93,7 @@ pie_restorer = $(if $(wildcard criu-lite/pie/restorer.c),$(wildcard criu-lite/ar
 	criu-lite/arch/$(1)/pie_*.c compel/pie/string*.c) \
 	$(filter-out criu-lite/pie/parasite% criu-lite/pie/placeholder%,$(wildcard criu-lite/pie/*.c)))
 
-.PHONY: all library hook deps demo check bench house stage fuzz aarch64 install uninstall clean \
+.PHONY: all library hook deps demo check coverage bench house stage fuzz aarch64 install uninstall clean \
 	blobs objects programs tests fuzzers man format
 
 all: $(B)/criu-lite library hook
@@ -297,6 +298,9 @@ tests: programs $(VICTIMS) $(UNITS)
 check: deps
 	@$(MAKE) --no-print-directory -k tests
 	@test/run $(B) $(T)
+
+coverage:
+	@test/coverage $(B)
 
 demo:
 	@.ci/deps build

@@ -395,9 +395,9 @@ int ns_enter_all(struct restore *r, uint64_t *clone_flags_ret, struct err *err)
 	*clone_flags_ret = 0;
 	if (!r->ns->all.n)
 		return 0;
-	if (outside_begin(r, err) < 0 ||
+	if (outside_begin(r, err) < 0 || enter_user(r, err) < 0 ||
 	    ns_call(r, offsetof(struct ns_kind, enter), "enter", err) < 0 ||
-	    enter_user(r, err) < 0 || enter_new(r, clone_flags_ret, err) < 0)
+	    enter_new(r, clone_flags_ret, err) < 0)
 		return -err->code;
 	return 0;
 }
