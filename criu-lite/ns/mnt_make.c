@@ -482,8 +482,35 @@ static int compare_points(const void *pa, const void *pb)
 	return -strcmp(a->entry->mountpoint, b->entry->mountpoint);
 }
 
+static int open_beneath_it(struct restore *r, void *args, int *fd, struct err *err)
+{
+	const struct source *s = args;
+	int at = open_beneath(*fd, s->path);
+
+	if (at < 0)
+		return err_sys(err, "cannot open %s", s->path);
+	*fd = at;
+	return 0;
+}
+
+/* Where @m is to be mounted; who may not look into a mount from outside has it opened there. */
+static int open_point(struct restore *r, const struct mount *m, const char *below)
+{
+	int fd = m->parent->fd, at = open_beneath(fd, below);
+	struct err err = { 0 };
+	struct source s;
+
+	if (at >= 0 || errno != EACCES || !r->ns->root[NS_USER] || strlen(below) >= sizeof(s.path))
+		return at;
+	strcpy(s.path, below);
+	if (outside_run(r, open_beneath_it, &s, sizeof(s), &fd, &err) == 0)
+		return fd;
+	errno = err.code;
+	return -1;
+}
+
 /* On its parent, at a path that may be hidden by what is mounted there later. */
-static int attach(struct mount *m, struct err *err)
+static int attach(struct restore *r, struct mount *m, struct err *err)
 {
 	const char *below = path_below(m->entry->mountpoint, m->parent->entry->mountpoint);
 	scoped_fd at = -1;
@@ -491,7 +518,7 @@ static int attach(struct mount *m, struct err *err)
 	if (!below)
 		return err_set(err, EBADMSG, "cannot mount %s: it is not below its parent %s",
 			       m->entry->mountpoint, m->parent->entry->mountpoint);
-	at = *below ? open_beneath(m->parent->fd, below) : fcntl(m->parent->fd, F_DUPFD_CLOEXEC, 3);
+	at = *below ? open_point(r, m, below) : fcntl(m->parent->fd, F_DUPFD_CLOEXEC, 3);
 	if (at < 0) {
 		err_sys(err, "cannot find the mount point %s", m->entry->mountpoint);
 		return err_hint(err, "make it again: %s in the new root",
@@ -520,7 +547,7 @@ static int attach_children(struct restore *r, const struct mount *parent, struct
 	if (children.n)
 		qsort(children.items, children.n, sizeof(struct mount *), compare_points);
 	vec_for_each(m, &children)
-		if (attach(*m, err) < 0 || attach_children(r, *m, err) < 0)
+		if (attach(r, *m, err) < 0 || attach_children(r, *m, err) < 0)
 			return -err->code;
 	return 0;
 }

@@ -221,6 +221,32 @@ loop()
 	done
 }
 
+# mounts_of PID: without the numbers
+mounts_of()
+{
+	sed -E 's/^[0-9]+ [0-9]+ [0-9:]+ //; s/ (shared|master):[0-9]+//g' "/proc/$1/mountinfo" | sort
+}
+
+@test "an automount below a mount from outside, which a user namespace may not look into" {
+	local before
+
+	umount -l "$src"
+	mkdir "$work/debug"
+	mount -t debugfs debugfs "$work/debug" || skip "this kernel has no debugfs"
+	ls "$work/debug/tracing" >/dev/null || skip "this kernel has no tracefs"
+	grep -q "$work/debug/tracing" /proc/self/mountinfo
+	let_others_in
+	inside=Upm
+	start task/sleeper
+	before=$(mounts_of "$pid")
+	[[ $before == *"$work/debug/tracing"* ]]
+	dump --ext-mount-map auto --enable-external-masters
+	restore --ext-mount-map auto --enable-external-masters --mntns-compat-mode
+	diff <(echo "$before") <(mounts_of "$pid")
+	test -e "/proc/$pid/root$work/debug/tracing/current_tracer"
+	same
+}
+
 @test "a root of its own is found by --root, elsewhere too" {
 	need busybox unshare pivot_root
 	local root=$work/root start=$work/begin
