@@ -156,6 +156,11 @@ static int add_join_ns(struct options *o, struct arena *a, const char *value, st
 	return 0;
 }
 
+static int add_tcp_map(struct options *o, struct arena *a, const char *value, struct err *err)
+{
+	return addr_map_parse(value, vec_add(a, &o->restore.tcp_maps), err);
+}
+
 static int set_empty_ns(struct options *o, struct arena *a, const char *value, struct err *err)
 {
 	o->common.empty_net = true;
@@ -420,6 +425,8 @@ const struct option_row option_rows[] = {
 	     "allow unix sockets with a peer outside"),
 	SWITCH("tcp-established", 0, common.tcp_established, "keep TCP connections"),
 	SWITCH("tcp-close", 0, common.tcp_close, "have TCP connections closed at restore"),
+	CALL("tcp-map", 0, "OLD=NEW", add_tcp_map,
+	     "restore: another address (or ADDR:PORT, ADDR/PREFIX) for sockets; repeatable"),
 	SWITCH("skip-in-flight", 0, dump.skip_in_flight,
 	       "dump: drop connections that wait to be accepted"),
 	{ .name = "network-lock",

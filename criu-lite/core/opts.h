@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "base/vec.h"
+#include "core/addr_map.h"
 #include "images/stream.h"
 
 /*
@@ -136,6 +137,7 @@ struct restore_opts {
 	char *const *exec_cmd; /* --exec-cmd -- CMD ARGS, NULL: none */
 	vec(struct inherit_fd) inherit_fds;
 	vec(struct join_ns) join_ns;
+	addr_maps tcp_maps; /* of all sockets of IP */
 	bool skip_file_rwx_check;
 	enum file_validation validation; /* all that the images have, by default */
 	vec(struct changed_file) changed_files;

@@ -10,6 +10,8 @@
  *           the program had is set afterwards
  * link      sizes of buffers, filters, timeouts
  *
+ * --tcp-map changes addresses as soon as they have been read.
+ *
  * not kept  that the address of a connected UDP socket was chosen by the kernel:
  *           it stays if the program disconnects it
  *
@@ -277,11 +279,34 @@ static int collect_inet(struct dump *d, const struct fd_probe *p, FileEntry *fe,
 
 /* ---- restore ---- */
 
+/* --tcp-map: where it was is not where it is. */
+static void map_addrs(const addr_maps *maps, InetSkEntry *e)
+{
+	addr_map_apply(maps, e->src_addr, e->n_src_addr, &e->src_port);
+	addr_map_apply(maps, e->dst_addr, e->n_dst_addr, &e->dst_port);
+	for (size_t i = 0; i < e->n_waiting; i++) {
+		InetWaitingEntry *w = e->waiting[i];
+
+		addr_map_apply(maps, w->src_addr, w->n_src_addr, &w->src_port);
+		addr_map_apply(maps, w->dst_addr, w->n_dst_addr, &w->dst_port);
+	}
+	for (size_t i = 0; i < e->n_queue; i++) {
+		InetDatagramEntry *g = e->queue[i];
+		uint32_t port = e->src_port;
+
+		addr_map_apply(maps, g->src_addr, g->n_src_addr, &g->src_port);
+		if (g->n_dst_addr)
+			addr_map_apply(maps, g->dst_addr, g->n_dst_addr, &port);
+	}
+}
+
 static int read_inet(struct restore *r, struct file *f, struct err *err)
 {
 	struct inet_state *s = kind_state(r->kinds, &inet_kind);
 	const struct ns *ns = r->ns->root[NS_NET];
-	const InetSkEntry *e = f->image->isk;
+	InetSkEntry *e = f->image->isk;
+
+	map_addrs(&r->opts->tcp_maps, e);
 
 	s->has_sockets |= ns && e->has_ns_id && e->ns_id == ns->id;
 	inet_waiting_read(r, e);
