@@ -43,7 +43,7 @@ static const struct row {
 	bool (*has)(void);
 } rows[] = {
 	{ "mnt_id", BASIC, KERNEL_MNT_ID, NULL },
-	{ "mem_dirty_track", EXTRA, KERNEL_SOFT_DIRTY, NULL },
+	{ "mem_dirty_track", EXTRA, KERNEL_WRITTEN, NULL },
 	{ "aio_remap", EXTRA, KERNEL_AIO_REMAP, NULL },
 	{ "timerfd", EXTRA, KERNEL_TIMERFD, NULL },
 	{ "tun", EXTRA, KERNEL_TUN, NULL },

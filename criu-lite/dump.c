@@ -25,6 +25,7 @@
 #include "base/inject.h"
 #include "base/log.h"
 #include "core/births.h"
+#include "core/dedup.h"
 #include "core/fdtable.h"
 #include "core/files.h"
 #include "core/freeze.h"
@@ -39,11 +40,12 @@
 #include "core/stage.h"
 #include "core/stats.h"
 #include "dump.h"
+#include "dump_stages.h"
 #include "kinds.h"
 
 extern const char parasite_blob[], parasite_blob_end[];
 
-static int for_tasks(struct dump *d, const char *stage, size_t member, struct err *err)
+int dump_for_tasks(struct dump *d, const char *stage, size_t member, struct err *err)
 {
 	const struct task_kind *const *k;
 	struct task *t;
@@ -158,12 +160,12 @@ static int collect(struct dump *d, struct err *err)
 		return -err->code;
 	if (births_check(d, err) < 0 && !refuse_note(d, NULL, -1, err))
 		return -err->code;
-	if (for_tasks(d, "settle", offsetof(struct task_kind, settle), err) < 0)
+	if (dump_for_tasks(d, "settle", offsetof(struct task_kind, settle), err) < 0)
 		return -err->code;
 	if (path_guard_collect(d, err) < 0)
 		return -err->code;
 	for_each_alive(t, d->tree) if (fdtable_collect(d, t, err) < 0) return -err->code;
-	if (for_tasks(d, "collect", offsetof(struct task_kind, collect), err) < 0)
+	if (dump_for_tasks(d, "collect", offsetof(struct task_kind, collect), err) < 0)
 		return -err->code;
 	return files_collect_end(d, err);
 }
@@ -195,21 +197,29 @@ static int dump_collected(void *run, bool ok, struct err *err)
 
 /* ---- inject ---- */
 
-static int dump_inject(void *run, struct err *err)
+int dump_inject(struct dump *d, struct err *err)
 {
 	const struct compel_image blob = { parasite_blob,
 					   (size_t)(parasite_blob_end - parasite_blob) };
-	struct dump *d = run;
 	struct task *t;
 
-	for_each_alive(t,
-		       d->tree) if (compel_inject(t->victim, &blob, PARASITE_ARGS_SIZE, err) < 0 ||
-				    inject_point(err, "inject:task") <
-					    0) return err_in(err, "task %d", t->host_pid);
+	for_each_alive(t, d->tree)
+	{
+		if (d->pre_dump && !t->wants_parasite)
+			continue;
+		if (compel_inject(t->victim, &blob, PARASITE_ARGS_SIZE, err) < 0 ||
+		    inject_point(err, "inject:task") < 0)
+			return err_in(err, "task %d", t->host_pid);
+	}
 	return 0;
 }
 
-static int dump_cure(void *run, bool ok, struct err *err)
+static int dump_injected(void *run, struct err *err)
+{
+	return dump_inject(run, err);
+}
+
+int dump_cure(void *run, bool ok, struct err *err)
 {
 	struct dump *d = run;
 	struct err first = { 0 }, e;
@@ -250,19 +260,15 @@ static int ask_inside(struct dump *d, struct task *t, struct err *err)
 	return 0;
 }
 
-/*
- * A dump without its inventory is no dump: nobody restores half of one by mistake.  Compressed
- * images of an older one would be taken for ours.
- */
-static int discard(struct dump *d, struct err *err)
+/* Compressed images of an older dump would be taken for ours. */
+int dump_discard(struct dump *d, struct err *err)
 {
 	if (store_dirfd(d->store) >= 0 && store_remove_file(d->store, STREAM_FILE, err) < 0)
 		return -err->code;
 	return store_remove_file(d->store, "inventory.img", err);
 }
 
-/* Not earlier: a server takes one connection only, and the tree may have to be stopped once more. */
-static int connect_page_server(struct dump *d, struct err *err)
+int dump_connect_page_server(struct dump *d, struct err *err)
 {
 	const struct remote_opts *o = &d->opts->common.remote;
 
@@ -280,14 +286,14 @@ static int drain(struct dump *d, struct err *err)
 {
 	struct task *t;
 
-	if (connect_page_server(d, err) < 0)
+	if (dump_connect_page_server(d, err) < 0)
 		return -err->code;
 	/* from here on images are overwritten: what an older dump left is no whole any more */
 	d->images_begun = true;
-	if (discard(d, err) < 0)
+	if (dump_discard(d, err) < 0)
 		return -err->code;
 	for_each_alive(t, d->tree) if (ask_inside(d, t, err) < 0) return -err->code;
-	if (for_tasks(d, "drain", offsetof(struct task_kind, drain), err) < 0)
+	if (dump_for_tasks(d, "drain", offsetof(struct task_kind, drain), err) < 0)
 		return -err->code;
 	return files_drain(d, err);
 }
@@ -355,7 +361,7 @@ static int write_news(struct dump *d, struct err *err)
 	}
 	if (changed.n == 0)
 		return 0;
-	if (discard(d, err) < 0)
+	if (dump_discard(d, err) < 0)
 		return -err->code;
 	vec_for_each(with_news, &changed)
 		if (write_again(d, *with_news, err) < 0)
@@ -363,8 +369,7 @@ static int write_news(struct dump *d, struct err *err)
 	return inventory_write(d, err);
 }
 
-/* The checkpoint is complete when the page server says that it has all. */
-static int finish_page_server(struct dump *d, struct err *err)
+int dump_finish_page_server(struct dump *d, struct err *err)
 {
 	return d->page_link ? page_link_finish(take_ptr(d->page_link), err) : 0;
 }
@@ -373,12 +378,12 @@ static int write_all(struct dump *d, struct err *err)
 {
 	struct task *t;
 
-	if (for_tasks(d, "write", offsetof(struct task_kind, write), err) < 0 ||
+	if (dump_for_tasks(d, "write", offsetof(struct task_kind, write), err) < 0 ||
 	    write_ends(d, err) < 0)
 		return -err->code;
 	for_each_alive(t, d->tree) if (fdtable_write(d, t, err) < 0) return -err->code;
 	if (files_write(d, err) < 0 || ns_write(d, err) < 0 || tree_write(d, err) < 0 ||
-	    finish_page_server(d, err) < 0 || inventory_write(d, err) < 0)
+	    dump_finish_page_server(d, err) < 0 || inventory_write(d, err) < 0)
 		return -err->code;
 	if (tell(d, "post-dump", err) < 0)
 		return -err->code;
@@ -402,7 +407,7 @@ static void dump_explain(void *run, struct err *err)
 static const struct stage dump_stages[] = {
 	{ "freeze", dump_freeze, dump_thaw, NULL },
 	{ "collect", dump_collect, dump_collected, dump_explain },
-	{ "inject", dump_inject, dump_cure, dump_explain },
+	{ "inject", dump_injected, dump_cure, dump_explain },
 	{ "drain", dump_drain, NULL, dump_explain },
 	{ "write", dump_write, NULL, dump_explain },
 };
@@ -410,7 +415,7 @@ static const struct stage dump_stages[] = {
 /* What is found in a tree that goes on at once, without images: all but the last stage. */
 enum { NR_STAGES = sizeof(dump_stages) / sizeof(dump_stages[0]), NR_CHECK_STAGES = NR_STAGES - 1 };
 
-static void dump_init(struct dump *d)
+void dump_init(struct dump *d)
 {
 	d->network_lock = NETWORK_LOCK_SKIP;
 	d->kernel = kernel_new(d->arena);
@@ -423,10 +428,11 @@ static void dump_init(struct dump *d)
 	list_init(&d->tree->tasks);
 }
 
-static void dump_fini(struct dump *d)
+void dump_fini(struct dump *d)
 {
 	page_link_close(d->page_link, false);
 	id_set_fini(&d->files->open_files);
+	store_close(d->parent);
 	store_close(d->store);
 	arena_fini(d->arena);
 }
@@ -462,7 +468,7 @@ static int open_store(struct dump *d, struct err *err)
 	return err_hint(err, "give a directory by -D that can be written to");
 }
 
-static int dump_begin(struct dump *d, struct err *err)
+int dump_begin(struct dump *d, struct err *err)
 {
 	d->us->host_pid = d->us->host_alive = getpid();
 	d->us->pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
@@ -475,10 +481,37 @@ static int dump_begin(struct dump *d, struct err *err)
 		d->store = store_open_null(d->arena);
 		return 0;
 	}
-	if (open_store(d, err) < 0)
+	if (open_store(d, err) < 0 || inventory_open_parent(d, err) < 0)
 		return -err->code;
-	return d->again ? 0
-			: script_run(&d->opts->common, "pre-dump", store_dirfd(d->store), 0, err);
+	return d->again || d->pre_dump
+		       ? 0
+		       : script_run(&d->opts->common, "pre-dump", store_dirfd(d->store), 0, err);
+}
+
+void dump_dedup(struct dump *d)
+{
+	struct err err = { 0 };
+	struct task *t;
+
+	if (!d->parent || !d->opts->common.auto_dedup || d->opts->common.remote.page_server)
+		return;
+	for_each_alive(t, d->tree)
+	{
+		if (dedup_image(d->arena, d->store, IMAGE_PAGEMAP, (unsigned long)t->pid, &err) ==
+		    0)
+			continue;
+		log_warn("%s: %s", err.what, err.why);
+		return;
+	}
+}
+
+void dump_let_go(struct dump *d, bool ok)
+{
+	const struct task_kind *const *k;
+
+	for (k = all_kinds.tasks; *k; k++)
+		if ((*k)->dump_end)
+			(*k)->dump_end(d, ok);
 }
 
 /* A failure of ours is what counts then; refusals stand in the log. */
@@ -488,6 +521,7 @@ static int dump_stages_run(struct dump *d, size_t n, struct err *err)
 
 	if (ret == 0)
 		ret = stages_run(dump_stages, n, d, err);
+	dump_let_go(d, ret == 0 && !d->dry);
 	if (ret < 0 && !is_refusal(err))
 		d->refused->list.n = 0;
 	return ret;
@@ -512,10 +546,12 @@ static int dump_once(const struct dump_opts *opts, bool again, struct refusals *
 		store_explain(d.store, err);
 	if (ret < 0 && err_hint_limit(err) < 0)
 		err_hint(err, "the log says more: -v4 -o FILE");
-	if (ret < 0 && d.images_begun && discard(&d, &other) < 0)
+	if (ret < 0 && d.images_begun && dump_discard(&d, &other) < 0)
 		log_error("%s: %s", other.what, other.why);
 	if (ret == 0 && (!opts->common.stream || opts->common.work_dir))
 		ret = stats_write_dump(d.stats, AT_FDCWD, err);
+	if (ret == 0)
+		dump_dedup(&d);
 	if (ret == 0 && opts->common.display_stats)
 		stats_print_dump(d.stats);
 	guard_end();

@@ -14,6 +14,13 @@
  */
 int dump_run(const struct dump_opts *opts, struct refusals *refused, struct err *err);
 
+/*
+ * Save the memory of the tree below opts->pid, which hardly stops for it, so that the
+ * dump that follows, with this one as its parent, has less to save. opts->leave_running
+ * must be set. Failures as above.
+ */
+int predump_run(const struct dump_opts *opts, struct refusals *refused, struct err *err);
+
 struct dump_report {
 	size_t tasks;
 	uint64_t stopped_us;

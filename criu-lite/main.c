@@ -135,10 +135,16 @@ static int run(struct options *o, struct outcome *out, struct err *err)
 		if (run_enter(o, err) < 0 || run_open_log(o, err) < 0)
 			return -err->code;
 		return page_server_run(o, err);
+	case COMMAND_PRE_DUMP:
 	case COMMAND_DUMP:
+	case COMMAND_DEDUP:
 	case COMMAND_RESTORE:
 		if (run_enter(o, err) < 0 || run_open_log(o, err) < 0)
 			return -err->code;
+		if (o->command == COMMAND_DEDUP)
+			return run_dedup(o, err);
+		if (o->command == COMMAND_PRE_DUMP)
+			return run_predump(o, &out->refused, err);
 		return o->command == COMMAND_DUMP ? run_dump(o, &out->refused, err)
 						  : restore(o, err);
 	default:

@@ -288,6 +288,12 @@ static int add_file_changed(struct options *o, struct arena *a, const char *valu
 	return 0;
 }
 
+static int set_pre_dump_mode(struct options *o, struct arena *a, const char *value, struct err *err)
+{
+	o->dump.pre_dump_read = strcmp(value, "read") == 0;
+	return 0;
+}
+
 static int set_manage_cgroups(struct options *o, struct arena *a, const char *value,
 			      struct err *err)
 {
@@ -388,7 +394,6 @@ static int add_cgroup_root(struct options *o, struct arena *a, const char *value
 	}
 
 static const char no_namespaces[] = "namespaces are not restored yet";
-static const char no_parent[] = "a dump is always complete";
 
 const struct option_row option_rows[] = {
 	CALL("tree", 't', "PID", set_tree, "dump, check: the root of the tree"),
@@ -473,6 +478,17 @@ const struct option_row option_rows[] = {
 	  .choices = "net",
 	  .set = set_empty_ns,
 	  .help = "leave the network namespace empty" },
+	STRING("prev-images-dir", 0, "DIR", dump.parent_dir,
+	       "dump, pre-dump: the dump before, as seen from the images"),
+	SWITCH("track-mem", 0, dump.track_mem, "dump: another one is to follow"),
+	SWITCH("auto-dedup", 0, common.auto_dedup,
+	       "dump: free what parents have in vain; restore: what was read"),
+	{ .name = "pre-dump-mode",
+	  .arg = "splice|read",
+	  .choices = "splice read",
+	  .store = STORE_CALL,
+	  .set = set_pre_dump_mode,
+	  .help = "pre-dump: both are the same" },
 	CALL("join-ns", 'J', "NS:PID|FILE", add_join_ns,
 	     "restore: into that net, uts or ipc namespace"),
 	CALL("inherit-fd", 0, "fd[N]:RES", add_inherit_fd, "restore: use our descriptor for it"),
@@ -512,14 +528,6 @@ const struct option_row option_rows[] = {
 
 	/* of no effect, or not yet */
 	IDLE_SWITCH("evasive-devices", "devices are told by number, not by path"),
-	{ .name = "prev-images-dir",
-	  .arg = "DIR",
-	  .store = STORE_STRING,
-	  .at = AT(dump.parent_dir),
-	  .why = no_parent },
-	IDLE_BOOL("track-mem", dump.track_mem, no_parent),
-	IDLE_BOOL("auto-dedup", dump.auto_dedup, no_parent),
-	IDLE_ONE_OF("pre-dump-mode", "splice|read", "splice read", no_parent),
 	IDLE("libdir", 'L', "DIR", "there are no plugins"),
 	IDLE("cpu-cap", 0, "[LIST]", "vector state is always compared with what the CPU has"),
 	IDLE_SWITCH("weak-sysctls", no_namespaces),
@@ -554,10 +562,10 @@ static const struct {
 	enum command command;
 } commands[] = {
 	{ "dump", COMMAND_DUMP },	 { "restore", COMMAND_RESTORE },
-	{ "check", COMMAND_CHECK },	 { "pre-dump", COMMAND_OTHER },
+	{ "check", COMMAND_CHECK },	 { "pre-dump", COMMAND_PRE_DUMP },
 	{ "lazy-pages", COMMAND_OTHER }, { "page-server", COMMAND_PAGE_SERVER },
 	{ "service", COMMAND_SERVICE },	 { "swrk", COMMAND_SWRK },
-	{ "dedup", COMMAND_OTHER },	 { "cpuinfo", COMMAND_OTHER },
+	{ "dedup", COMMAND_DEDUP },	 { "cpuinfo", COMMAND_OTHER },
 	{ "exec", COMMAND_OTHER },	 { "show", COMMAND_OTHER },
 };
 
@@ -566,7 +574,7 @@ static int find_command(struct options *o, const opt_strings *operands, struct e
 	if (operands->n == 0) {
 		err_set(err, EINVAL, "command is required");
 		err_why(err, "none was given");
-		return err_hint(err, "give dump, restore or check; see criu-lite --help");
+		return err_hint(err, "give dump, pre-dump, restore or check; see criu-lite --help");
 	}
 
 	o->command_name = operands->items[0];
@@ -578,7 +586,7 @@ static int find_command(struct options *o, const opt_strings *operands, struct e
 
 	err_set(err, EINVAL, "unknown command: %s", o->command_name);
 	err_why(err, "neither we nor CRIU have it");
-	return err_hint(err, "give dump, restore or check; see criu-lite --help");
+	return err_hint(err, "give dump, pre-dump, restore or check; see criu-lite --help");
 }
 
 /* What is left of the words: a command to execute, or one word too many. */
@@ -639,7 +647,7 @@ static int check_remote(const struct options *o, struct err *err)
 {
 	const struct remote_opts *m = &o->common.remote;
 
-	if (o->command != COMMAND_DUMP || !m->page_server || m->socket >= 0)
+	if (!(o->command & (COMMAND_DUMP | COMMAND_PRE_DUMP)) || !m->page_server || m->socket >= 0)
 		return 0;
 	if (m->address && m->port)
 		return 0;
@@ -648,9 +656,20 @@ static int check_remote(const struct options *o, struct err *err)
 	return err_hint(err, "give --address and --port, or --ps-socket");
 }
 
+/* Nothing can be on top of it. */
+static int check_predump(const struct options *o, struct err *err)
+{
+	if (o->command != COMMAND_PRE_DUMP ||
+	    (strcmp(o->common.images_dir, "-") != 0 && o->common.compress.type == STREAM_PLAIN))
+		return 0;
+	err_set(err, EOPNOTSUPP, "cannot pre-dump into a stream, or compressed images");
+	err_why(err, "the dump that follows could not find its pages there");
+	return err_hint(err, "give a directory with -D, and no --compress");
+}
+
 static int check_combinations(struct options *o, struct arena *a, struct err *err)
 {
-	if (o->command == COMMAND_DUMP && !o->dump.pid) {
+	if (o->command & (COMMAND_DUMP | COMMAND_PRE_DUMP) && !o->dump.pid) {
 		err_set(err, EINVAL, "pid not specified");
 		err_why(err, "there is no --tree");
 		return err_hint(err, "give the root of the tree: -t PID");
@@ -660,7 +679,7 @@ static int check_combinations(struct options *o, struct arena *a, struct err *er
 		err_why(err, "there is no --tree");
 		return err_hint(err, "give the root of the tree: -t PID");
 	}
-	if (check_remote(o, err) < 0)
+	if (check_remote(o, err) < 0 || check_predump(o, err) < 0)
 		return -err->code;
 	if (o->command != COMMAND_RESTORE)
 		return 0;
@@ -784,9 +803,11 @@ void options_usage(void)
 
 	printf("criu-lite freezes a tree of tasks, writes it into images, and restores it.\n\n"
 	       "  criu-lite dump -t PID -D DIR [options]\n"
+	       "  criu-lite pre-dump -t PID -D DIR [--prev-images-dir DIR] [options]\n"
 	       "  criu-lite restore -D DIR [options] [--exec-cmd -- COMMAND ARGUMENTS]\n"
 	       "  criu-lite check [--feature NAME | --extra | --experimental | --all]\n"
 	       "  criu-lite check -t PID [options of the dump] [--json]\n"
+	       "  criu-lite dedup -D DIR\n"
 	       "  criu-lite service [--address SOCKET] [-d] [--pidfile FILE] [--status-fd FD]\n"
 	       "  criu-lite page-server -D DIR [--address ADDR] [--port N] [-d] [--tls]\n"
 	       "  criu-lite swrk FD\n");

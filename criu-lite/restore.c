@@ -26,6 +26,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "core/barrier.h"
+#include "core/dedup.h"
 #include "core/fdtable.h"
 #include "core/files.h"
 #include "core/fork.h"
@@ -498,6 +499,20 @@ static int write_stats(struct restore *r, void *args, int *fd, struct err *err)
 	return stats_write_restore(r->stats, AT_FDCWD, err);
 }
 
+static int drop_pages(struct restore *r, void *args, int *fd, struct err *err)
+{
+	return dedup_restored(r, err);
+}
+
+/* The tasks run: what fails now cannot undo it. */
+static void auto_dedup(struct restore *r)
+{
+	struct err err = { 0 };
+
+	if (r->opts->common.auto_dedup && outside_run(r, drop_pages, NULL, 0, NULL, &err) < 0)
+		log_warn("%s: %s", err.what, err.why);
+}
+
 int restore_run(const struct restore_opts *opts, pid_t *root_ret, struct err *err)
 {
 	struct arena arena, common;
@@ -524,6 +539,7 @@ int restore_run(const struct restore_opts *opts, pid_t *root_ret, struct err *er
 			stats_print_restore(r.stats);
 		if (!opts->common.stream || opts->common.work_dir)
 			ret = outside_run(&r, write_stats, NULL, 0, NULL, err);
+		auto_dedup(&r);
 	}
 	if (r.resumed)
 		*root_ret = r.tree->root->host_pid;

@@ -6,7 +6,9 @@
  * the client is told of its actions (script.h), if it wants to be, and each has
  * to be answered before the run goes on.
  *
- * not there  pre-dump, page server, cpuinfo: answered by an error, as long as the
+ * A client may pre-dump again and again, and then dump, in one connection.
+ *
+ * not there  page server, cpuinfo: answered by an error, as long as the
  *            commands do not exist
  */
 #include <errno.h>
@@ -178,6 +180,21 @@ static int serve_dump(struct call *c, struct err *err)
 	return ret;
 }
 
+static int serve_predump(struct call *c, struct err *err)
+{
+	struct refusals refused = { .arena = c->arena };
+	const struct refusal *r;
+	int ret;
+
+	if (prepare(c, COMMAND_PRE_DUMP, "pre-dump", err) < 0)
+		return -err->code;
+	ret = run_predump(&c->o, &refused, err);
+	vec_for_each(r, &refused.list)
+		if (r != refused.list.items)
+			run_log_error(&c->o.common, &r->err);
+	return ret;
+}
+
 static int serve_restore(struct call *c, struct err *err)
 {
 	struct script_listener listener = { 0 };
@@ -216,6 +233,8 @@ static int serve_features(struct call *c, struct err *err)
 	}
 	/* what a kernel can do is of no use to a client as long as we do not do it */
 	c->features.has_mem_track = c->features.has_lazy_pages = c->features.has_pidfd_store = true;
+	c->features.mem_track = asked->has_mem_track && asked->mem_track &&
+				kernel_has(k, KERNEL_WRITTEN);
 	c->features.pidfd_store = asked->has_pidfd_store && asked->pidfd_store &&
 				  kernel_has(k, KERNEL_PIDFD_GETFD);
 	c->resp.features = &c->features;
@@ -255,8 +274,8 @@ static int serve_later(struct call *c, struct err *err)
 {
 	err_set(err, EOPNOTSUPP, "cannot serve request %d", c->req->type);
 	err_why(err, "it is not available yet");
-	return err_hint(err, "the requests are DUMP, RESTORE, CHECK, FEATURE_CHECK, VERSION and "
-			     "WAIT_PID");
+	return err_hint(err, "the requests are PRE_DUMP, SINGLE_PRE_DUMP, DUMP, RESTORE, CHECK, "
+			     "FEATURE_CHECK, VERSION and WAIT_PID");
 }
 
 static const struct handler {
@@ -267,7 +286,7 @@ static const struct handler {
 	{ CRIU_REQ_TYPE__DUMP, CRIU_REQ_TYPE__DUMP, false, serve_dump },
 	{ CRIU_REQ_TYPE__RESTORE, CRIU_REQ_TYPE__RESTORE, false, serve_restore },
 	{ CRIU_REQ_TYPE__CHECK, CRIU_REQ_TYPE__CHECK, false, serve_check },
-	{ CRIU_REQ_TYPE__PRE_DUMP, CRIU_REQ_TYPE__PRE_DUMP, false, serve_later },
+	{ CRIU_REQ_TYPE__PRE_DUMP, CRIU_REQ_TYPE__PRE_DUMP, false, serve_predump },
 	{ CRIU_REQ_TYPE__PAGE_SERVER, CRIU_REQ_TYPE__PAGE_SERVER, true, serve_later },
 	{ CRIU_REQ_TYPE__CPUINFO_DUMP, CRIU_REQ_TYPE__CPUINFO_DUMP, true, serve_later },
 	{ CRIU_REQ_TYPE__CPUINFO_CHECK, CRIU_REQ_TYPE__CPUINFO_CHECK, true, serve_later },
@@ -275,7 +294,7 @@ static const struct handler {
 	{ CRIU_REQ_TYPE__VERSION, CRIU_REQ_TYPE__VERSION, true, serve_version },
 	{ CRIU_REQ_TYPE__WAIT_PID, CRIU_REQ_TYPE__WAIT_PID, false, serve_wait },
 	{ CRIU_REQ_TYPE__PAGE_SERVER_CHLD, CRIU_REQ_TYPE__PAGE_SERVER, true, serve_later },
-	{ CRIU_REQ_TYPE__SINGLE_PRE_DUMP, CRIU_REQ_TYPE__SINGLE_PRE_DUMP, false, serve_later },
+	{ CRIU_REQ_TYPE__SINGLE_PRE_DUMP, CRIU_REQ_TYPE__SINGLE_PRE_DUMP, false, serve_predump },
 };
 
 static const struct handler *handler_of(CriuReqType type)
@@ -359,9 +378,13 @@ static int execute(const struct call *c, struct err *err)
 	return err_sys(err, "cannot execute %s", argv[0]);
 }
 
-/* @told_ret: the client knows of the failure. */
-static int serve(struct call *c, const struct handler *h, bool *stay_ret, bool *told_ret,
-		 struct err *err)
+struct session {
+	bool stay;	  /* another request may come */
+	bool told;	  /* the client knows of the failure */
+	bool pre_dumping; /* the next request is another one, or the dump */
+};
+
+static int serve(struct call *c, const struct handler *h, struct session *s, struct err *err)
 {
 	struct err failure = { 0 };
 	int ret = h->serve(c, &failure);
@@ -375,25 +398,27 @@ static int serve(struct call *c, const struct handler *h, bool *stay_ret, bool *
 	if (answer(c, ret < 0 ? &failure : NULL, err) < 0)
 		return -err->code;
 	if (ret < 0) {
-		*told_ret = true;
+		s->told = true;
 		*err = failure;
 		return ret;
 	}
-	*stay_ret = c->req->has_keep_open && c->req->keep_open;
+	s->pre_dumping = h->type == CRIU_REQ_TYPE__PRE_DUMP;
+	s->stay = s->pre_dumping || (c->req->has_keep_open && c->req->keep_open);
 	return execute(c, err);
 }
 
 /* What is no request is answered by EMPTY, as CRIU does. */
-static int refuse_request(struct call *c, bool *told_ret, struct err *err)
+static int refuse_request(struct call *c, struct session *s, struct err *err)
 {
 	struct err failure = { 0 };
 
 	err_set(&failure, EBADRQC, "cannot serve a request of type %d", c->req->type);
-	err_hint(&failure, "this is an answer to an action, or nothing at all");
+	err_hint(&failure, s->pre_dumping ? "after PRE_DUMP comes PRE_DUMP or DUMP"
+					  : "this is an answer to an action, or nothing at all");
 	c->resp.type = CRIU_REQ_TYPE__EMPTY;
 	if (answer(c, &failure, err) < 0)
 		return -err->code;
-	*told_ret = true;
+	s->told = true;
 	*err = failure;
 	return -err->code;
 }
@@ -404,8 +429,13 @@ static int refuse_keep_open(const struct call *c, struct err *err)
 	return err_hint(err, "leave keep_open unset");
 }
 
+static bool goes_on_pre_dump(const struct handler *h)
+{
+	return h->type == CRIU_REQ_TYPE__PRE_DUMP || h->type == CRIU_REQ_TYPE__DUMP;
+}
+
 static int serve_one(struct arena *a, const struct peer *p, const struct options *base,
-		     bool *stay_ret, bool *told_ret, struct err *err)
+		     struct session *s, struct err *err)
 {
 	const struct handler *h;
 	struct call c;
@@ -420,19 +450,19 @@ static int serve_one(struct arena *a, const struct peer *p, const struct options
 	call_init(&c, a, p, base);
 	c.req = req;
 	h = handler_of(req->type);
-	if (!h)
-		ret = refuse_request(&c, told_ret, err);
+	if (!h || (s->pre_dumping && !goes_on_pre_dump(h)))
+		ret = refuse_request(&c, s, err);
 	else if (req->has_keep_open && req->keep_open && !h->may_stay)
 		ret = refuse_keep_open(&c, err);
 	else
-		ret = serve(&c, h, stay_ret, told_ret, err);
+		ret = serve(&c, h, s, err);
 	call_fini(&c);
 	return ret;
 }
 
 int rpc_serve(int sock, const struct options *base)
 {
-	bool stay = true, told = false;
+	struct session s = { .stay = true };
 	struct err err = { 0 };
 	struct arena arena;
 	struct peer peer;
@@ -440,14 +470,14 @@ int rpc_serve(int sock, const struct options *base)
 
 	/* scripts have no business with it */
 	fcntl(sock, F_SETFD, FD_CLOEXEC);
-	while (ret == 0 && stay) {
-		stay = false;
+	while (ret == 0 && s.stay) {
+		s.stay = false;
 		arena_init(&arena);
-		ret = serve_one(&arena, &peer, base, &stay, &told, &err);
+		ret = serve_one(&arena, &peer, base, &s, &err);
 		arena_fini(&arena);
 	}
 	peer_fini(&peer);
-	if (ret < 0 && !told)
+	if (ret < 0 && !s.told)
 		err_print(&err, base ? "criu-lite: swrk" : "criu-lite: service");
 	return ret < 0 ? 1 : 0;
 }

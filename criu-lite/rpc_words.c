@@ -334,7 +334,7 @@ static int add_log(struct words *w, const CriuOpts *opts, struct err *err)
 static int add_run(struct words *w, const CriuOpts *opts, const struct peer *peer, bool sibling,
 		   enum command command, struct err *err)
 {
-	if (command == COMMAND_DUMP)
+	if (command & (COMMAND_DUMP | COMMAND_PRE_DUMP))
 		add(w, "--tree=%d", opts->has_pid && opts->pid ? opts->pid : peer->cred.pid);
 	if (command == COMMAND_RESTORE) {
 		add(w, "--restore-detached");

@@ -10,8 +10,10 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "core/dedup.h"
 #include "core/script.h"
 #include "dump.h"
+#include "images/store.h"
 #include "notify.h"
 #include "restore.h"
 #include "run.h"
@@ -127,6 +129,36 @@ int run_dump(struct options *o, struct refusals *refused, struct err *err)
 	}
 	log_info("Dumping finished successfully");
 	return 0;
+}
+
+int run_predump(struct options *o, struct refusals *refused, struct err *err)
+{
+	o->dump.common = o->common;
+	o->dump.common.leave_stopped = false;
+	o->dump.leave_running = o->dump.track_mem = true;
+	if (predump_run(&o->dump, refused, err) < 0) {
+		log_error("Pre-dumping FAILED.");
+		return -err->code;
+	}
+	log_info("Pre-dumping finished successfully");
+	return 0;
+}
+
+int run_dedup(const struct options *o, struct err *err)
+{
+	int fd = fcntl(o->common.images_fd, F_DUPFD_CLOEXEC, 3), ret;
+	struct store *store = NULL;
+	struct arena a;
+
+	if (fd < 0)
+		return err_sys(err, "cannot copy a descriptor");
+	arena_init(&a);
+	ret = store_open_dirfd(&a, fd, &store, err);
+	if (ret == 0)
+		ret = dedup_dir(&a, store, err);
+	store_close(store);
+	arena_fini(&a);
+	return ret;
 }
 
 int run_restore(struct options *o, pid_t *root_ret, struct err *err)

@@ -36,7 +36,9 @@ int run_announce(const struct options *o, struct err *err);
 bool run_log_is_file(const struct common_opts *o);
 
 /* Both have entered their directories.  For @root_ret see restore.h. */
+int run_predump(struct options *o, struct refusals *refused, struct err *err);
 int run_dump(struct options *o, struct refusals *refused, struct err *err);
+int run_dedup(const struct options *o, struct err *err);
 int run_restore(struct options *o, pid_t *root_ret, struct err *err);
 
 /* Into the log, if that is a file. */

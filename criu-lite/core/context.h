@@ -53,6 +53,7 @@ struct dump {
 	bool images_begun;	 /* some have been written */
 	bool locks_network;	 /* the tree has a network of its own, and who asked was told */
 	bool again;		 /* the first try came at a bad moment */
+	bool pre_dump;		 /* of memory only, while the tree runs on */
 	bool dry; /* only to find out whether it would work: nothing is kept, nothing changed */
 	struct refusals *refused;	 /* core/refuse.h */
 	struct freezer *freezer;	 /* core/freezer.h; NULL: no --freeze-cgroup */
@@ -63,8 +64,10 @@ struct dump {
 	struct namespaces *ns;	     /* those of the tree that are not ours */
 	struct mounts *mounts;	     /* of its mount namespaces, NULL: it has ours; core/mounts.h */
 	struct page_link *page_link; /* where memory goes, NULL: images; core/page_link.h */
-	struct ns *netns;   /* the network namespace we visit (core/sock_ns.h), NULL: none */
-	const char *run_id; /* inventory_run_id() */
+	struct ns *netns;	/* the network namespace we visit (core/sock_ns.h), NULL: none */
+	const char *run_id;	/* inventory_run_id() */
+	struct store *parent;	/* the dump before this one (--prev-images-dir), NULL: none */
+	const char *parent_run; /* its run_id, NULL: unknown */
 	enum network_lock network_lock; /* in force */
 };
 

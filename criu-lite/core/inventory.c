@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -17,6 +18,8 @@
 enum {
 	IMAGES_VERSION = 2,
 	OUR_CGROUP_SET = 1, /* no task has another one: cgroups are inherited */
+	PRE_DUMP_SPLICE = 1,
+	PRE_DUMP_READ = 2,
 };
 
 /* A name for this run, from the kernel. */
@@ -38,6 +41,70 @@ const char *inventory_run_id(struct dump *d)
 	return d->run_id;
 }
 
+/* ---- the dump before ---- */
+
+/* A link that is there already is kept. */
+static int link_parent(struct dump *d, struct err *err)
+{
+	if (symlinkat(d->opts->parent_dir, store_dirfd(d->store), "parent") == 0 || errno == EEXIST)
+		return 0;
+	return err_sys(err, "cannot make the link \"parent\" in the images directory");
+}
+
+int inventory_open_parent(struct dump *d, struct err *err)
+{
+	struct err ignored = { 0 };
+	InventoryEntry *e;
+	bool found;
+	void *msg;
+
+	if (!d->opts->parent_dir)
+		return 0;
+	if (store_dirfd(d->store) < 0) {
+		err_set(err, EOPNOTSUPP, "cannot make a dump on top of another one");
+		err_why(err, "streams and compressed images have no parents");
+		return err_hint(err, "leave out --prev-images-dir, or --stream and --compress");
+	}
+	if (link_parent(d, err) < 0 || store_open_parent(d->arena, d->store, &d->parent, err) < 0)
+		return -err->code;
+	if (!d->parent) {
+		err_set(err, ENOENT, "cannot find the dump before this one: %s",
+			d->opts->parent_dir);
+		return err_hint(err, "give its directory as seen from that of the images: "
+				     "--prev-images-dir ../DIR");
+	}
+	if (image_get_one(d->parent, IMAGE_INVENTORY, 0, d->arena, &msg, &found, &ignored) == 0 &&
+	    found) {
+		e = msg;
+		d->parent_run = e->dump_criu_run_id;
+	}
+	return 0;
+}
+
+/* ---- inventory.img ---- */
+
+static uint64_t uptime_us(const struct dump *d)
+{
+	struct timespec now;
+
+	/* as the first number in /proc/uptime */
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+int inventory_write_predump(struct dump *d, struct err *err)
+{
+	InventoryEntry e = INVENTORY_ENTRY__INIT;
+	PluginsEntry plugins = PLUGINS_ENTRY__INIT;
+
+	e.has_dump_uptime = e.has_pre_dump_mode = true;
+	e.dump_uptime = uptime_us(d);
+	e.pre_dump_mode = d->opts->pre_dump_read ? PRE_DUMP_READ : PRE_DUMP_SPLICE;
+	e.plugins_entry = &plugins;
+	e.dump_criu_run_id = (char *)inventory_run_id(d);
+	return image_put_one(d->store, IMAGE_INVENTORY, 0, &e.base, err);
+}
+
 int inventory_write(struct dump *d, struct err *err)
 {
 	InventoryEntry e = INVENTORY_ENTRY__INIT;
@@ -52,6 +119,8 @@ int inventory_write(struct dump *d, struct err *err)
 	e.has_lsmtype = 1;
 	e.lsmtype = LSMTYPE__NO_LSM;
 	e.plugins_entry = &plugins;
+	e.has_dump_uptime = d->opts->track_mem;
+	e.dump_uptime = uptime_us(d);
 	e.has_network_lock_method = 1;
 	e.network_lock_method = d->network_lock;
 	e.has_tcp_close = e.tcp_close = d->opts->common.tcp_close;

@@ -7,6 +7,12 @@
 /* inventory.img: written last, so that an unfinished dump has none; read first. */
 int inventory_write(struct dump *d, struct err *err);
 
+/* The same for a pre-dump, from which nobody can restore. */
+int inventory_write_predump(struct dump *d, struct err *err);
+
+/* Dump: with --prev-images-dir, make the link "parent", and find out what it leads to. */
+int inventory_open_parent(struct dump *d, struct err *err);
+
 /* A name for this run, made when first asked for. */
 const char *inventory_run_id(struct dump *d);
 

@@ -28,7 +28,7 @@ static const struct {
 	[KERNEL_PAGEMAP_SCAN_GUARD] = { "pagemap_scan_guard_pages", probe_pagemap_scan_guard },
 	[KERNEL_UFFD] = { "uffd", probe_uffd },
 	[KERNEL_UFFD_NONCOOP] = { "uffd-noncoop", probe_uffd_noncoop },
-	[KERNEL_SOFT_DIRTY] = { "mem_dirty_track", probe_soft_dirty },
+	[KERNEL_WRITTEN] = { "mem_dirty_track", probe_written },
 	[KERNEL_PTRACE_RSEQ] = { "get_rseq_conf", probe_ptrace_rseq },
 	[KERNEL_SUSPEND_SECCOMP] = { "seccomp_suspend", probe_suspend_seccomp },
 	[KERNEL_SECCOMP_FILTERS] = { "seccomp_filters", probe_seccomp_filters },

@@ -38,7 +38,7 @@ struct scan_arg {
 
 #define SCAN_IOCTL _IOWR('f', 16, struct scan_arg)
 
-enum { SCAN_IS_PRESENT = 1 << 3, SCAN_IS_GUARD = 1 << 8 };
+enum { SCAN_IS_WRITTEN = 1 << 1, SCAN_IS_PRESENT = 1 << 3, SCAN_IS_GUARD = 1 << 8 };
 
 /* An unknown category is refused. */
 static bool can_scan(uint64_t category)
@@ -72,41 +72,33 @@ bool probe_pagemap_scan_guard(void)
 	return can_scan(SCAN_IS_GUARD);
 }
 
-/* A page just written is dirty, unless the kernel does not keep that bit. */
-bool probe_soft_dirty(void)
-{
-	volatile char *p = map_page();
-	uint64_t entry = 0;
-
-	scoped_fd fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || !p)
-		return false;
-	*p = 5;
-	if (pread(fd, &entry, sizeof(entry), (off_t)((uintptr_t)p / PAGE * sizeof(entry))) < 0)
-		entry = 0;
-	munmap((void *)p, PAGE);
-	return entry & (1ull << 55);
-}
-
 /* ---- userfaultfd ---- */
 
-static bool has_uffd(uint64_t features)
+/* With USER_MODE_ONLY it is for anybody to have. */
+enum { USER_MODE_ONLY = 1, WP_ASYNC = 1 << 15 };
+
+static bool has_uffd(int flags, uint64_t features)
 {
 	struct uffdio_api api = { .api = UFFD_API };
-	scoped_fd fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	scoped_fd fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | flags);
 
 	return fd >= 0 && ioctl(fd, UFFDIO_API, &api) == 0 && (api.features & features) == features;
 }
 
 bool probe_uffd(void)
 {
-	return has_uffd(0);
+	return has_uffd(0, 0);
 }
 
 bool probe_uffd_noncoop(void)
 {
-	return has_uffd(UFFD_FEATURE_EVENT_FORK | UFFD_FEATURE_EVENT_REMAP |
-			UFFD_FEATURE_EVENT_REMOVE | UFFD_FEATURE_EVENT_UNMAP);
+	return has_uffd(0, UFFD_FEATURE_EVENT_FORK | UFFD_FEATURE_EVENT_REMAP |
+				   UFFD_FEATURE_EVENT_REMOVE | UFFD_FEATURE_EVENT_UNMAP);
+}
+
+bool probe_written(void)
+{
+	return can_scan(SCAN_IS_WRITTEN) && has_uffd(USER_MODE_ONLY, WP_ASYNC);
 }
 
 /* ---- the rest ---- */

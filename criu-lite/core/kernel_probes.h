@@ -45,7 +45,7 @@ bool probe_pagemap_scan(void);
 bool probe_pagemap_scan_guard(void);
 bool probe_uffd(void);
 bool probe_uffd_noncoop(void);
-bool probe_soft_dirty(void);
+bool probe_written(void);
 bool probe_map_vdso(void);
 bool probe_populate(void);
 bool probe_aio_remap(void);

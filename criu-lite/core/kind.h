@@ -102,6 +102,16 @@ struct task_kind {
 	int (*news)(struct dump *d, struct task *t, bool *news_ret, struct err *err);
 	int (*write_again)(struct dump *d, struct task *t,
 			   struct err *err); /* then: what differs */
+	void (*dump_end)(struct dump *d,
+			 bool ok); /* once, in any case, also of a pre-dump: let go */
+
+	/*
+	 * Pre-dump, of memory only: from outside; then, where it wants the parasite, inside.
+	 * The tree runs on, and what was found is saved; the task may be gone by then.
+	 */
+	int (*pre_collect)(struct dump *d, struct task *t, struct err *err);
+	int (*pre_drain)(struct dump *d, struct task *t, struct err *err);
+	int (*pre_write)(struct dump *d, struct task *t, struct err *err);
 
 	/* restore: read and plan in the coordinator; fork, born, open and map in the task itself */
 	int (*read_begin)(struct restore *r, struct err *err); /* once */

@@ -71,10 +71,11 @@ struct common_opts {
 	opt_strings cgroup_roots; /* [CTRL:]PATH */
 	const char *cgroup_yard;  /* where hierarchies are mounted, NULL: we see to that */
 	bool display_stats;
-	bool allow_ext_unix;	       /* -x */
-	opt_strings ext_unix_peers;    /* -x=INODE,...: only these; empty: all */
-	opt_strings external;	       /* --external, as given */
-	opt_strings enable_fs;	       /* types of file systems that are mounted anew */
+	bool auto_dedup;	    /* pages that nobody needs any more are taken out of images */
+	bool allow_ext_unix;	    /* -x */
+	opt_strings ext_unix_peers; /* -x=INODE,...: only these; empty: all */
+	opt_strings external;	    /* --external, as given */
+	opt_strings enable_fs;	    /* types of file systems that are mounted anew */
 	bool ext_sharing, ext_masters; /* what mnt[] finds may be shared, may be a slave of ours */
 	bool empty_net;		       /* --empty-ns net */
 	opt_strings action_scripts;    /* last given runs first */
@@ -100,7 +101,7 @@ struct dump_opts {
 	opt_strings cgroup_controllers; /* only these; empty: all */
 	const char *parent_dir;		/* --prev-images-dir */
 	bool track_mem;
-	bool auto_dedup;
+	bool pre_dump_read; /* --pre-dump-mode; both are done in the same way */
 	bool force_irmap;
 	opt_strings allow; /* names of what we do not know and may leave out, see core/unknown.h */
 	opt_strings irmap_scan_paths;

@@ -37,17 +37,24 @@ static int open_remote(struct dump *d, enum image_type type, unsigned long id,
 	o->link = d->page_link;
 	o->in_order = true;
 	o->object = page_object(id, type == IMAGE_PAGEMAP ? PAGE_TASK : PAGE_SHMEM);
-	return page_link_ask(o->link, PAGE_OPEN2, o->object, &has_parent, sizeof(has_parent), err);
+	if (page_link_ask(o->link, PAGE_OPEN2, o->object, &has_parent, sizeof(has_parent), err) < 0)
+		return -err->code;
+	o->in_parent = has_parent;
+	return 0;
 }
 
 int pagemap_out_open(struct dump *d, enum image_type type, unsigned long id, struct pagemap_out *o,
 		     struct err *err)
 {
 	PagemapHead head = PAGEMAP_HEAD__INIT;
+	char name[IMAGE_NAME_MAX];
 
 	o->fd = -1;
 	if (d->page_link)
 		return open_remote(d, type, id, o, err);
+	if (d->parent &&
+	    store_has_file(d->parent, image_file_name(type, id, name), &o->in_parent, err) < 0)
+		return -err->code;
 	head.pages_id = ++d->last_pages_id;
 	if (image_create_now(d->store, type, id, &o->pagemap, err) < 0 ||
 	    image_put(o->pagemap, &head.base, err) < 0 ||
@@ -163,6 +170,7 @@ void pagemap_out_abandon(struct pagemap_out *o)
 /* ---- restore ---- */
 
 struct pagemap_in {
+	struct arena *arena;
 	struct store *store;
 	enum image_type type;
 	unsigned long id;
@@ -199,8 +207,8 @@ static uint64_t from_of(const PagemapEntry *e)
 	return e->has_inherited && e->inherited && from % PAGE_BYTES == 0 ? from : 0;
 }
 
-static int add_entry(struct restore *r, const struct pagemap_in *in, const PagemapEntry *e,
-		     uint32_t pages_id, uint64_t *off, pagemap_runs *runs, struct err *err)
+static int add_entry(const struct pagemap_in *in, const PagemapEntry *e, uint32_t pages_id,
+		     uint64_t *off, pagemap_runs *runs, struct err *err)
 {
 	uint64_t nr = e->has_nr_pages ? e->nr_pages : e->compat_nr_pages;
 	uint64_t last = runs->n ? runs->items[runs->n - 1].addr + runs->items[runs->n - 1].len : 0;
@@ -220,147 +228,10 @@ static int add_entry(struct restore *r, const struct pagemap_in *in, const Pagem
 	/* flags 0 is a page of zeros, which needs no bytes */
 	if (e->has_flags && e->flags == 0 && !in_parent)
 		return 0;
-	*vec_add(r->arena, runs) = run;
+	*vec_add(in->arena, runs) = run;
 	if (!in_parent)
 		*off += run.len;
 	return 0;
-}
-
-static int check_size(struct restore *r, const struct pagemap_in *in, uint32_t pages_id,
-		      uint64_t need, struct err *err)
-{
-	struct pagemap_run run = { .depth = in->depth, .pages_id = pages_id };
-	char name[IMAGE_NAME_MAX];
-	scoped_fd fd = -1;
-	struct stat st;
-
-	if (!need)
-		return 0;
-	fd = pagemap_open_pages(r, &run, err);
-	if (fd < 0)
-		return fd;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size < need) {
-		err_set(err, EBADMSG, "cannot use %s%s: it has %llu bytes, its pagemap wants %llu",
-			in->store->label, image_file_name(IMAGE_PAGES, pages_id, name),
-			(unsigned long long)st.st_size, (unsigned long long)need);
-		err_why(err, "the image is truncated");
-		return err_hint(err, "make the dump again");
-	}
-	return 0;
-}
-
-static int read_one(struct restore *r, const struct pagemap_in *in, pagemap_runs *runs,
-		    bool *found_ret, struct err *err)
-{
-	scoped_image *img = NULL;
-	PagemapHead *head = NULL;
-	PagemapEntry *e;
-	uint64_t off = 0;
-	int got;
-
-	if (image_open(in->store, in->type, in->id, r->arena, &img, found_ret, err) < 0)
-		return -err->code;
-	if (!*found_ret)
-		return 0;
-	got = image_get(img, NULL, (void **)&head, err);
-	if (got < 0)
-		return got;
-	if (got == 0)
-		return err_set(err, EBADMSG, "cannot read %s: it is empty", image_name(img));
-
-	while ((got = image_get(img, NULL, (void **)&e, err)) > 0)
-		if (add_entry(r, in, e, head->pages_id, &off, runs, err) < 0)
-			return -err->code;
-	return got < 0 ? got : check_size(r, in, head->pages_id, off, err);
-}
-
-/* Put in the place of @want, which is in the parent, what the parent has of it. */
-static int resolve_run(struct restore *r, const struct pagemap_run *want,
-		       const pagemap_runs *parent, size_t *at, pagemap_runs *ret, struct err *err)
-{
-	uint64_t addr = want->addr, end = want->addr + want->len;
-
-	while (*at < parent->n && parent->items[*at].addr + parent->items[*at].len <= addr)
-		(*at)++;
-	while (addr < end) {
-		const struct pagemap_run *p = *at < parent->n ? &parent->items[*at] : NULL;
-		struct pagemap_run *run;
-
-		if (!p || p->addr > addr) {
-			err_set(err, EBADMSG, "cannot find the page at %#llx in the parent dump",
-				(unsigned long long)addr);
-			return err_hint(
-				err,
-				"see whether the link \"parent\" leads to the dump before this one");
-		}
-		run = vec_add(r->arena, ret);
-		*run = *p;
-		run->off += addr - p->addr;
-		run->addr = addr;
-		run->from = want->from ? want->from + (addr - want->addr) : 0;
-		run->len = (end < p->addr + p->len ? end : p->addr + p->len) - addr;
-		addr += run->len;
-		if (addr == p->addr + p->len)
-			(*at)++;
-	}
-	return 0;
-}
-
-static int read_chain(struct restore *r, const struct pagemap_in *in, pagemap_runs *ret,
-		      bool *found_ret, struct err *err);
-
-static int resolve_parents(struct restore *r, const struct pagemap_in *in, const pagemap_runs *runs,
-			   pagemap_runs *ret, struct err *err)
-{
-	struct pagemap_in up = *in;
-	scoped_store *store = NULL;
-	pagemap_runs parent = { 0 };
-	struct pagemap_run *run;
-	size_t at = 0;
-	bool found;
-
-	if (++up.depth > MAX_PARENTS)
-		return err_set(err, ELOOP, "cannot read more than %d parent dumps", MAX_PARENTS);
-	if (store_open_parent(r->arena, in->store, &store, err) < 0)
-		return -err->code;
-	up.store = store;
-	if (!store) {
-		err_set(err, ENOENT, "cannot find the parent dump of %s", in->store->label);
-		return err_hint(err, "keep the directories of all earlier dumps beside this one");
-	}
-	if (read_chain(r, &up, &parent, &found, err) < 0)
-		return -err->code;
-
-	vec_for_each(run, runs) {
-		if (run->pages_id != IN_PARENT)
-			*vec_add(r->arena, ret) = *run;
-		else if (resolve_run(r, run, &parent, &at, ret, err) < 0)
-			return -err->code;
-	}
-	return 0;
-}
-
-static int read_chain(struct restore *r, const struct pagemap_in *in, pagemap_runs *ret,
-		      bool *found_ret, struct err *err)
-{
-	pagemap_runs runs = { 0 };
-	struct pagemap_run *run;
-
-	if (read_one(r, in, &runs, found_ret, err) < 0)
-		return -err->code;
-	vec_for_each(run, &runs)
-		if (run->pages_id == IN_PARENT)
-			return resolve_parents(r, in, &runs, ret, err);
-	*ret = runs;
-	return 0;
-}
-
-int pagemap_read(struct restore *r, enum image_type type, unsigned long id, pagemap_runs *ret,
-		 bool *found_ret, struct err *err)
-{
-	struct pagemap_in in = { .store = r->store, .type = type, .id = id };
-
-	return read_chain(r, &in, ret, found_ret, err);
 }
 
 static int no_pages(const struct pagemap_run *run, const char *name, struct err *err)
@@ -387,6 +258,158 @@ static int open_pages(struct arena *a, struct store *s, const struct pagemap_run
 	if (parent)
 		return open_pages(a, parent, run, depth - 1, err);
 	return fd < 0 ? no_pages(run, name, err) : fd;
+}
+
+static int check_size(const struct pagemap_in *in, uint32_t pages_id, uint64_t need,
+		      struct err *err)
+{
+	struct pagemap_run run = { .depth = in->depth, .pages_id = pages_id };
+	char name[IMAGE_NAME_MAX];
+	scoped_fd fd = -1;
+	struct stat st;
+
+	if (!need)
+		return 0;
+	fd = open_pages(in->arena, in->store, &run, 0, err);
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size < need) {
+		err_set(err, EBADMSG, "cannot use %s%s: it has %llu bytes, its pagemap wants %llu",
+			in->store->label, image_file_name(IMAGE_PAGES, pages_id, name),
+			(unsigned long long)st.st_size, (unsigned long long)need);
+		err_why(err, "the image is truncated");
+		return err_hint(err, "make the dump again");
+	}
+	return 0;
+}
+
+static int read_one(const struct pagemap_in *in, pagemap_runs *runs, bool *found_ret,
+		    struct err *err)
+{
+	scoped_image *img = NULL;
+	PagemapHead *head = NULL;
+	PagemapEntry *e;
+	uint64_t off = 0;
+	int got;
+
+	if (image_open(in->store, in->type, in->id, in->arena, &img, found_ret, err) < 0)
+		return -err->code;
+	if (!*found_ret)
+		return 0;
+	got = image_get(img, NULL, (void **)&head, err);
+	if (got < 0)
+		return got;
+	if (got == 0)
+		return err_set(err, EBADMSG, "cannot read %s: it is empty", image_name(img));
+
+	while ((got = image_get(img, NULL, (void **)&e, err)) > 0)
+		if (add_entry(in, e, head->pages_id, &off, runs, err) < 0)
+			return -err->code;
+	return got < 0 ? got : check_size(in, head->pages_id, off, err);
+}
+
+/* Put in the place of @want, which is in the parent, what the parent has of it. */
+static int resolve_run(struct arena *a, const struct pagemap_run *want, const pagemap_runs *parent,
+		       size_t *at, pagemap_runs *ret, struct err *err)
+{
+	uint64_t addr = want->addr, end = want->addr + want->len;
+
+	while (*at < parent->n && parent->items[*at].addr + parent->items[*at].len <= addr)
+		(*at)++;
+	while (addr < end) {
+		const struct pagemap_run *p = *at < parent->n ? &parent->items[*at] : NULL;
+		struct pagemap_run *run;
+
+		if (!p || p->addr > addr) {
+			err_set(err, EBADMSG, "cannot find the page at %#llx in the parent dump",
+				(unsigned long long)addr);
+			return err_hint(
+				err,
+				"see whether the link \"parent\" leads to the dump before this one");
+		}
+		run = vec_add(a, ret);
+		*run = *p;
+		run->off += addr - p->addr;
+		run->addr = addr;
+		run->from = want->from ? want->from + (addr - want->addr) : 0;
+		run->len = (end < p->addr + p->len ? end : p->addr + p->len) - addr;
+		addr += run->len;
+		if (addr == p->addr + p->len)
+			(*at)++;
+	}
+	return 0;
+}
+
+static int read_chain(const struct pagemap_in *in, pagemap_runs *ret, bool *found_ret,
+		      struct err *err);
+
+static int resolve_parents(const struct pagemap_in *in, const pagemap_runs *runs, pagemap_runs *ret,
+			   struct err *err)
+{
+	struct pagemap_in up = *in;
+	scoped_store *store = NULL;
+	pagemap_runs parent = { 0 };
+	struct pagemap_run *run;
+	size_t at = 0;
+	bool found;
+
+	if (++up.depth > MAX_PARENTS)
+		return err_set(err, ELOOP, "cannot read more than %d parent dumps", MAX_PARENTS);
+	if (store_open_parent(in->arena, in->store, &store, err) < 0)
+		return -err->code;
+	up.store = store;
+	if (!store) {
+		err_set(err, ENOENT, "cannot find the parent dump of %s", in->store->label);
+		return err_hint(err, "keep the directories of all earlier dumps beside this one");
+	}
+	if (read_chain(&up, &parent, &found, err) < 0)
+		return -err->code;
+
+	vec_for_each(run, runs) {
+		if (run->pages_id != IN_PARENT)
+			*vec_add(in->arena, ret) = *run;
+		else if (resolve_run(in->arena, run, &parent, &at, ret, err) < 0)
+			return -err->code;
+	}
+	return 0;
+}
+
+static int read_chain(const struct pagemap_in *in, pagemap_runs *ret, bool *found_ret,
+		      struct err *err)
+{
+	pagemap_runs runs = { 0 };
+	struct pagemap_run *run;
+
+	if (read_one(in, &runs, found_ret, err) < 0)
+		return -err->code;
+	vec_for_each(run, &runs)
+		if (run->pages_id == IN_PARENT)
+			return resolve_parents(in, &runs, ret, err);
+	*ret = runs;
+	return 0;
+}
+
+int pagemap_read(struct restore *r, enum image_type type, unsigned long id, pagemap_runs *ret,
+		 bool *found_ret, struct err *err)
+{
+	struct pagemap_in in = { .arena = r->arena, .store = r->store, .type = type, .id = id };
+
+	return read_chain(&in, ret, found_ret, err);
+}
+
+int pagemap_read_own(struct arena *a, struct store *s, enum image_type type, unsigned long id,
+		     pagemap_runs *ret, bool *found_ret, struct err *err)
+{
+	struct pagemap_in in = { .arena = a, .store = s, .type = type, .id = id };
+	pagemap_runs all = { 0 };
+	struct pagemap_run *run;
+
+	if (read_one(&in, &all, found_ret, err) < 0)
+		return -err->code;
+	vec_for_each(run, &all)
+		if (run->pages_id != IN_PARENT)
+			*vec_add(a, ret) = *run;
+	return 0;
 }
 
 /*

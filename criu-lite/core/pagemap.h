@@ -39,6 +39,7 @@ struct pagemap_out {
 	uint64_t from;		/* of that entry */
 	uint64_t nr_pages;	/* PAGES_PRESENT */
 	uint64_t nr_absent;	/* the others */
+	bool in_parent;		/* the parent dump has an image of that name, too */
 };
 
 /* @type is IMAGE_PAGEMAP (@id: a pid) or IMAGE_SHMEM_PAGEMAP (@id: the object). */
@@ -87,6 +88,10 @@ typedef vec(struct pagemap_run) pagemap_runs;
  */
 int pagemap_read(struct restore *r, enum image_type type, unsigned long id, pagemap_runs *ret,
 		 bool *found_ret, struct err *err);
+
+/* The same of the pages that are in this very dump, not in its parents; depth is 0. */
+int pagemap_read_own(struct arena *a, struct store *s, enum image_type type, unsigned long id,
+		     pagemap_runs *ret, bool *found_ret, struct err *err);
 
 /* Restore: the file @run is in; the caller owns the descriptor. */
 int pagemap_open_pages(struct restore *r, const struct pagemap_run *run, struct err *err);

@@ -57,6 +57,9 @@ struct task {
 	struct waits *waits;		/* see core/wait.h */
 	struct parasite_task *inside;	/* from stage drain on: what it says of itself */
 	int pidfd;			/* -1 for zombies */
+	struct written *written;	/* mem/: which pages it has written, NULL: nobody knows */
+	struct predump *predump;	/* mem/: which of them a pre-dump saves */
+	bool wants_parasite;		/* pre-dump: a kind has work for it inside */
 	bool spoilt; /* a kind has refused it, so what is known of it is not complete */
 
 	/* restore */

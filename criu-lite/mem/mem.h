@@ -7,6 +7,7 @@
 
 #include "core/kind.h"
 #include "core/pagemap.h"
+#include "core/proc.h"
 #include "core/region.h"
 #include "images/mm.pb-c.h"
 
@@ -142,15 +143,70 @@ int policy_map(struct restore *r, const VmaEntry *e, struct restorer_vma *v, str
 
 /* ---- scan.c ---- */
 
+enum scan_what {
+	SCAN_PAGES,
+	SCAN_UNWRITTEN, /* pages as they were when they were protected */
+	SCAN_GUARDS,
+};
+
+typedef int scan_found(void *data, uint64_t start, uint64_t end, enum scan_what what,
+		       struct err *err);
+
 /* Dump: @found is called for the pages of @t that are its own, and for guard pages, by rising address. */
 struct scan {
 	struct dump *d;
 	const struct task *t;
-	uint64_t end; /* of what is looked at */
-	int (*found)(void *data, uint64_t start, uint64_t end, bool is_guard, struct err *err);
+	enum {
+		SCAN_ALL,
+		SCAN_UNWATCHED,	  /* only in areas that are not watched; no guard pages */
+		SCAN_AND_PROTECT, /* only in those that are: see from now on what is written */
+	} how;
+	uint64_t start, end; /* what is looked at */
+	scan_found *found;   /* may be NULL */
 	void *data;
 };
 int scan_pages(const struct scan *s, struct err *err);
+
+/* ---- written.c ---- */
+
+/*
+ * Dump: who remembers what @t writes, in t->written; NULL: nobody. written_take() asks
+ * its keeper, written_begin() makes one if there is none (the parasite is inside).
+ */
+void written_take(struct dump *d, struct task *t);
+int written_begin(struct dump *d, struct task *t, struct err *err);
+
+/*
+ * From now on it is seen what is written.  @found (may be NULL) is called for the pages
+ * of areas that were watched before, then for those of areas that were not.
+ */
+int written_protect(struct dump *d, struct task *t, scan_found *found, void *data, struct err *err);
+
+/* The end of the last area that can be watched; what lies behind cannot be scanned. */
+uint64_t written_last(const proc_vma_list *vmas);
+
+/* Is what it has not written since in the parent dump? */
+bool written_is_since_parent(const struct dump *d, const struct task *t);
+
+/* Only memory without a file is watched. */
+bool written_can_be(const VmaEntry *e);
+bool written_can_be_at(const struct proc_vma *v);
+
+/* Is it only for us that a userfaultfd seems to serve this area? */
+bool written_is_ours(const struct task *t, uint64_t start, uint64_t end);
+
+/* Some of its pages could not be saved. */
+void written_spoil(struct task *t);
+
+/* At the end: leave it all to a keeper, or let go. */
+void written_end(struct dump *d, bool ok);
+
+/* ---- predump.c ---- */
+
+/* Pre-dump: who remembers; which pages, while @t is stopped; to save them, while it runs. */
+int predump_collect(struct dump *d, struct task *t, struct err *err);
+int predump_drain(struct dump *d, struct task *t, struct err *err);
+int predump_write(struct dump *d, struct task *t, struct err *err);
 
 /* ---- pages.c ---- */
 

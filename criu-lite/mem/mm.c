@@ -65,7 +65,26 @@ static int collect_mm(struct dump *d, struct task *t, struct err *err)
 	mm->exe_file_id = exe->id;
 	if (collect_auxv(d, t, err) < 0)
 		return -err->code;
+	written_take(d, t);
 	return vma_collect(d, t, err);
+}
+
+/* Another dump is to be made on top of this one. */
+static bool goes_on(const struct dump *d)
+{
+	return d->opts->track_mem && !d->dry &&
+	       (d->opts->leave_running || d->opts->common.leave_stopped);
+}
+
+/* If it cannot be watched, the next one is as large as this one. */
+static void restart(struct dump *d, struct task *t)
+{
+	struct err err = { 0 };
+
+	if (written_begin(d, t, &err) == 0 && written_protect(d, t, NULL, NULL, &err) == 0)
+		return;
+	log_warn("Nobody will know what task %d writes: %s: %s", t->host_pid, err.what, err.why);
+	written_spoil(t);
 }
 
 static int drain_mm(struct dump *d, struct task *t, struct err *err)
@@ -94,6 +113,8 @@ static int drain_mm(struct dump *d, struct task *t, struct err *err)
 	stats_start(d->stats, STAT_MEMDUMP);
 	ret = pages_drain(d, t, err);
 	stats_stop(d->stats, STAT_MEMDUMP);
+	if (ret == 0 && goes_on(d))
+		restart(d, t);
 	return ret;
 }
 
@@ -227,6 +248,10 @@ const struct task_kind mm_kind = {
 	.collect = collect_mm,
 	.drain = drain_mm,
 	.write = write_mm,
+	.dump_end = written_end,
+	.pre_collect = predump_collect,
+	.pre_drain = predump_drain,
+	.pre_write = predump_write,
 	.read = read_mm,
 	.plan = plan_mm,
 	.newborn = cow_newborn,

@@ -42,6 +42,7 @@ struct drain {
 	size_t vma; /* where the scan is in t->mm->vmas */
 	vma_ranges guards;
 	struct cow cow;
+	bool since_parent; /* the parent has what was not written since */
 
 	/* what the victim writes with the next command */
 	struct parasite_write *w;
@@ -146,11 +147,12 @@ static int batch_add(struct drain *dr, uint64_t start, uint64_t len, uint64_t of
 }
 
 static int note_pages(struct drain *dr, const VmaEntry *e, uint64_t start, uint64_t end,
-		      struct err *err)
+		      uint32_t flags, struct err *err)
 {
 	uint64_t from;
+	int ret = 0;
 
-	while (start < end) {
+	while (start < end && ret == 0) {
 		uint64_t stop = cow_piece(&dr->cow, e, start, end, &from);
 
 		/* the content of a piece comes before the next one */
@@ -158,11 +160,10 @@ static int note_pages(struct drain *dr, const VmaEntry *e, uint64_t start, uint6
 			stop = end;
 			from = 0;
 		}
-		if (pagemap_out_add(&dr->out, start, stop - start, PAGES_PRESENT, from, err) < 0)
-			return -err->code;
+		ret = pagemap_out_add(&dr->out, start, stop - start, flags, from, err);
 		start = stop;
 	}
-	return 0;
+	return ret;
 }
 
 static int save_pages(struct drain *dr, const VmaEntry *e, uint64_t start, uint64_t end,
@@ -170,7 +171,7 @@ static int save_pages(struct drain *dr, const VmaEntry *e, uint64_t start, uint6
 {
 	uint64_t off = dr->out.nr_pages * PAGE_BYTES;
 
-	if (note_pages(dr, e, start, end, err) < 0)
+	if (note_pages(dr, e, start, end, PAGES_PRESENT, err) < 0)
 		return -err->code;
 	if (dr->outside || !(e->prot & PROT_READ))
 		return copy_outside(dr, start, end - start, off, err);
@@ -208,8 +209,23 @@ static int skip_vmas(struct drain *dr, uint64_t addr, struct err *err)
 	return 0;
 }
 
+static int found_in(struct drain *dr, const VmaEntry *e, uint64_t start, uint64_t end,
+		    enum scan_what what, struct err *err)
+{
+	if (what == SCAN_GUARDS) {
+		*vec_add(dr->d->arena, &dr->guards) = (struct vma_range){ start, end };
+		return 0;
+	}
+	if (!vma_has_pages(e) || is_kernels(e))
+		return 0;
+	if (what == SCAN_UNWRITTEN && dr->since_parent && written_can_be(e))
+		return note_pages(dr, e, start, end, PAGES_PARENT, err);
+	return save_pages(dr, e, start, end, err);
+}
+
 /* Something was found; it may lie in several areas, or in our parasite. */
-static int found_pages(void *data, uint64_t start, uint64_t end, bool is_guard, struct err *err)
+static int found_pages(void *data, uint64_t start, uint64_t end, enum scan_what what,
+		       struct err *err)
 {
 	struct drain *dr = data;
 	const MmEntry *mm = dr->t->mm;
@@ -227,10 +243,7 @@ static int found_pages(void *data, uint64_t start, uint64_t end, bool is_guard, 
 			start = e->start;
 		stop = end < e->end ? end : e->end;
 
-		if (is_guard)
-			*vec_add(dr->d->arena, &dr->guards) = (struct vma_range){ start, stop };
-		else if (vma_has_pages(e) && !is_kernels(e) &&
-			 save_pages(dr, e, start, stop, err) < 0)
+		if (found_in(dr, e, start, stop, what, err) < 0)
 			return -err->code;
 		start = stop;
 	}
@@ -312,6 +325,7 @@ static int drain_pages(struct drain *dr, struct err *err)
 	vma_add_guards(dr->d, dr->t, &dr->guards);
 	stats_add(dr->d->stats, STAT_PAGES_SCANNED, bytes / PAGE_BYTES);
 	stats_add(dr->d->stats, STAT_PAGES_WRITTEN, dr->out.nr_pages);
+	stats_add(dr->d->stats, STAT_PAGES_SKIPPED_PARENT, dr->out.nr_absent);
 	log_debug("%" PRIu64 " pages written by %s", dr->out.nr_pages,
 		  dr->outside ? "us" : "the task");
 	return pagemap_out_close(&dr->out, err);
@@ -329,6 +343,7 @@ int pages_drain(struct dump *d, struct task *t, struct err *err)
 	if (pagemap_out_open(d, IMAGE_PAGEMAP, (unsigned long)t->pid, &dr.out, err) < 0)
 		return -err->code;
 	dr.outside = dr.out.in_order || has_file_limit(&dr) || is_charged_to_it(&dr);
+	dr.since_parent = dr.out.in_parent && written_is_since_parent(d, t);
 	cow_begin(d, t, &dr.cow);
 	ret = drain_pages(&dr, err);
 	cow_end(&dr.cow);

@@ -26,6 +26,8 @@ struct scan_arg {
 };
 
 enum {
+	SCAN_WATCHED = 1 << 0,
+	SCAN_WRITTEN = 1 << 1,
 	SCAN_FILE = 1 << 2,
 	SCAN_PRESENT = 1 << 3,
 	SCAN_SWAPPED = 1 << 4,
@@ -36,34 +38,65 @@ enum {
 	 * more, walk_end stays where the first 512 ended, though others follow.
 	 */
 	SCAN_REGIONS = 512,
+	SCAN_PROTECT = 1 << 0, /* PM_SCAN_WP_MATCHING: passes over what is not watched */
 	SCAN_WORDS = 1024,
 };
 
 #define PAGEMAP_SCAN_ _IOWR('f', 16, struct scan_arg)
 
+/*
+ * A page that nobody watches has been written, whatever it looks like: when Linux 6.18
+ * joins an area that mremap() has moved with a watched one, neither is watched any more,
+ * and the marks of the second stay.
+ */
+static enum scan_what what_is(const struct scan_region *r)
+{
+	if (r->categories & SCAN_GUARD)
+		return SCAN_GUARDS;
+	return r->categories & SCAN_WATCHED && !(r->categories & SCAN_WRITTEN) ? SCAN_UNWRITTEN
+									       : SCAN_PAGES;
+}
+
+static struct scan_arg arg_of(const struct scan *s)
+{
+	uint64_t guard = kernel_has(s->d->kernel, KERNEL_PAGEMAP_SCAN_GUARD) ? SCAN_GUARD : 0;
+	uint64_t none_of = SCAN_FILE | SCAN_PFNZERO;
+	uint64_t any_of = SCAN_PRESENT | SCAN_SWAPPED;
+
+	if (s->how == SCAN_ALL)
+		any_of |= guard;
+	else
+		none_of |= guard; /* what is asked for both ways, all pages have */
+	if (s->how == SCAN_UNWATCHED)
+		none_of |= SCAN_WATCHED;
+
+	return (struct scan_arg){
+		.size = sizeof(struct scan_arg),
+		.flags = s->how == SCAN_AND_PROTECT ? SCAN_PROTECT : 0,
+		.start = s->start,
+		.end = s->end,
+		.vec_len = SCAN_REGIONS,
+		.category_inverted = none_of,
+		.category_mask = none_of,
+		.category_anyof_mask = any_of,
+		.return_mask = SCAN_PRESENT | SCAN_SWAPPED | SCAN_WATCHED | SCAN_WRITTEN | guard,
+	};
+}
+
 static int scan_all(const struct scan *s, int pagemap, struct err *err)
 {
 	struct scan_region regions[SCAN_REGIONS];
-	uint64_t guard = kernel_has(s->d->kernel, KERNEL_PAGEMAP_SCAN_GUARD) ? SCAN_GUARD : 0;
-	struct scan_arg arg = {
-		.size = sizeof(arg),
-		.end = s->end,
-		.vec = (uintptr_t)regions,
-		.vec_len = SCAN_REGIONS,
-		.category_inverted = SCAN_FILE | SCAN_PFNZERO,
-		.category_mask = SCAN_FILE | SCAN_PFNZERO,
-		.category_anyof_mask = SCAN_PRESENT | SCAN_SWAPPED | guard,
-		.return_mask = SCAN_PRESENT | SCAN_SWAPPED | guard,
-	};
+	struct scan_arg arg = arg_of(s);
 
+	arg.vec = (uintptr_t)regions;
 	while (arg.start < s->end) {
 		int i, n = ioctl(pagemap, PAGEMAP_SCAN_, &arg);
 
 		if (n < 0)
 			return err_sys(err, "cannot scan the pages of task %d", s->t->host_pid);
 		for (i = 0; i < n; i++)
-			if (s->found(s->data, regions[i].start, regions[i].end,
-				     regions[i].categories & guard, err) < 0)
+			if (s->found && s->found(s->data, regions[i].start, regions[i].end,
+						 what_is(&regions[i]), err) < 0)
 				return -err->code;
 		arg.start = arg.walk_end;
 	}
@@ -89,7 +122,7 @@ static int scan_words(const struct scan *s, int pagemap, const VmaEntry *e, stru
 			bool is_there = words[i] >> 62, is_file = words[i] >> 61 & 1;
 
 			if (is_there && !is_file &&
-			    s->found(s->data, addr, addr + PAGE_BYTES, false, err) < 0)
+			    s->found(s->data, addr, addr + PAGE_BYTES, SCAN_PAGES, err) < 0)
 				return -err->code;
 		}
 	}

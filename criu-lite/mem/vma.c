@@ -94,6 +94,15 @@ static const struct vm_flag *find_flag(const char *name)
 	return NULL;
 }
 
+/* The ring of a packet socket looks like a device; and memory that we watch, as if it were served. */
+static bool is_only_look(const struct task *t, const struct proc_vma *v, const VmaEntry *e,
+			 const struct vm_flag *f)
+{
+	if (strcmp(f->name, "mm") == 0)
+		return e->status & VMA_SOCKET;
+	return strcmp(f->name, "uw") == 0 && written_is_ours(t, v->start, v->end);
+}
+
 static int apply_flags(const struct dump *d, const struct task *t, const struct proc_vma *v,
 		       VmaEntry *e, struct err *err)
 {
@@ -110,8 +119,7 @@ static int apply_flags(const struct dump *d, const struct task *t, const struct 
 				 "its flag \"%.2s\" in /proc/PID/smaps is not known", p);
 			return refuse(t, v, why, err);
 		}
-		/* the ring of a packet socket looks like a device */
-		if (f->refuse && !(e->status & VMA_SOCKET && strcmp(f->name, "mm") == 0))
+		if (f->refuse && !is_only_look(t, v, e, f))
 			return refuse(t, v, f->refuse, err);
 		e->flags |= f->map;
 		if (strcmp(f->name, "lf") == 0)

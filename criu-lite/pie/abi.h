@@ -22,6 +22,7 @@ enum parasite_cmd {
 	PARASITE_STOP_SEEN,   /* struct parasite_stop, in the parent of a stopped task */
 	PARASITE_POLICIES,    /* struct parasite_policies */
 	PARASITE_POLICY,      /* struct parasite_policy */
+	PARASITE_UFFD,	      /* struct parasite_uffd */
 };
 
 enum { PARASITE_ARGS_SIZE = 64 * 1024 };
@@ -98,6 +99,12 @@ struct parasite_policy {
 	uint32_t mode;	  /* out: as above */
 	uint32_t differs; /* out: not all of its pages have that one */
 	uint64_t nodes[NR_NODES / 64];
+};
+
+/* A userfaultfd for its own memory, in the place of a descriptor that it was given. */
+struct parasite_uffd {
+	int32_t fd;
+	int32_t pad;
 };
 
 struct parasite_iov {

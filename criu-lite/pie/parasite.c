@@ -15,7 +15,15 @@ long parasite_thread(struct parasite_thread *p);
 long parasite_timers(struct parasite_timers *p);
 long parasite_stop_seen(struct parasite_stop *p);
 
-enum { EINTR_ = 4, EFAULT_ = 14, ENOSYS_ = 38, IOV_MAX_ = 1024 };
+enum {
+	EINTR_ = 4,
+	EFAULT_ = 14,
+	ENOSYS_ = 38,
+	IOV_MAX_ = 1024,
+	O_NONBLOCK_ = 04000,
+	O_CLOEXEC_ = 02000000,
+	UFFD_USER_MODE_ONLY_ = 1,
+};
 
 /*
  * Move @iov forward by @len bytes that are done; returns how many pieces are
@@ -56,6 +64,21 @@ static long write_pages(struct parasite_write *w)
 	return (long)done;
 }
 
+/*
+ * It takes the place of a descriptor that is closed in any case when we leave,
+ * so that whoever dies in the middle leaves nothing behind.
+ */
+static long make_uffd(const struct parasite_uffd *p)
+{
+	long ret, fd = sys1(__NR_userfaultfd, O_CLOEXEC_ | O_NONBLOCK_ | UFFD_USER_MODE_ONLY_);
+
+	if (fd < 0)
+		return fd;
+	ret = sys3(__NR_dup3, fd, p->fd, O_CLOEXEC_);
+	sys1(__NR_close, fd);
+	return ret < 0 ? ret : 0;
+}
+
 long pie_command(uint32_t cmd, void *args)
 {
 	switch (cmd) {
@@ -71,6 +94,8 @@ long pie_command(uint32_t cmd, void *args)
 		return parasite_policies(args);
 	case PARASITE_POLICY:
 		return parasite_policy(args);
+	case PARASITE_UFFD:
+		return make_uffd(args);
 	case PARASITE_WRITE_PAGES:
 		return write_pages(args);
 	}

@@ -64,7 +64,7 @@ load ../helpers
 		run criu_lite check --feature "$2"
 		if has "$1"; then [ "$status" -eq 0 ]; else [ "$status" -eq 1 ]; fi
 	}
-	check CONFIG_MEM_SOFT_DIRTY mem_dirty_track
+	check CONFIG_USERFAULTFD mem_dirty_track
 	check CONFIG_INET_RAW_DIAG net_diag_raw
 	check CONFIG_USERFAULTFD uffd
 	check CONFIG_TIME_NS timens

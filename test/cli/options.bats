@@ -157,7 +157,7 @@ is_refused()	# is_refused WHAT
 }
 
 @test "commands of CRIU that we lack say so" {
-	for c in pre-dump lazy-pages page-server dedup "cpuinfo dump"; do
+	for c in lazy-pages page-server "cpuinfo dump"; do
 		bare $c
 		is_refused "it is not available yet"
 		[[ "$output" == *"cannot run command ${c%% *}"* ]]

@@ -71,7 +71,7 @@ too old: 0" ]
 0 0 1
 too many: -1 errno 0
 an older program: 0
-0 0 1" ]
+1 0 1" ]
 	run library check
 	[[ "$output" == *"check: 0" ]]
 }

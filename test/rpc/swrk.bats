@@ -32,10 +32,10 @@ notified()	# notified SCRIPT...: of these, in this order, and of nothing else
 
 @test "VERSION and FEATURE_CHECK, on one connection" {
 	run ask 'type: VERSION keep_open: true' \
-		'type: FEATURE_CHECK keep_open: true features { pidfd_store: true }' \
+		'type: FEATURE_CHECK keep_open: true features { pidfd_store: true mem_track: true }' \
 		'type: FEATURE_CHECK features { }'
 	[ "${lines[0]}" = "answer type: VERSION success: true version { major_number: 4 minor_number: 2 }" ]
-	[[ "${lines[1]}" == *"mem_track: false lazy_pages: false pidfd_store: true }" ]]
+	[[ "${lines[1]}" == *"mem_track: true lazy_pages: false pidfd_store: true }" ]]
 	[[ "${lines[2]}" == *"mem_track: false lazy_pages: false pidfd_store: false }" ]]
 	[ "${lines[3]}" = "exit 0" ]
 }
