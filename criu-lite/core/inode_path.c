@@ -185,27 +185,6 @@ static bool has_ino(int fd, uint64_t ino)
 	return fd >= 0 && fstat(fd, &st) == 0 && st.st_ino == ino;
 }
 
-/* Through any mount of its file system; -1: not found so. */
-static int find_by_handle(const struct mount_list *list, const struct inode_path *i)
-{
-	const struct mount_point *m;
-
-	vec_for_each(m, &list->points) {
-		scoped_fd at = -1;
-		int fd;
-
-		if (m->dev != i->dev)
-			continue;
-		at = open(m->path, O_PATH | O_CLOEXEC);
-		if (has_ino(at, i->ino))
-			return take_fd(&at); /* a file may be a mount point too */
-		fd = at < 0 ? -1 : open_handle(at, i->handle);
-		if (fd >= 0)
-			return fd;
-	}
-	return -1;
-}
-
 /* ---- dump: by searching ---- */
 
 /* Is @fd the inode?  A watch of our own shows it with the same numbers, whatever stat() says. */
@@ -273,17 +252,17 @@ static const char *search_all(struct dump *d, const struct mount_list *list,
 
 /* ---- dump ---- */
 
-static const char *path_of(struct dump *d, int fd)
+static const char *path_of(int proc, struct arena *a, int fd)
 {
 	char ref[32], path[PATH_MAX + 16];
 	ssize_t n;
 
 	snprintf(ref, sizeof(ref), "self/fd/%d", fd);
-	n = readlinkat(d->proc, ref, path, sizeof(path) - 1);
+	n = readlinkat(proc, ref, path, sizeof(path) - 1);
 	if (n < 0)
 		return "?";
 	path[n] = '\0';
-	return arena_strdup(d->arena, path);
+	return arena_strdup(a, path);
 }
 
 static bool is_at(const char *path, const struct stat *st)
@@ -313,27 +292,61 @@ static const struct file *find_open(struct dump *d, const struct inode_path *i)
 }
 
 /* The path of @fd, if it is still there. */
-static const char *name_of_fd(struct dump *d, int fd)
+static const char *name_of_fd(int proc, struct arena *a, int fd)
 {
-	const char *path = path_of(d, fd);
+	const char *path = path_of(proc, a, fd);
 	struct stat st;
 
 	return fstat(fd, &st) == 0 && is_at(path, &st) ? path : NULL;
+}
+
+static int open_on_mount(const struct mount_point *m, const struct inode_path *i)
+{
+	scoped_fd at = open(m->path, O_PATH | O_CLOEXEC);
+
+	if (has_ino(at, i->ino))
+		return take_fd(&at); /* a file may be a mount point too */
+	return at < 0 ? -1 : open_handle(at, i->handle);
+}
+
+/*
+ * Through any mount of its file system, though not each of them has the whole of it (a
+ * container is made of such): best one that has a name for it, @path_ret.  -1: not found so.
+ */
+static int find_by_handle(int proc, struct arena *a, const struct mount_list *list,
+			  const struct inode_path *i, const char **path_ret)
+{
+	const struct mount_point *m;
+	scoped_fd nameless = -1;
+
+	vec_for_each(m, &list->points) {
+		scoped_fd fd = m->dev == i->dev ? open_on_mount(m, i) : -1;
+
+		if (fd < 0)
+			continue;
+		*path_ret = name_of_fd(proc, a, fd);
+		if (*path_ret)
+			return take_fd(&fd);
+		if (nameless < 0)
+			nameless = take_fd(&fd);
+	}
+	return take_fd(&nameless);
 }
 
 /* In the mount namespace in which we are; *@fd_ret: what its handle leads to, or -1. */
 static int find_here(struct dump *d, struct mount_list *m, const struct inode_path *i, int *fd_ret,
 		     struct err *err)
 {
-	const char *path;
+	const char *path = NULL;
 	struct statx sx;
 
 	*fd_ret = -1;
 	if (know_mounts(d->proc, d->mounts, d->arena, m, err) < 0)
 		return -err->code;
 	if (!d->opts->force_irmap)
-		*fd_ret = find_by_handle(m, i);
-	path = *fd_ret >= 0 ? name_of_fd(d, *fd_ret) : search_all(d, m, i);
+		*fd_ret = find_by_handle(d->proc, d->arena, m, i, &path);
+	if (*fd_ret < 0)
+		path = search_all(d, m, i);
 	i->handle->path = (char *)path;
 	if (path && d->mounts &&
 	    statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_MNT_ID, &sx) == 0) {
@@ -402,7 +415,7 @@ int inode_path_find(struct dump *d, struct mount_list *m, const struct inode_pat
 	if (fd >= 0) {
 		err_set(err, EOPNOTSUPP,
 			"cannot dump a watch on %s, which nobody in the tree has open",
-			path_of(d, fd));
+			path_of(d->proc, d->arena, fd));
 		err_why(err, "the name leads to nothing, or to another file");
 		return err_hint(err, "remove the watch, or close the file where it is open");
 	}
@@ -450,7 +463,7 @@ int inode_path_open(struct restore *r, struct mount_list *m, const struct inode_
 	if (!path) {
 		if (know_mounts(r->proc, NULL, r->arena, m, err) < 0)
 			return -err->code;
-		fd = find_by_handle(m, i);
+		fd = find_by_handle(r->proc, r->arena, m, i, &path);
 		return fd < 0 ? err_set(err, ESTALE,
 					"cannot find inode %" PRIu64 ", which is watched", i->ino)
 			      : fd;

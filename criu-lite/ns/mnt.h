@@ -50,6 +50,7 @@ struct mnt_fs {
 	uint32_t code;	  /* in images */
 	bool has_content; /* that only lives in memory: it is carried along */
 	bool is_one;	  /* the same for all who mount it */
+	bool born_ro;	  /* not made read-only later, but from the start */
 };
 const struct mnt_fs *mnt_fs_by_name(const char *name);
 const struct mnt_fs *mnt_fs_by_code(uint32_t code);

@@ -27,20 +27,21 @@
 #endif
 
 static const struct mnt_fs file_systems[] = {
-	{ "proc", FSTYPE__PROC, false, false },
-	{ "sysfs", FSTYPE__SYSFS, false, false },
-	{ "devtmpfs", FSTYPE__DEVTMPFS, false, true },
-	{ "binfmt_misc", FSTYPE__BINFMT_MISC, false, false },
-	{ "tmpfs", FSTYPE__TMPFS, true, false },
-	{ "devpts", FSTYPE__DEVPTS, false, false },
-	{ "pstore", FSTYPE__PSTORE, false, true },
-	{ "securityfs", FSTYPE__SECURITYFS, false, true },
-	{ "fusectl", FSTYPE__FUSECTL, false, true },
-	{ "debugfs", FSTYPE__DEBUGFS, false, true },
-	{ "cgroup", FSTYPE__CGROUP, false, false },
-	{ "mqueue", FSTYPE__MQUEUE, false, false },
-	{ "tracefs", FSTYPE__TRACEFS, false, true },
-	{ "cgroup2", FSTYPE__CGROUP2, false, false },
+	{ "proc", FSTYPE__PROC, false, false, false },
+	/* to change it takes the root outside, whoever has made it (fs_context.global) */
+	{ "sysfs", FSTYPE__SYSFS, false, false, true },
+	{ "devtmpfs", FSTYPE__DEVTMPFS, false, true, false },
+	{ "binfmt_misc", FSTYPE__BINFMT_MISC, false, false, false },
+	{ "tmpfs", FSTYPE__TMPFS, true, false, false },
+	{ "devpts", FSTYPE__DEVPTS, false, false, false },
+	{ "pstore", FSTYPE__PSTORE, false, true, false },
+	{ "securityfs", FSTYPE__SECURITYFS, false, true, false },
+	{ "fusectl", FSTYPE__FUSECTL, false, true, false },
+	{ "debugfs", FSTYPE__DEBUGFS, false, true, false },
+	{ "cgroup", FSTYPE__CGROUP, false, false, false },
+	{ "mqueue", FSTYPE__MQUEUE, false, false, false },
+	{ "tracefs", FSTYPE__TRACEFS, false, true, false },
+	{ "cgroup2", FSTYPE__CGROUP2, false, false, false },
 };
 
 const struct mnt_fs *mnt_fs_by_name(const char *name)
@@ -103,14 +104,26 @@ static const struct {
 	{ MS_MANDLOCK, "mand" }, { MS_LAZYTIME, "lazytime" },
 };
 
+static bool is_born_ro(const MntEntry *e)
+{
+	const struct mnt_fs *type = mnt_fs_by_code(e->fstype);
+
+	return type && type->born_ro && e->sb_flags & MS_RDONLY;
+}
+
 int mnt_set_sb_flags(int fd, const MntEntry *e, struct err *err)
 {
-	scoped_fd fs = fspick(fd, "", FSPICK_EMPTY_PATH | FSPICK_CLOEXEC);
+	uint32_t flags = e->sb_flags & ~(is_born_ro(e) ? (uint32_t)MS_RDONLY : 0);
+	scoped_fd fs = -1;
+
+	if (!flags)
+		return 0;
+	fs = fspick(fd, "", FSPICK_EMPTY_PATH | FSPICK_CLOEXEC);
 
 	if (fs < 0)
 		return err_sys(err, "cannot change the file system %s", e->mountpoint);
 	for (size_t i = 0; i < sizeof(sb_flags) / sizeof(sb_flags[0]); i++)
-		if (e->sb_flags & sb_flags[i].flag &&
+		if (flags & sb_flags[i].flag &&
 		    fsconfig(fs, FSCONFIG_SET_FLAG, sb_flags[i].name, NULL, 0) < 0)
 			return err_sys(err, "cannot make the file system %s %s", e->mountpoint,
 				       sb_flags[i].name);
@@ -231,6 +244,8 @@ static int make_here(struct restore *r, const MntEntry *e, const char *source, i
 		return errno == EINVAL ? -EINVAL : refuse_option(fs, e, "its pid namespace", err);
 	if (set_options(r, fs, e, err) < 0)
 		return -err->code;
+	if (is_born_ro(e) && fsconfig(fs, FSCONFIG_SET_FLAG, "ro", NULL, 0) < 0)
+		return refuse_option(fs, e, "ro", err);
 	return create_mount(fs, e, err);
 }
 
