@@ -47,6 +47,7 @@
 	X(shmem)       \
 	X(tty_session) \
 	X(lock)        \
+	X(mnt_autofs)  \
 	X(fs)
 
 /* In the order in which they are made. */

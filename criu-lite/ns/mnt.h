@@ -93,6 +93,15 @@ bool mnt_has_entries(const struct mount *m);
 int mnt_binfmt_write(struct dump *d, int dir, struct err *err);
 int mnt_binfmt_restore(struct restore *r, int dir, struct err *err);
 
+/* ---- mnt_autofs.c ---- */
+
+/* Is @m an autofs of the tree? */
+bool mnt_is_autofs(const struct mount *m);
+/* @root: a descriptor of its root directory. */
+int mnt_autofs_write(struct dump *d, const struct mount *m, int root, struct err *err);
+/* From @fs, which has its source; in the pid namespace of the tree.  A mount without a place. */
+int mnt_autofs_make(struct restore *r, int fs, const MntEntry *e, struct err *err);
+
 /* ---- mnt_make.c ---- */
 
 int mnt_make_all(struct restore *r, struct err *err);

@@ -124,7 +124,7 @@ static bool has_content(const struct mnt_base *b)
 
 static bool is_written(const struct mnt_base *b)
 {
-	return has_content(b) || mnt_has_entries(b->mount);
+	return has_content(b) || mnt_has_entries(b->mount) || mnt_is_autofs(b->mount);
 }
 
 static const struct mnt_base *base_to_dump(const struct mnt_state *s, const struct mount *m)
@@ -149,11 +149,22 @@ struct taker {
 	int sock;
 };
 
+/* Whoever opens an autofs may have to wait for its daemon, which is stopped. */
+static int open_mount(const struct mount *m)
+{
+	const char *point = m->entry->mountpoint;
+
+	if (mnt_is_autofs(m))
+		return open_tree(AT_FDCWD, point,
+				 OPEN_TREE_CLOEXEC | AT_NO_AUTOMOUNT | AT_SYMLINK_NOFOLLOW);
+	return open(point, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
 static int offer(const struct taker *k, const struct mnt_base *b, struct err *err)
 {
 	struct offer o = { .base = (int)(b - k->s->bases.items) };
 	const MntEntry *e = b->mount->entry;
-	scoped_fd dir = open(e->mountpoint, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	scoped_fd dir = open_mount(b->mount);
 	struct stat st;
 	char done;
 
@@ -229,6 +240,8 @@ static int write_one(struct dump *d, const struct mnt_base *b, int dir, int user
 
 	if (mnt_has_entries(b->mount))
 		return mnt_binfmt_write(d, dir, err);
+	if (mnt_is_autofs(b->mount))
+		return mnt_autofs_write(d, b->mount, dir, err);
 	if (image_create_now(d->store, IMAGE_TMPFS_DEV, b->dev, &img, err) < 0)
 		return -err->code;
 	fd = image_fd(img, err);

@@ -42,6 +42,7 @@ static const struct mnt_fs file_systems[] = {
 	{ "mqueue", FSTYPE__MQUEUE, false, false, false },
 	{ "tracefs", FSTYPE__TRACEFS, false, true, false },
 	{ "cgroup2", FSTYPE__CGROUP2, false, false, false },
+	{ "autofs", FSTYPE__AUTOFS, false, false, false },
 };
 
 const struct mnt_fs *mnt_fs_by_name(const char *name)
@@ -242,6 +243,8 @@ static int make_here(struct restore *r, const MntEntry *e, const char *source, i
 		return refuse_option(fs, e, "its source", err);
 	if (pid_ns >= 0 && fsconfig(fs, FSCONFIG_SET_FD, "pidns", NULL, pid_ns) < 0)
 		return errno == EINVAL ? -EINVAL : refuse_option(fs, e, "its pid namespace", err);
+	if (e->fstype == FSTYPE__AUTOFS)
+		return mnt_autofs_make(r, fs, e, err);
 	if (set_options(r, fs, e, err) < 0)
 		return -err->code;
 	if (is_born_ro(e) && fsconfig(fs, FSCONFIG_SET_FLAG, "ro", NULL, 0) < 0)
@@ -249,7 +252,7 @@ static int make_here(struct restore *r, const MntEntry *e, const char *source, i
 	return create_mount(fs, e, err);
 }
 
-/* ---- proc, where the kernel does not know the option ---- */
+/* ---- in a child: proc, where the kernel does not know the option, and autofs ---- */
 
 struct child_news {
 	int fd; /* in the child */
@@ -265,13 +268,15 @@ static void make_in_child(struct restore *r, const MntEntry *e, int pid_ns, int 
 	scoped_fd fd = -1;
 	pid_t pid;
 
-	if (setns(pid_ns, CLONE_NEWPID) < 0)
+	if (pid_ns >= 0 && setns(pid_ns, CLONE_NEWPID) < 0)
 		_exit(1);
 	pid = fork();
 	if (pid != 0) {
 		waitpid(pid, NULL, 0);
 		_exit(pid < 0);
 	}
+	/* autofs has the group of who makes it, which must be of the pid namespace */
+	setpgid(0, 0);
 	fd = make_here(r, e, e->source, -1, &news.err);
 	io_send_fd(sock, &news, sizeof(news), fd);
 	_exit(0);
@@ -340,6 +345,8 @@ int mnt_fs_make(struct restore *r, const struct mount *m, const char *source, st
 	if (r->ns->root[NS_USER] && type && type->is_one)
 		return fetch_whole(r, m, err);
 
+	if (m->entry->fstype == FSTYPE__AUTOFS)
+		return make_by_child(r, m->entry, pid_ns ? pid_ns->fd : -1, err);
 	if (m->entry->fstype != FSTYPE__PROC || !pid_ns)
 		return make_here(r, m->entry, source, -1, err);
 	fd = make_here(r, m->entry, source, pid_ns->fd, err);

@@ -496,10 +496,15 @@ static int open_beneath_it(struct restore *r, void *args, int *fd, struct err *e
 /* Where @m is to be mounted; who may not look into a mount from outside has it opened there. */
 static int open_point(struct restore *r, const struct mount *m, const char *below)
 {
-	int fd = m->parent->fd, at = open_beneath(fd, below);
+	int fd = m->parent->fd, at;
 	struct err err = { 0 };
 	struct source s;
 
+	/* to the kernel every directory of an autofs is one to another mount */
+	if (mnt_is_autofs(m->parent))
+		return open_tree(fd, below,
+				 OPEN_TREE_CLOEXEC | AT_NO_AUTOMOUNT | AT_SYMLINK_NOFOLLOW);
+	at = open_beneath(fd, below);
 	if (at >= 0 || errno != EACCES || !r->ns->root[NS_USER] || strlen(below) >= sizeof(s.path))
 		return at;
 	strcpy(s.path, below);
