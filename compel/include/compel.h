@@ -165,6 +165,9 @@ int compel_call_finish(struct compel_task *task, void *args, size_t len, long *r
 /* Give a copy of our @fd to the victim; @remote_ret is its number there.  It is closed by the cure. */
 int compel_send_fd(struct compel_task *task, int fd, int *remote_ret, struct err *err);
 
+/* Close there what was sent last. */
+int compel_drop_fd(struct compel_task *task, struct err *err);
+
 /* Take everything of ours out again: the task is stopped exactly as compel_seize() left it. */
 int compel_cure(struct compel_task *task, struct err *err);
 

@@ -61,6 +61,7 @@ enum {
 	COMPEL_CMD_OWN = 0x80000000u,
 	COMPEL_CMD_TAKE_FD =
 		COMPEL_CMD_OWN, /* the descriptor that comes with it; answers its number */
+	COMPEL_CMD_DROP_FD,	/* close the one that was taken last */
 };
 #endif
 #endif

@@ -26,8 +26,8 @@ enum {
 	MSG_CMSG_CLOEXEC_ = 0x40000000,
 	EPIPE_ = 32,
 	EFBIG_ = 27,
-	EMFILE_ = 24,
 	EBADF_ = 9,
+	EMFILE_ = 24,
 	SIGPIPE_ = 13,
 	SIGXFSZ_ = 25,
 };
@@ -85,6 +85,11 @@ static long fd_take(struct compel_control *c, int fd)
 	return fd;
 }
 
+static long fd_drop(struct compel_control *c)
+{
+	return c->nr_fds ? sys1(__NR_close, c->fds[--c->nr_fds]) : -EBADF_;
+}
+
 /*
  * A failed write has left a signal behind that is blocked only as long as we
  * are here.  It is not the victim's, so it must not find it.
@@ -106,6 +111,8 @@ static long request_run(struct compel_control *c, const struct compel_request *r
 
 	if (req->cmd == COMPEL_CMD_TAKE_FD)
 		return fd_take(c, fd);
+	if (req->cmd == COMPEL_CMD_DROP_FD)
+		return fd_drop(c);
 
 	result = pie_command(req->cmd, (char *)c + COMPEL_CONTROL);
 	if (result == -EPIPE_ || result == -EFBIG_)

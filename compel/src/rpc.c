@@ -126,6 +126,23 @@ int compel_call(struct compel_task *task, struct compel_thread *t, uint32_t cmd,
 	return ret < 0 ? ret : compel_call_finish(task, args, len, ret_ret, err);
 }
 
+int compel_drop_fd(struct compel_task *task, struct err *err)
+{
+	struct compel_blob *b = task->blob;
+	long result;
+	int ret = request_send(task, b->inside ? b->inside : b->home, COMPEL_CMD_DROP_FD, -1, err);
+
+	if (ret == 0)
+		ret = answer_receive(task, &result, err);
+	if (ret < 0)
+		return ret;
+	if (result < 0)
+		return err_set(err, (int)-result, "cannot close a descriptor in process %d",
+			       task->pid);
+	b->nr_fds--;
+	return 0;
+}
+
 int compel_send_fd(struct compel_task *task, int fd, int *remote_ret, struct err *err)
 {
 	struct compel_blob *b = task->blob;

@@ -4,7 +4,8 @@
  *
  * The victim itself writes it into pages-N.img, which costs one copy and none of
  * our memory. What it may not read, or all if writing would be at its own
- * expense, or the memory is for a page server or stream, goes through a small buffer of ours.
+ * expense, or the memory is for a page server, goes through a small buffer of ours. If pages
+ * leave through a pipe (images/stream.h), it puts the pages themselves into that.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -133,11 +134,12 @@ static int batch_add(struct drain *dr, uint64_t start, uint64_t len, uint64_t of
 {
 	struct parasite_write *w = dr->w;
 
-	if ((w->n == BATCH_IOVS || dr->bytes >= BATCH_BYTES || w->offset + dr->bytes != off) &&
+	if ((w->n == BATCH_IOVS || dr->bytes >= BATCH_BYTES ||
+	     (!dr->out.in_order && w->offset + dr->bytes != off)) &&
 	    write_batch(dr, err) < 0)
 		return -err->code;
 	if (!w->n)
-		w->offset = off;
+		w->offset = dr->out.in_order ? PARASITE_PIPE : off;
 	if (w->n && w->iov[w->n - 1].base + w->iov[w->n - 1].len == start)
 		w->iov[w->n - 1].len += len;
 	else
@@ -173,8 +175,12 @@ static int save_pages(struct drain *dr, const VmaEntry *e, uint64_t start, uint6
 
 	if (note_pages(dr, e, start, end, PAGES_PRESENT, err) < 0)
 		return -err->code;
-	if (dr->outside || !(e->prot & PROT_READ))
+	if (dr->outside || !(e->prot & PROT_READ)) {
+		/* what comes before has to be there */
+		if (dr->out.in_order && write_batch(dr, err) < 0)
+			return -err->code;
 		return copy_outside(dr, start, end - start, off, err);
+	}
 
 	while (start < end) {
 		uint64_t n = end - start < BATCH_BYTES ? end - start : BATCH_BYTES;
@@ -331,6 +337,14 @@ static int drain_pages(struct drain *dr, struct err *err)
 	return pagemap_out_close(&dr->out, err);
 }
 
+/* Who reads the pipe sees its end when nobody has it any more. */
+static int close_pipe(struct drain *dr, struct err *err)
+{
+	if (dr->fd < 0 || !dr->out.in_order)
+		return 0;
+	return compel_drop_fd(dr->t->victim, err);
+}
+
 int pages_drain(struct dump *d, struct task *t, struct err *err)
 {
 	struct drain dr = { .d = d, .t = t, .fd = -1, .buffer = get_buffer(d) };
@@ -342,10 +356,12 @@ int pages_drain(struct dump *d, struct task *t, struct err *err)
 	dr.w->n = 0;
 	if (pagemap_out_open(d, IMAGE_PAGEMAP, (unsigned long)t->pid, &dr.out, err) < 0)
 		return -err->code;
-	dr.outside = dr.out.in_order || has_file_limit(&dr) || is_charged_to_it(&dr);
+	dr.outside = dr.out.link || has_file_limit(&dr) || is_charged_to_it(&dr);
 	dr.since_parent = dr.out.in_parent && written_is_since_parent(d, t);
 	cow_begin(d, t, &dr.cow);
 	ret = drain_pages(&dr, err);
+	if (ret == 0)
+		ret = close_pipe(&dr, err);
 	cow_end(&dr.cow);
 	pagemap_out_abandon(&dr.out);
 	return ret;

@@ -114,12 +114,15 @@ struct parasite_iov {
 /*
  * Write memory of the victim into one of its descriptors, one area after the
  * other.  The result is the number of bytes written: fewer than asked for if
- * the victim may not read what comes next.
+ * the victim may not read what comes next.  A pipe gets the pages themselves, not a
+ * copy: they must have been read there before the victim goes on.
  */
+#define PARASITE_PIPE UINT64_MAX
+
 struct parasite_write {
 	int32_t fd;
 	uint32_t n;
-	uint64_t offset; /* where in the file */
+	uint64_t offset; /* where in the file; PARASITE_PIPE: it is a pipe */
 	struct parasite_iov iov[];
 };
 

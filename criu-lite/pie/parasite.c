@@ -42,6 +42,13 @@ static uint32_t iov_advance(struct parasite_iov *iov, uint64_t len)
 	return n;
 }
 
+static long write_some(const struct parasite_write *w, uint32_t i, uint32_t n, uint64_t done)
+{
+	if (w->offset == PARASITE_PIPE)
+		return sys4(__NR_vmsplice, w->fd, (long)&w->iov[i], n, 0);
+	return sys5(__NR_pwritev, w->fd, (long)&w->iov[i], n, (long)(w->offset + done), 0);
+}
+
 static long write_pages(struct parasite_write *w)
 {
 	uint32_t i = 0;
@@ -49,8 +56,7 @@ static long write_pages(struct parasite_write *w)
 
 	while (i < w->n) {
 		uint32_t n = w->n - i < IOV_MAX_ ? w->n - i : IOV_MAX_;
-		long ret =
-			sys5(__NR_pwritev, w->fd, (long)&w->iov[i], n, (long)(w->offset + done), 0);
+		long ret = write_some(w, i, n, done);
 
 		if (ret == -EINTR_)
 			continue;
