@@ -40,6 +40,7 @@
 #include "core/stage.h"
 #include "core/stats.h"
 #include "dump.h"
+#include "dump_lazy.h"
 #include "dump_stages.h"
 #include "kinds.h"
 
@@ -141,6 +142,8 @@ static int dump_thaw(void *run, bool ok, struct err *err)
 
 	if (!ok || d->opts->leave_running)
 		end = COMPEL_RUN;
+	if (d->stays_stopped)
+		end = COMPEL_STOP;
 	if (d->locks_network && end == COMPEL_RUN)
 		tell_unlock(d);
 	else if (d->opts->common.leave_stopped)
@@ -272,7 +275,7 @@ int dump_connect_page_server(struct dump *d, struct err *err)
 {
 	const struct remote_opts *o = &d->opts->common.remote;
 
-	if (!o->page_server)
+	if (!o->page_server || d->opts->common.lazy_pages)
 		return 0;
 	if (page_link_connect(d->arena, o, &d->page_link, err) < 0)
 		return -err->code;
@@ -389,7 +392,9 @@ static int write_all(struct dump *d, struct err *err)
 		return -err->code;
 	if (!lives_on(d) && write_news(d, err) < 0)
 		return -err->code;
-	return store_finish(d->store, err);
+	if (store_finish(d->store, err) < 0)
+		return -err->code;
+	return d->opts->common.lazy_pages ? dump_lazy_serve(d, err) : 0;
 }
 
 static int dump_write(void *run, struct err *err)

@@ -12,6 +12,7 @@
 
 #include "check.h"
 #include "console.h"
+#include "lazy_pages.h"
 #include "options.h"
 #include "page_server.h"
 #include "rpc.h"
@@ -135,6 +136,10 @@ static int run(struct options *o, struct outcome *out, struct err *err)
 		if (run_enter(o, err) < 0 || run_open_log(o, err) < 0)
 			return -err->code;
 		return page_server_run(o, err);
+	case COMMAND_LAZY_PAGES:
+		if (run_enter(o, err) < 0 || run_open_log(o, err) < 0)
+			return -err->code;
+		return lazy_pages_run(o, err);
 	case COMMAND_PRE_DUMP:
 	case COMMAND_DUMP:
 	case COMMAND_DEDUP:

@@ -510,7 +510,10 @@ const struct option_row option_rows[] = {
 	CALL("port", 0, "N", set_port, "of the page server"),
 	CALL("ps-socket", 0, "FD", set_ps_socket,
 	     "a connected socket in place of --address and --port"),
-	SWITCH("page-server", 0, common.remote.page_server, "dump: send memory to a page server"),
+	SWITCH("page-server", 0, common.remote.page_server,
+	       "dump: send memory to a page server; lazy-pages: fetch it there"),
+	FLAG("lazy-pages", 0, common.lazy_pages,
+	     "dump: send memory when it is asked for; restore: it comes when it is needed"),
 	SWITCH("tls", 0, common.remote.tls,
 	       "page server: encrypt, with certificates on both sides"),
 	STRING("tls-cacert", 0, "FILE", common.remote.tls_cacert,
@@ -537,8 +540,6 @@ const struct option_row option_rows[] = {
 	IDLE_SWITCH("mntns-compat-mode", "mounts are made in one way only"),
 
 	/* refused */
-	REFUSE("lazy-pages", 0, NULL, COMMAND_DUMP | COMMAND_RESTORE,
-	       "memory is always dumped and restored at once", "leave out --lazy-pages"),
 	REFUSE("lsm-profile", 0, "TYPE:NAME", COMMAND_RESTORE, "profiles are not restored yet",
 	       "leave out --lsm-profile and start criu-lite with that profile"),
 	REFUSE("ms", 0, NULL, COMMAND_ANY, "it was removed from CRIU", "use check --feature"),
@@ -561,12 +562,18 @@ static const struct {
 	const char *name;
 	enum command command;
 } commands[] = {
-	{ "dump", COMMAND_DUMP },	 { "restore", COMMAND_RESTORE },
-	{ "check", COMMAND_CHECK },	 { "pre-dump", COMMAND_PRE_DUMP },
-	{ "lazy-pages", COMMAND_OTHER }, { "page-server", COMMAND_PAGE_SERVER },
-	{ "service", COMMAND_SERVICE },	 { "swrk", COMMAND_SWRK },
-	{ "dedup", COMMAND_DEDUP },	 { "cpuinfo", COMMAND_OTHER },
-	{ "exec", COMMAND_OTHER },	 { "show", COMMAND_OTHER },
+	{ "dump", COMMAND_DUMP },
+	{ "restore", COMMAND_RESTORE },
+	{ "check", COMMAND_CHECK },
+	{ "pre-dump", COMMAND_PRE_DUMP },
+	{ "lazy-pages", COMMAND_LAZY_PAGES },
+	{ "page-server", COMMAND_PAGE_SERVER },
+	{ "service", COMMAND_SERVICE },
+	{ "swrk", COMMAND_SWRK },
+	{ "dedup", COMMAND_DEDUP },
+	{ "cpuinfo", COMMAND_OTHER },
+	{ "exec", COMMAND_OTHER },
+	{ "show", COMMAND_OTHER },
 };
 
 static int find_command(struct options *o, const opt_strings *operands, struct err *err)
@@ -647,9 +654,17 @@ static int check_remote(const struct options *o, struct err *err)
 {
 	const struct remote_opts *m = &o->common.remote;
 
-	if (!(o->command & (COMMAND_DUMP | COMMAND_PRE_DUMP)) || !m->page_server || m->socket >= 0)
+	if (o->common.lazy_pages &&
+	    (strcmp(o->common.images_dir, "-") == 0 || o->common.compress.type != STREAM_PLAIN)) {
+		err_set(err, EINVAL, "cannot use --lazy-pages");
+		err_why(err, "images that are a stream are read from their beginning to their end");
+		return err_hint(err, "give a directory by -D, and no --compress");
+	}
+	if (!(o->command & (COMMAND_DUMP | COMMAND_PRE_DUMP | COMMAND_LAZY_PAGES)) ||
+	    !m->page_server || m->socket >= 0)
 		return 0;
-	if (m->address && m->port)
+	/* then a dump is the server itself */
+	if ((o->command == COMMAND_DUMP && o->common.lazy_pages) || (m->address && m->port))
 		return 0;
 	err_set(err, EINVAL, "cannot use --page-server");
 	err_why(err, "it is not said where that is");
@@ -809,6 +824,7 @@ void options_usage(void)
 	       "  criu-lite check -t PID [options of the dump] [--json]\n"
 	       "  criu-lite dedup -D DIR\n"
 	       "  criu-lite service [--address SOCKET] [-d] [--pidfile FILE] [--status-fd FD]\n"
+	       "  criu-lite lazy-pages -D DIR [--page-server --address ADDR --port N] [-d] [--tls]\n"
 	       "  criu-lite page-server -D DIR [--address ADDR] [--port N] [-d] [--tls]\n"
 	       "  criu-lite swrk FD\n");
 	show_usage(stdout);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * page server - memory of a dump elsewhere, into images here
+ * page server - memory of a dump elsewhere, into images here; or, lazy, out of them
  *
  * It serves one connection and ends.
  */
@@ -11,7 +11,9 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "core/page_link.h"
+#include "page_images.h"
 #include "page_receive.h"
+#include "page_serve.h"
 #include "page_server.h"
 #include "run.h"
 
@@ -44,17 +46,36 @@ static int open_store(struct arena *a, const struct options *o, struct store **s
 	return store_open_dirfd(a, fd, store_ret, err);
 }
 
+/* --lazy-pages: the other way round. */
+static int serve_images(struct arena *a, const struct options *o, struct page_link *l,
+			struct err *err)
+{
+	struct page_served served = { 0 };
+	struct page_images *images;
+	struct page_source source;
+	int ret;
+
+	if (page_images_open(a, o->common.images_fd, &images, err) < 0)
+		return -err->code;
+	source = page_images_source(images);
+	ret = page_serve(a, l, &source, &served, err);
+	page_images_close(images);
+	return ret;
+}
+
 static int serve(struct arena *a, struct options *o, int sock, struct err *err)
 {
 	scoped_fd listening = sock;
 	scoped_page_link *l = NULL;
 	scoped_store *store = NULL;
+	bool is_ours = sock >= 0;
 
 	if (open_store(a, o, &store, err) < 0 ||
 	    page_link_accept(a, &o->common.remote, take_fd(&listening), &l, err) < 0)
 		return -err->code;
 	log_info("Connected with %s", page_link_peer(l));
-	if (page_receive(a, l, sock >= 0, store, err) < 0)
+	if ((o->common.lazy_pages ? serve_images(a, o, l, err)
+				  : page_receive(a, l, is_ours, store, err)) < 0)
 		return -err->code;
 	page_link_close(take_ptr(l), true);
 	return 0;

@@ -52,6 +52,7 @@ struct dump {
 	int proc;		 /* /proc as we see it */
 	bool images_begun;	 /* some have been written */
 	bool locks_network;	 /* the tree has a network of its own, and who asked was told */
+	bool stays_stopped;	 /* though it failed: it may run elsewhere */
 	bool again;		 /* the first try came at a bad moment */
 	bool pre_dump;		 /* of memory only, while the tree runs on */
 	bool dry; /* only to find out whether it would work: nothing is kept, nothing changed */

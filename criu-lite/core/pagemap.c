@@ -7,7 +7,7 @@
  * its pages are in the parent, whose entries may be cut differently.
  *
  * not kept  nothing; entries of a lazy dump, whose pages are still at the source,
- *           are refused
+ *           are refused by a restore that is not lazy
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -175,6 +175,7 @@ struct pagemap_in {
 	enum image_type type;
 	unsigned long id;
 	unsigned int depth; /* parents of parents */
+	bool is_lazy;	    /* pages may be elsewhere */
 };
 
 static int check_entry(const struct pagemap_in *in, const PagemapEntry *e,
@@ -189,7 +190,7 @@ static int check_entry(const struct pagemap_in *in, const PagemapEntry *e,
 		why = "it overlaps or precedes the entry before";
 	else if (e->has_flags && e->flags & ~(uint32_t)PAGES_FLAGS)
 		why = "it has unknown flags";
-	else if (e->has_flags && e->flags == PAGES_LAZY)
+	else if (e->has_flags && e->flags == PAGES_LAZY && !in->is_lazy)
 		why = "its pages were left at the source of a lazy dump";
 	if (!why)
 		return 0;
@@ -221,6 +222,7 @@ static int add_entry(const struct pagemap_in *in, const PagemapEntry *e, uint32_
 		.pages_id = in_parent ? IN_PARENT : pages_id,
 		.depth = in->depth,
 		.from = from_of(e),
+		.flags = e->has_flags ? e->flags : PAGES_PRESENT,
 	};
 
 	if (check_entry(in, e, &run, last, err) < 0)
@@ -229,7 +231,7 @@ static int add_entry(const struct pagemap_in *in, const PagemapEntry *e, uint32_
 	if (e->has_flags && e->flags == 0 && !in_parent)
 		return 0;
 	*vec_add(in->arena, runs) = run;
-	if (!in_parent)
+	if (!in_parent && run.flags != PAGES_LAZY)
 		*off += run.len;
 	return 0;
 }
@@ -394,6 +396,7 @@ int pagemap_read(struct restore *r, enum image_type type, unsigned long id, page
 {
 	struct pagemap_in in = { .arena = r->arena, .store = r->store, .type = type, .id = id };
 
+	in.is_lazy = r->opts && r->opts->common.lazy_pages;
 	return read_chain(&in, ret, found_ret, err);
 }
 

@@ -74,6 +74,7 @@ int pagemap_save_file(struct dump *d, uint32_t id, int fd, struct err *err);
 /* Restore: @len bytes of memory at @addr, and where they are. */
 struct pagemap_run {
 	uint64_t addr, len;
+	uint32_t flags; /* PAGES_*; without PAGES_PRESENT: nowhere here, see --lazy-pages */
 	uint64_t off;
 	uint32_t pages_id;
 	uint32_t depth; /* 0: in this dump, 1: in its parent ... */

@@ -85,7 +85,10 @@ int privileged_ioctl(struct restore *r, int fd, unsigned long request, const voi
 {
 	struct request q = { .request = request };
 
-	if (ioctl(fd, request, arg) == 0)
+	/* the kernel may change it, even if it refuses */
+	if (len <= sizeof(q.value))
+		memcpy(q.value, arg, len);
+	if (ioctl(fd, request, q.value) == 0)
 		return 0;
 	return is_refused(r) ? ask(r, ioctl_here, &q, arg, len, fd) : -1;
 }

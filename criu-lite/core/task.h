@@ -31,6 +31,11 @@ struct thread {
 	long entered_result;
 };
 
+/* Memory from @start to @end. */
+struct task_memory {
+	uint64_t start, end;
+};
+
 struct task {
 	struct task *parent; /* NULL: the root of the tree */
 	struct list children, sibling;
@@ -61,6 +66,8 @@ struct task {
 	struct predump *predump;	/* mem/: which of them a pre-dump saves */
 	bool wants_parasite;		/* pre-dump: a kind has work for it inside */
 	bool spoilt; /* a kind has refused it, so what is known of it is not complete */
+
+	vec(struct task_memory) left; /* dump --lazy-pages: what is sent when it is asked for */
 
 	/* restore */
 	struct birth *birth;	       /* plan: who forks it, see core/births.h */

@@ -48,6 +48,7 @@ struct mem_task {
 	struct file_need **files; /* of each vma, NULL: none */
 	struct file_need *exe;
 	pagemap_runs pages;
+	vma_ranges lazy;    /* pages that come later, see lazy.c */
 	vma_ranges present; /* in the task: those that are there already, see cow.c */
 
 	uint64_t vdso, vdso_size; /* where that of this kernel goes, 0: nowhere */
@@ -67,6 +68,7 @@ typedef vec(struct cow_area) cow_areas;
 struct mem_state {
 	struct mem_task *tasks;
 	char *buffer;	   /* dump: of pages.c */
+	struct lazy *lazy; /* restore --lazy-pages */
 	struct vdso *vdso; /* restore: that of this kernel */
 	cow_areas held;	   /* restore: what this very process has */
 };
@@ -245,6 +247,23 @@ uint64_t layout_find_gap(struct restore *r, const MmEntry *mm, uint64_t from, ui
  * with the restorer's code, its arguments, and a stack for every thread.
  */
 int region_create(struct restore *r, struct task *t, const struct mem_task *m, struct err *err);
+
+/* ---- lazy.c ---- */
+
+/* Pages in it may come later: it is private, anonymous, and nothing special. */
+bool lazy_can_be(const VmaEntry *e);
+
+/* Restore, all only with --lazy-pages: the daemon is there; what is lazy leaves m->pages for m->lazy. */
+int lazy_read_begin(struct restore *r, struct err *err);
+int lazy_read(struct restore *r, const struct task *t, struct mem_task *m, struct err *err);
+
+/* In the task: a userfaultfd for its memory. */
+int lazy_map(struct restore *r, const struct task *t, struct err *err);
+
+/* In the coordinator: all areas are in place; the daemon gets them; it is still there; we are done. */
+int lazy_after(struct restore *r, struct err *err);
+int lazy_resume(struct restore *r, struct task *t, struct err *err);
+void lazy_end(struct restore *r, bool ok);
 
 /* ---- vdso.c ---- */
 

@@ -168,7 +168,9 @@ static int read_mm(struct restore *r, struct task *t, struct err *err)
 		return -err->code;
 	if (!found)
 		return is_missing(t, IMAGE_PAGEMAP, err);
-	return fill_check(t, m, err);
+	if (fill_check(t, m, err) < 0)
+		return -err->code;
+	return lazy_read(r, t, m, err);
 }
 
 static int plan_mm(struct restore *r, struct task *t, struct err *err)
@@ -237,7 +239,9 @@ static int map_mm(struct restore *r, struct task *t, struct err *err)
 
 	if (map_limits(r, t, m, err) < 0 || vdso_map(r, m, err) < 0 || vma_map(r, t, m, err) < 0)
 		return -err->code;
-	return fill_map(r, t, m, err);
+	if (fill_map(r, t, m, err) < 0)
+		return -err->code;
+	return lazy_map(r, t, err);
 }
 
 /* It must stand first among all kinds with a map: it makes the region they pack into. */
@@ -252,8 +256,12 @@ const struct task_kind mm_kind = {
 	.pre_collect = predump_collect,
 	.pre_drain = predump_drain,
 	.pre_write = predump_write,
+	.read_begin = lazy_read_begin,
 	.read = read_mm,
 	.plan = plan_mm,
 	.newborn = cow_newborn,
 	.map = map_mm,
+	.after = lazy_after,
+	.resume = lazy_resume,
+	.restore_end = lazy_end,
 };

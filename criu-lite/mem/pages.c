@@ -154,6 +154,8 @@ static int note_pages(struct drain *dr, const VmaEntry *e, uint64_t start, uint6
 	uint64_t from;
 	int ret = 0;
 
+	if (flags & PAGES_PRESENT && lazy_can_be(e))
+		flags |= PAGES_LAZY;
 	while (start < end && ret == 0) {
 		uint64_t stop = cow_piece(&dr->cow, e, start, end, &from);
 
@@ -168,11 +170,21 @@ static int note_pages(struct drain *dr, const VmaEntry *e, uint64_t start, uint6
 	return ret;
 }
 
+/* It is fetched when the restored task needs it: core/page_serve.h. */
+static int leave_pages(struct drain *dr, uint64_t start, uint64_t end, struct err *err)
+{
+	*vec_add(dr->d->arena, &dr->t->left) = (struct task_memory){ start, end };
+	stats_add(dr->d->stats, STAT_PAGES_LAZY, (end - start) / PAGE_BYTES);
+	return pagemap_out_add(&dr->out, start, end - start, PAGES_LAZY, 0, err);
+}
+
 static int save_pages(struct drain *dr, const VmaEntry *e, uint64_t start, uint64_t end,
 		      struct err *err)
 {
 	uint64_t off = dr->out.nr_pages * PAGE_BYTES;
 
+	if (dr->d->opts->common.lazy_pages && lazy_can_be(e))
+		return leave_pages(dr, start, end, err);
 	if (note_pages(dr, e, start, end, PAGES_PRESENT, err) < 0)
 		return -err->code;
 	if (dr->outside || !(e->prot & PROT_READ)) {

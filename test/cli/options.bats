@@ -54,7 +54,7 @@ is_refused()	# is_refused WHAT
 @test "every option of CRIU is known" {
 	local taken="--tree 0 --version --help --config --close --inherit-fd --external --status-fd
 		--ext-mount-map --veth-pair --irmap-scan-path --ms --exec-cmd --stream
-		--page-server --lazy-pages --mntns-compat-mode"
+		--page-server --lazy-pages --mntns-compat-mode --port --ps-socket"
 	for o in leave-stopped leave-running restore-detached daemon restore-sibling log-pid \
 		tcp-established skip-in-flight tcp-close evasive-devices link-remap shell-job \
 		file-locks track-mem auto-dedup force-irmap enable-external-sharing \
@@ -64,7 +64,7 @@ is_refused()	# is_refused WHAT
 		bare dump --$o
 		is_parsed || { echo "--$o"; false; }
 	done
-	for o in images-dir work-dir log-file pidfile root action-script address port ps-socket \
+	for o in images-dir work-dir log-file pidfile root action-script address \
 		prev-images-dir libdir feature skip-mnt enable-fs freeze-cgroup lsm-profile \
 		lsm-mount-context cgroup-root cgroup-props cgroup-props-file cgroup-dump-controller \
 		cgroup-yard tls-cacert tls-cacrl tls-cert tls-key irmap-scan-path; do
@@ -114,10 +114,16 @@ is_refused()	# is_refused WHAT
 }
 
 @test "what would be lost is refused by name" {
-	for o in --page-server --lazy-pages --stream; do
-		bare dump -t $$ $o
-		is_refused "cannot dump with $o"
-	done
+	bare dump -t $$ --page-server --port 5
+	is_refused "cannot use --page-server"
+	bare dump -t $$ --lazy-pages --stream
+	is_refused "cannot use --lazy-pages"
+	bare restore --lazy-pages -D -
+	is_refused "cannot use --lazy-pages"
+	bare dump --port 0
+	is_refused "--port 0"
+	bare dump --ps-socket 77
+	is_refused "--ps-socket 77"
 	bare restore -J mnt:/x
 	is_refused "it takes net, uts or ipc"
 	bare restore --lsm-profile apparmor:x
@@ -157,7 +163,7 @@ is_refused()	# is_refused WHAT
 }
 
 @test "commands of CRIU that we lack say so" {
-	for c in lazy-pages page-server "cpuinfo dump"; do
+	for c in "cpuinfo dump"; do
 		bare $c
 		is_refused "it is not available yet"
 		[[ "$output" == *"cannot run command ${c%% *}"* ]]

@@ -10,8 +10,15 @@
         byte at a time), or something that no dump would say; prints what comes back
   pair COMMAND... -- COMMAND...
         run both, with a connected socket each, whose number takes the place of {}
-  proxy LISTENFILE PORT BYTES
-        passes on a connection with PORT, and cuts it when so many bytes came from there
+  proxy PORTFILE PORT BYTES [SECONDS]
+        passes on a connection with PORT, and cuts it when so many bytes came from there;
+        each piece of 64 KiB takes some time
+  pages DIR PORTFILE [short|nonsense]
+        serves pages of the images in DIR to a lazy-pages daemon; short: fewer than it asks for,
+        and these in small pieces; nonsense: after a while, something else
+  ask PORT PID ADDRESS NUMBER
+        as a lazy-pages daemon: asks for pages twice, in one go, and then says that this was
+        all; prints the number of pages that came each time and their first byte
 """
 import os
 import socket
@@ -54,6 +61,7 @@ def listen(path):
         f.write(str(sock.getsockname()[1]))
     os.rename(path + ".new", path)
     conn, _ = sock.accept()
+    conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.close()
     return conn
 
@@ -187,9 +195,79 @@ def pair(*words):
     sys.exit(max(p.wait() for p in running))
 
 
-def proxy(portfile, port, limit):
-    """Both directions; the connection is cut when @limit bytes came back."""
+def read_varint(data, at):
+    n = shift = 0
+    while True:
+        n |= (data[at] & 127) << shift
+        at, shift = at + 1, shift + 7
+        if data[at - 1] < 128:
+            return n, at
+
+
+def read_images(where, pid):
+    """{address: offset of the page in its file}, and that file"""
+    data = open("%s/pagemap-%d.img" % (where, pid), "rb").read()
+    at, off, pages, head = 8, 0, {}, None
+    while at < len(data):
+        end = at + 4 + struct.unpack_from("<I", data, at)[0]
+        at, fields = at + 4, {}
+        while at < end:
+            key, at = read_varint(data, at)
+            fields[key >> 3], at = read_varint(data, at)
+        if head is None:
+            head = fields
+            continue
+        for n in range(fields[5] if fields[4] & F_PRESENT else 0):
+            pages[fields[1] + n * PAGE] = off
+            off += PAGE
+    return pages, open("%s/pages-%d.img" % (where, head[1]), "rb")
+
+
+def pages(where, portfile, how=""):
+    s = Socket(listen(portfile), 1000 if how == "short" else 1 << 20)
+    images, answers = {}, 0
+    while True:
+        head = s.read(32)
+        assert len(head) == 32, "the daemon ended"
+        cmd, _, nr, addr, pid = struct.unpack("<IIQQQ", head)
+        if cmd == CLOSE:
+            s.write(struct.pack("<i", 0))
+            return
+        assert cmd == GET and nr
+        if pid not in images:
+            images[pid] = read_images(where, pid)
+        have, f = images[pid]
+        n = 0
+        while n < (min(nr, 3) if how == "short" else nr) and addr + n * PAGE in have:
+            n += 1
+        assert n
+        answers += 1
+        f.seek(have[addr])
+        if how == "nonsense" and answers == 5:
+            addr += PAGE
+        s.write(message(ADD_F, n, addr, pid, F_PRESENT) + f.read(n * PAGE))
+
+
+def ask(port, pid, addr, nr):
+    s = Socket(socket.create_connection(("127.0.0.1", int(port))))
+    pid, addr, nr = int(pid), int(addr, 16), int(nr)
+    try:
+        s.write(message(GET, nr, addr, pid) + message(GET, 1, addr, pid))
+        for _ in range(2):
+            cmd, _, n, at, obj = struct.unpack("<IIQQQ", s.read(32))
+            assert (cmd, at, obj) == (F_PRESENT << 16 | ADD_F, addr, pid)
+            data = s.read(n * PAGE)
+            assert len(data) == n * PAGE
+            print(n, data[0])
+        s.write(message(CLOSE))
+        print(struct.unpack("<i", s.read(4))[0])
+    except (OSError, struct.error):
+        print("reset")
+
+
+def proxy(portfile, port, limit, seconds="0"):
     import select
+    import time
     left = int(limit)
     near = listen(portfile)
     far = socket.create_connection(("127.0.0.1", int(port)))
@@ -200,8 +278,9 @@ def proxy(portfile, port, limit):
                 return
             if s is far:
                 left -= len(data)
+                time.sleep(float(seconds) * len(data) / 65536)
             (far if s is near else near).sendall(data)
 
 
 if __name__ == "__main__":
-    {"server": server, "client": client, "pair": pair, "proxy": proxy}[sys.argv[1]](*sys.argv[2:])
+    {"server": server, "client": client, "pair": pair, "ask": ask, "pages": pages, "proxy": proxy}[sys.argv[1]](*sys.argv[2:])
