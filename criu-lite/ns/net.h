@@ -115,6 +115,14 @@ int net_route_write(struct dump *d, const struct ns *ns, struct err *err);
 int net_route_read(struct restore *r, const struct ns *ns, struct err *err);
 int net_route_make(struct restore *r, const struct net_ns *n, int nl, struct err *err);
 
+/* ---- net_nexthop.c ---- */
+
+int net_nexthop_collect(struct dump *d, struct net_ns *n, int nl, struct err *err);
+int net_nexthop_read(const struct net_ns *n, struct err *err);
+int net_nexthop_make(const struct net_ns *n, int nl, struct err *err);
+/* A route that uses an object, without what that says. */
+const struct nlmsghdr *net_nexthop_route(struct arena *a, const struct nlmsghdr *h);
+
 /* ---- net_filter.c: collect inside of the namespace ---- */
 
 int net_filter_collect(struct dump *d, struct net_ns *n, struct err *err);

@@ -14,14 +14,13 @@
  * not kept  how long a route of a router advertisement was still to live; that
  *           a route which an address brings with it had been removed
  *
- * refused   queueing disciplines, nexthop objects, IPsec
+ * refused   queueing disciplines, IPsec
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/fib_rules.h>
 #include <linux/if_addr.h>
 #include <linux/neighbour.h>
-#include <linux/nexthop.h>
 #include <linux/rtnetlink.h>
 #include <linux/xfrm.h>
 #include <stdio.h>
@@ -70,11 +69,9 @@ static int take_route(const struct nlmsghdr *h, void *arg, struct err *err)
 
 	if (!m)
 		return err_set(err, EPROTO, "cannot read the list of routes");
-	if (netlink_attr(h, sizeof(*m), RTA_NH_ID, 1, NULL)) {
-		err_set(err, EOPNOTSUPP, "cannot dump a route that uses a nexthop object");
-		return err_hint(err, "write the gateway into the route (ip route, ip nexthop)");
-	}
-	if (!is_automatic(h, m))
+	if (netlink_attr(h, sizeof(*m), RTA_NH_ID, 1, NULL))
+		net_add_message(t->arena, t->to, net_nexthop_route(t->arena, h));
+	else if (!is_automatic(h, m))
 		net_add_message(t->arena, t->to, h);
 	return 0;
 }
@@ -103,12 +100,6 @@ static int refuse_qdisc(const struct nlmsghdr *h, void *arg, struct err *err)
 	err_set(err, EOPNOTSUPP, "cannot dump a queueing discipline (%.*s) of network device %d",
 		kind ? (int)len : 0, kind ? kind : "", m->tcm_ifindex);
 	return err_hint(err, "remove it before the dump (tc qdisc del)");
-}
-
-static int refuse_nexthop(const struct nlmsghdr *h, void *arg, struct err *err)
-{
-	err_set(err, EOPNOTSUPP, "cannot dump nexthop objects of a network namespace");
-	return err_hint(err, "remove them before the dump (ip nexthop flush)");
 }
 
 static int refuse_xfrm(const struct nlmsghdr *h, void *arg, struct err *err)
@@ -153,13 +144,9 @@ static int collect_neighbours(struct dump *d, struct net_ns *n, int nl, struct e
 static int refuse_others(struct dump *d, int nl, struct err *err)
 {
 	const struct tcmsg qdiscs = { .tcm_family = AF_UNSPEC };
-	const struct nhmsg nexthops = { .nh_family = AF_UNSPEC };
 	int xfrm;
 
-	if (list(nl, RTM_GETQDISC, &qdiscs, sizeof(qdiscs), refuse_qdisc, d->arena, NULL, err) <
-		    0 ||
-	    list(nl, RTM_GETNEXTHOP, &nexthops, sizeof(nexthops), refuse_nexthop, d->arena, NULL,
-		 err) < 0)
+	if (list(nl, RTM_GETQDISC, &qdiscs, sizeof(qdiscs), refuse_qdisc, d->arena, NULL, err) < 0)
 		return -err->code;
 	xfrm = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_XFRM);
 	if (xfrm < 0) /* this kernel has none */
@@ -186,7 +173,7 @@ int net_route_collect(struct dump *d, struct net_ns *n, int nl, struct err *err)
 	    list_family(nl, RTM_GETROUTE, AF_INET6, take_route, a, &n->route6, err) < 0 ||
 	    list_family(nl, RTM_GETRULE, AF_INET, take_any, a, &n->rule, err) < 0 ||
 	    list_family(nl, RTM_GETRULE, AF_INET6, take_any, a, &n->rule, err) < 0 ||
-	    collect_neighbours(d, n, nl, err) < 0)
+	    collect_neighbours(d, n, nl, err) < 0 || net_nexthop_collect(d, n, nl, err) < 0)
 		return -err->code;
 	return refuse_others(d, nl, err);
 }
@@ -250,7 +237,7 @@ int net_route_read(struct restore *r, const struct ns *ns, struct err *err)
 		return -err->code;
 	if (!net_are_messages(&known, RTM_NEWNEIGH, sizeof(struct ndmsg)))
 		return err_set(err, EBADMSG, "cannot understand the neighbours of a namespace");
-	return 0;
+	return net_nexthop_read(n, err);
 }
 
 /* ---- make ---- */
@@ -455,8 +442,9 @@ static int make_neighbours(const struct net_ns *n, int nl, struct err *err)
 
 int net_route_make(struct restore *r, const struct net_ns *n, int nl, struct err *err)
 {
-	if (make_addresses(r, n, nl, err) < 0 || make_routes(&n->route, nl, err) < 0 ||
-	    make_routes(&n->route6, nl, err) < 0 || make_rules(r, &n->rule, nl, err) < 0)
+	if (make_addresses(r, n, nl, err) < 0 || net_nexthop_make(n, nl, err) < 0 ||
+	    make_routes(&n->route, nl, err) < 0 || make_routes(&n->route6, nl, err) < 0 ||
+	    make_rules(r, &n->rule, nl, err) < 0)
 		return -err->code;
 	return make_neighbours(n, nl, err);
 }
