@@ -368,3 +368,48 @@ config()
 	[[ "$output" == *"success: false"*"cr_errno: 56 "*"no-such-thing"* ]]
 	same
 }
+
+# iteration N [FIELD...]: options for directory N, on top of the one before it
+iteration()
+{
+	local n=$1 parent=
+	shift
+
+	mkdir -p "$work/$n"
+	[ "$n" = 1 ] || parent="parent_img: '../$((n - 1))' track_mem: true"
+	echo "opts { images_dir_fd: fd($work/$n) log_level: 4 pid: $pid $parent $* }"
+}
+
+@test "pre-dumps and the dump on top of them, on one connection or each on its own" {
+	start mem/precopy
+	store="pidfd_store_sk: fd(/dev/null)"
+	run ask "type: PRE_DUMP $(iteration 1 "$store")" "type: PRE_DUMP $(iteration 2 "$store pre_dump_mode: VM_READ")" \
+		"type: DUMP $(iteration 3 "$store notify_scripts: true")"
+	echo "$output"
+	[ "$(grep -c 'answer type: PRE_DUMP success: true' <<<"$output")" = 2 ]
+	notified pre-dump query-ext-files post-dump
+	[[ "$output" == *"answer type: DUMP success: true"*"exit 0" ]]
+	wait_for 5 is_gone "$pid"
+	images=$work/3
+	restore
+	"$CRIU_LITE" show decode -i "$work/3/stats-dump" | grep -q '"pages_skipped_parent": [1-9]'
+	"$CRIU_LITE" show decode -i "$work/2/inventory.img" | grep -q '"pre_dump_mode": 2'
+
+	rm -rf "$work"/[123]
+	for i in 1 2; do
+		run ask "type: SINGLE_PRE_DUMP $(iteration $i)"
+		[[ "$output" == *"answer type: SINGLE_PRE_DUMP success: true"*"exit 0" ]]
+	done
+	run ask "type: DUMP $(iteration 3)"
+	wait_for 5 is_gone "$pid"
+	"$CRIU_LITE" show decode -i "$work/3/stats-dump" | grep -q '"pages_skipped_parent": [1-9]'
+	restore
+	same
+}
+
+@test "after PRE_DUMP comes PRE_DUMP or DUMP" {
+	start task/sleeper
+	run ask "type: PRE_DUMP $(iteration 1)" 'type: VERSION'
+	[[ "$output" == *"answer type: PRE_DUMP success: true"*"answer type: EMPTY success: false"* ]]
+	same
+}
