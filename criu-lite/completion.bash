@@ -5,7 +5,7 @@
 _criu_lite()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} program=${COMP_WORDS[0]}
-	local commands="dump restore check show lazy-pages page-server service swrk" help
+	local commands="dump pre-dump dedup restore check show lazy-pages page-server service swrk" help
 
 	case $before in
 	-D | --images-dir | -W | --work-dir | --prev-images-dir | -r | --root | --irmap-scan-path | --freeze-cgroup)

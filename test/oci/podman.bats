@@ -156,6 +156,29 @@ status_of()
 	done
 }
 
+@test "podman: --pre-checkpoint, and the checkpoint --with-previous; here, and by archives" {
+	# Podman itself asks it whether memory can be tracked
+	ln -sf "$CRIU_LITE" "$work/bin/criu"
+	run_container c --network none
+	for i in 1 2; do
+		podman_ container checkpoint --pre-checkpoint c
+		[ "$(status_of c)" = running ]
+		n=$(last_line c)
+		wait_for 10 counted_beyond c "$n"
+		podman_ container checkpoint --with-previous c
+		[ "$(status_of c)" = exited ]
+		n=$(last_line c)
+		podman_ container restore c
+		wait_for 10 counted_beyond c "$n"
+	done
+	podman_ container checkpoint --pre-checkpoint --export "$work/before.tar" c
+	podman_ container checkpoint --with-previous --export "$work/archive.tar" c
+	n=$(last_line c)
+	podman_ rm c >/dev/null
+	podman_ container restore --import-previous "$work/before.tar" --import "$work/archive.tar" >/dev/null
+	wait_for 10 counted_beyond c "$n"
+}
+
 @test "podman: a terminal" {
 	run_container c -t --network none
 	podman_ container checkpoint c

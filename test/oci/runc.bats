@@ -14,12 +14,19 @@ load runc
 	grep -q 'criu-lite .*: dump' "$images/dump.log"
 }
 
-@test "memory is not tracked, and runc says so: --pre-dump" {
+@test "--pre-dump, twice, and the checkpoint on top of them (--parent-path)" {
 	container
 	run_container
-	run runc_ checkpoint --pre-dump --image-path "$images" "$name"
-	[ "$status" -ne 0 ]
+	images=$work/all
+	runc_ checkpoint --pre-dump --image-path "$images/1" --work-path "$images/1" "$name"
+	runc_ checkpoint --pre-dump --image-path "$images/2" --work-path "$images/2" --parent-path ../1 "$name"
 	before=$(count)
+	wait_for 5 counted_beyond "$before"
+	images=$work/all/3
+	checkpoint --parent-path ../2 "$name"
+	"$CRIU_LITE" show decode -i "$images/stats-dump" | grep -q '"pages_skipped_parent": [1-9]'
+	before=$(count)
+	restore_container "$name"
 	wait_for 5 counted_beyond "$before"
 }
 
