@@ -90,7 +90,7 @@ restore_container()
 
 container_pid()
 {
-	runc_ state "${1:-$name}" | python3 -c 'import json, sys; print(json.load(sys.stdin)["pid"])'
+	runc_ state "$name" | python3 -c 'import json, sys; print(json.load(sys.stdin)["pid"])'
 }
 
 # namespaces PID: names of those that are not ours
