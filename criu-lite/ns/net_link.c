@@ -225,6 +225,7 @@ static const struct kind_of_link {
 	{ "dummy", ND_TYPE__OTHER, take_other, true },
 	{ "ifb", ND_TYPE__OTHER, take_other, true },
 	{ "vlan", ND_TYPE__OTHER, take_other, true },
+	{ "vxlan", ND_TYPE__OTHER, take_other, true },
 };
 
 static const struct kind_of_link *find_kind(const char *kind)
@@ -304,13 +305,28 @@ static void keep_switches(struct netlink_request *q, const struct nlattr *a)
 	netlink_put(q, BR_MULTI_BOOLOPT, &s, sizeof(s));
 }
 
+static bool is_off(const struct nlattr *a)
+{
+	return a->nla_len <= NLA_HDRLEN || !*((const char *)a + NLA_HDRLEN);
+}
+
+/* Told as a byte; set by its being there. */
+static void keep_flag(struct netlink_request *q, const struct nlattr *a)
+{
+	if (!is_off(a))
+		netlink_put(q, a->nla_type, "", 0);
+}
+
 static bool is_told_only(const char *kind, const struct nlattr *a)
 {
 	uint16_t type = a->nla_type & NLA_TYPE_MASK;
 
 	/* off: it may not even be there */
 	if (strcmp(kind, "bridge") == 0 && type == IFLA_BR_VLAN_FILTERING)
-		return a->nla_len <= NLA_HDRLEN || !*((const char *)a + NLA_HDRLEN);
+		return is_off(a);
+	/* off: to say so takes bits of its packets */
+	if (strcmp(kind, "vxlan") == 0 && type == IFLA_VXLAN_REMCSUM_RX)
+		return is_off(a);
 	if (strcmp(kind, "bridge") == 0)
 		return type == BR_FDB_N_LEARNED;
 	return strcmp(kind, "bridge_port") == 0 && (type == BRPORT_STATE || type > BRPORT_LAST);
@@ -328,6 +344,8 @@ static void keep_nested(struct netlink_request *q, uint16_t type, const char *ki
 			break;
 		if (strcmp(kind, "bridge") == 0 && a->nla_type == BR_MULTI_BOOLOPT)
 			keep_switches(q, a);
+		else if (strcmp(kind, "vxlan") == 0 && a->nla_type == IFLA_VXLAN_TTL_INHERIT)
+			keep_flag(q, a);
 		else if (!is_told_only(kind, a))
 			netlink_append(q, a, a->nla_len);
 		at += NLA_ALIGN(a->nla_len);

@@ -269,6 +269,39 @@ static int do_when_free(int nl, struct netlink_request *q, struct err *err)
 	return 0;
 }
 
+/* What it is as a port of its bridge, without what it is by itself. */
+static void put_port(struct netlink_request *q, const char *info, size_t size)
+{
+	static const uint16_t of_port[] = { IFLA_INFO_SLAVE_KIND, IFLA_INFO_SLAVE_DATA };
+	size_t at = netlink_nest(q, IFLA_LINKINFO), len;
+
+	for (size_t i = 0; i < 2; i++) {
+		const void *value = netlink_find(info, size, of_port[i], 1, &len);
+
+		if (value)
+			netlink_put(q, of_port[i] | (i ? NLA_F_NESTED : 0), value, len);
+	}
+	netlink_nest_end(q, at);
+}
+
+/* A vxlan was made with all it is, and some of that cannot even be told again. */
+static void put_settings(struct netlink_request *q, const NetDeviceEntry *e)
+{
+	const char *settings = (const char *)e->settings.data;
+	size_t at = 0;
+
+	while (at < e->settings.len) {
+		const struct nlattr *a = (const void *)(settings + at);
+
+		if ((a->nla_type & NLA_TYPE_MASK) == IFLA_LINKINFO && e->kind &&
+		    strcmp(e->kind, "vxlan") == 0)
+			put_port(q, (const char *)a + NLA_HDRLEN, a->nla_len - NLA_HDRLEN);
+		else
+			netlink_append(q, a, a->nla_len);
+		at += NLA_ALIGN(a->nla_len);
+	}
+}
+
 static int configure(struct restore *r, int nl, const NetDeviceEntry *e, bool up, struct err *err)
 {
 	const struct ifinfomsg info = { .ifi_family = AF_UNSPEC,
@@ -285,7 +318,7 @@ static int configure(struct restore *r, int nl, const NetDeviceEntry *e, bool up
 	if (!up && e->has_master)
 		netlink_put_u32(&q, IFLA_MASTER, e->master);
 	if (up && e->has_settings)
-		netlink_append(&q, e->settings.data, e->settings.len);
+		put_settings(&q, e);
 	if (do_when_free(nl, &q, err) == 0)
 		return 0;
 	return err_in(err, "cannot restore the settings of network device %s", e->name);

@@ -88,6 +88,20 @@ static int take_neighbour(const struct nlmsghdr *h, void *arg, struct err *err)
 	return 0;
 }
 
+/* Where a tunnel sends what is for an address, if somebody has said so. */
+static int take_forwarding(const struct nlmsghdr *h, void *arg, struct err *err)
+{
+	const struct ndmsg *m = netlink_payload(h, sizeof(*m));
+	const struct taken *t = arg;
+
+	if (!m)
+		return err_set(err, EPROTO, "cannot read the list of forwarding entries");
+	if (m->ndm_flags & NTF_SELF && m->ndm_state & (NUD_PERMANENT | NUD_NOARP) &&
+	    netlink_attr(h, sizeof(*m), NDA_DST, 1, NULL))
+		net_add_message(t->arena, t->to, h);
+	return 0;
+}
+
 static int refuse_qdisc(const struct nlmsghdr *h, void *arg, struct err *err)
 {
 	const struct tcmsg *m = netlink_payload(h, sizeof(*m));
@@ -128,11 +142,14 @@ static int list_family(int nl, uint16_t type, uint8_t family, netlink_each *each
 static int collect_neighbours(struct dump *d, struct net_ns *n, int nl, struct err *err)
 {
 	const struct ndmsg all = { .ndm_family = AF_UNSPEC },
-			   proxies = { .ndm_family = AF_UNSPEC, .ndm_flags = NTF_PROXY };
+			   proxies = { .ndm_family = AF_UNSPEC, .ndm_flags = NTF_PROXY },
+			   tunnels = { .ndm_family = AF_BRIDGE };
 	struct net_messages found = { 0 };
 
 	if (list(nl, RTM_GETNEIGH, &all, sizeof(all), take_neighbour, d->arena, &found, err) < 0 ||
 	    list(nl, RTM_GETNEIGH, &proxies, sizeof(proxies), take_neighbour, d->arena, &found,
+		 err) < 0 ||
+	    list(nl, RTM_GETNEIGH, &tunnels, sizeof(tunnels), take_forwarding, d->arena, &found,
 		 err) < 0)
 		return -err->code;
 	n->e->has_neighbours = found.len > 0;
@@ -426,6 +443,12 @@ static int make_rules(struct restore *r, const struct net_messages *rules, int n
 	return 0;
 }
 
+/* One address may be behind several ends of a tunnel. */
+static uint16_t flags_of_neighbour(const struct ndmsg *m)
+{
+	return NLM_F_CREATE | (m->ndm_family == AF_BRIDGE ? NLM_F_APPEND : NLM_F_REPLACE);
+}
+
 static int make_neighbours(const struct net_ns *n, int nl, struct err *err)
 {
 	const struct net_messages known = { .data = (char *)n->e->neighbours.data,
@@ -433,10 +456,14 @@ static int make_neighbours(const struct net_ns *n, int nl, struct err *err)
 									: 0 };
 	const struct nlmsghdr *h;
 
-	for_each_message(
-		h, &known) if (send_as_is(nl, h, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, err) <
-			       0) return err_in(err, "cannot add a neighbour of network device %d",
-						((const struct ndmsg *)NLMSG_DATA(h))->ndm_ifindex);
+	for_each_message(h, &known)
+	{
+		const struct ndmsg *m = NLMSG_DATA(h);
+
+		if (send_as_is(nl, h, RTM_NEWNEIGH, flags_of_neighbour(m), err) < 0)
+			return err_in(err, "cannot add a neighbour of network device %d",
+				      m->ndm_ifindex);
+	}
 	return 0;
 }
 
