@@ -7,6 +7,7 @@
 #	inside=pu start ...	the same in namespaces of its own (test/inside.c); $pid is their init
 #	at namespaces		from now on, all is started in that place (host, namespaces, user-namespace)
 #	launch redis-server -	any program in the same circumstances; it is not waited for
+#	launch_there ...	the same, where the test is
 #	dump -R			criu-lite dump -t $pid -D $images ...; a new $images every time
 #	restore			criu-lite restore -d -D $images ...
 #	same			does the victim find everything as it was?
@@ -78,11 +79,22 @@ launch_inside()
 {
 	# not where things of this test are: who removes those must not find the machine's root there
 	[[ $1 != *r* ]] || mountpoint -q /mnt || mount --bind / /mnt || return
+	[[ $1 != *U* ]] || let_others_in
 	[[ $1 != *U*r* ]] || open_tun || return
 	launch "$B/test/inside" "$@"
 	wait_for 10 test -s "$place/init" || { cat "$place/log"; return 1; }
 	pid=$(cat "$place/init")
 	launched="$launched $pid"
+}
+
+# launch_there COMMAND...: in the place where the test is
+launch_there()
+{
+	if [ -n "${inside:-}" ]; then
+		launch_inside "$inside" "$@"
+	else
+		launch "$@"
+	fi
 }
 
 # it has said that it is ready, or will never say so

@@ -223,6 +223,13 @@ static const char *find_outside(struct dump *d, const struct mnt_state *s, const
 	return NULL;
 }
 
+/* What the root of such a mount is called depends on who asks; it can be made again anywhere. */
+static bool has_own_names(const struct dump *d, const MntEntry *e)
+{
+	return d->ns->root[NS_CGROUP] &&
+	       (e->fstype == FSTYPE__CGROUP || e->fstype == FSTYPE__CGROUP2);
+}
+
 static void find_auto(struct dump *d, struct mnt_state *s, struct mount *m)
 {
 	MntEntry *e = m->entry;
@@ -230,7 +237,8 @@ static void find_auto(struct dump *d, struct mnt_state *s, struct mount *m)
 	const char *path;
 
 	if (!wants_auto(&d->opts->common, &masters, &sharing) || e->deleted ||
-	    (shared && !sharing) || (is_group_of_ours(s, e->master_id) && !masters))
+	    has_own_names(d, e) || (shared && !sharing) ||
+	    (is_group_of_ours(s, e->master_id) && !masters))
 		return;
 	path = find_outside(d, s, m);
 	if (!path)

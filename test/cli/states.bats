@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# places: namespaces user-namespace
 #
 # In which state, and whose child, a tree is when criu-lite is done with it.
 load ../helpers
@@ -112,8 +113,9 @@ is_stopped()
 	ticks
 }
 
+# bats test_tags=places
 @test "a task that sleeps uninterruptibly is waited for until --timeout, then named" {
-	launch /usr/bin/python3 -c '
+	launch_there /usr/bin/python3 -c '
 import ctypes, os, time
 # the parent of a vfork sleeps until its child is gone, whatever happens
 libc = ctypes.CDLL(None)
@@ -125,7 +127,18 @@ if libc.vfork() == 0:
 	wait_for 10 test -e "$place/ready"
 	run dump --timeout 1
 	[ "$status" -eq 1 ]
-	[[ $output == *"$pid"* ]]
+	[[ $output == *python3* ]]
 	[[ $output == *"do:"* ]]
+	kill -0 "$pid"
+}
+
+# bats test_tags=places
+@test "a task that is traced by another one is refused, in a tree with both" {
+	need strace
+	launch_there strace -o /dev/null sh -c '>ready; sleep 1000; :'
+	wait_for 5 test -e "$place/ready"
+	run dump
+	[ "$status" -eq 1 ]
+	[[ $output == *"traced by"*"(strace)"*"do:"* ]]
 	kill -0 "$pid"
 }

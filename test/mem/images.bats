@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# places: namespaces user-namespace
 load ../helpers
 
 # where the vdso lies in pages-1.img: a page that begins like an ELF file and has that name in it
@@ -27,6 +28,7 @@ vdso_areas()
 	grep -c '\[vdso\]' "/proc/$pid/maps"
 }
 
+# bats test_tags=places
 @test "calls into the vdso of another kernel go to that of this one" {
 	start mem/vdso_calls
 	before=$(grep '\[vdso\]' "/proc/$pid/maps")

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-only
+# places: namespaces user-namespace
 # network namespaces: what is tied to the outside, and sockets that live in them
 
 load ../helpers
@@ -7,6 +8,10 @@ load ../helpers
 # in_network VICTIM: in a network namespace of its own
 in_network()
 {
+	if [ "${PLACE:-host}" != host ]; then
+		start "$1"
+		return
+	fi
 	launch unshare -n sh -c "
 		(cd /proc/sys/net/ipv6/conf && for i in all default lo; do echo 0 >\$i/accept_dad; done)
 		ip link set lo up
@@ -37,6 +42,7 @@ teardown()
 	for link in br9 out5 out7 here5; do ip link del "$link" 2>/dev/null || :; done
 }
 
+# bats test_tags=places
 @test "a veth comes back with its other end outside, in a bridge" {
 	in_network task/sleeper
 	ip link add br9 type bridge
@@ -70,6 +76,7 @@ teardown()
 	same
 }
 
+# bats test_tags=places
 @test "a device that is there becomes one of the tree" {
 	in_network task/sleeper
 	ip link add out5 type veth peer name in5 address 02:00:00:00:00:55 netns "$pid"
@@ -86,6 +93,7 @@ teardown()
 	same
 }
 
+# bats test_tags=places
 @test "a macvlan comes back on a device outside" {
 	in_network task/sleeper
 	ip link add br9 type bridge

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-only
+# places: namespaces user-namespace
 #
 # tasks that are never at rest: stopped anywhere, again and again, nothing is lost
 
