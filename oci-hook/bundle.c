@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -22,6 +23,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "oci-hook/bundle.h"
+#include "oci-hook/process.h"
 
 extern const char placeholder_blob[], placeholder_blob_end[];
 
@@ -205,18 +207,120 @@ int bundle_placeholder(struct err *err)
 
 /* ---- the runtime's copy ---- */
 
-/* crun has the whole file; runc has the filter in its own words, and reads the rest in the bundle. */
+/* A container that is never started, of nothing but a root, a program that is there, and the filter. */
+static struct json *filter_config(struct arena *a, const struct bundle *b, struct err *err)
+{
+	static const char text[] =
+		"{\"ociVersion\":\"1.0.2\",\"process\":{\"cwd\":\"/\","
+		"\"user\":{\"uid\":0,\"gid\":0}},\"root\":{},\"mounts\":[{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\"}],\"linux\":{"
+		"\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"mount\"}]}}";
+	static const char *const same[] = { "args", "env" };
+	const char *root = json_string_at(b->config, "root.path");
+	struct json *config;
+
+	if (!root) {
+		err_set(err, EBADMSG, "cannot use config.json: it has no root");
+		return NULL;
+	}
+	if (*root != '/')
+		root = arena_printf(a, "%s/%s", b->path, root);
+	if (json_of_text(a, text, &config, err) < 0)
+		return NULL;
+	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++)
+		if (json_member(json_find(b->config, "process"), same[i]))
+			json_set(a, json_find(config, "process"), same[i],
+				 json_member(json_find(b->config, "process"), same[i]));
+	json_set(a, json_find(config, "root"), "path", json_new(a, JSON_STRING, root));
+	json_set(a, json_find(config, "linux"), "seccomp", json_find(b->config, "linux.seccomp"));
+	return config;
+}
+
+static int make_for_filter(struct call *c, const char *dir, struct err *err)
+{
+	struct process p = { .quiet = true, .mute = true };
+	words argv = { 0 };
+
+	process_runtime(c, "create", &argv);
+	process_add(c, &argv, "--bundle");
+	process_add(c, &argv, dir);
+	process_add(c, &argv, c->id);
+	return process_must(c, &argv, &p, err);
+}
+
+/* runc has it in its state, in words of its own. */
+static int take_words(struct call *c, const char *from, const char *to, struct err *err)
+{
+	struct json *its, *state, *config, *filter;
+
+	if (json_read(c->arena, from, &its, err) < 0 || json_read(c->arena, to, &state, err) < 0)
+		return -err->code;
+	filter = json_find(its, "config.seccomp");
+	config = json_find(state, "config");
+	if (!filter || filter->type != JSON_OBJECT || !config)
+		return err_set(err, EPROTO, "cannot find it in what runc keeps");
+	json_set(c->arena, config, "seccomp", filter);
+	return json_write(c->arena, state, to, err);
+}
+
+static int take_filter(struct call *c, const char *root, const char *id, struct err *err)
+{
+	const char *file = c->is_runc ? "state.json" : "seccomp.bpf";
+	const char *from = arena_printf(c->arena, "%s/%s/%s", root, id, file);
+	const char *to = arena_printf(c->arena, "%s/%s/%s", root, c->id, file);
+
+	if (c->is_runc)
+		return take_words(c, from, to, err);
+	return rename(from, to) < 0 ? err_sys(err, "cannot find it in what crun keeps") : 0;
+}
+
+/* The runtime alone knows what becomes of a filter: for another container it is asked. */
+static int ask_for_filter(struct call *c, const struct bundle *b, const char *dir, const char *root,
+			  struct err *err)
+{
+	const char *path = arena_printf(c->arena, "%s/config.json", dir);
+	struct json *config = filter_config(c->arena, b, err);
+	struct err ignored = { 0 };
+	struct call other = *c;
+	int code;
+
+	other.id = arena_printf(c->arena, "runc-ckpt.%d", getpid());
+	if (!config || json_write(c->arena, config, path, err) < 0)
+		return -err->code;
+	code = make_for_filter(&other, dir, err);
+	if (code == 0)
+		code = take_filter(c, root, other.id, err);
+	container_delete(&other, &ignored);
+	unlink(path);
+	return code;
+}
+
+static int give_back_filter(struct call *c, const struct bundle *b, const char *root,
+			    struct err *err)
+{
+	char dir[] = "/tmp/runc-ckpt.XXXXXX";
+	int code;
+
+	if (!json_find(b->config, "linux.seccomp"))
+		return 0;
+	if (!mkdtemp(dir))
+		return err_sys(err, "cannot make a directory in /tmp");
+	code = ask_for_filter(c, b, dir, root, err);
+	rmdir(dir);
+	return code < 0 ? err_in(err, "seccomp filter") : 0;
+}
+
+/* crun has the whole file; runc reads it in the bundle. Both keep the filter apart. */
 int bundle_give_back(struct call *c, const struct bundle *b, struct err *err)
 {
-	const char *root = c->root ? c->root : "/run/crun";
+	const char *root = c->root ? c->root : c->is_runc ? "/run/runc" : "/run/crun";
 	const char *copy = arena_printf(c->arena, "%s/%s/config.json", root, c->id);
 
-	if (access(copy, F_OK) == 0)
-		return json_write(c->arena, b->config, copy, err);
-	if (!json_find(b->config, "linux.seccomp") && c->is_runc)
-		return 0;
-	err_set(err, EOPNOTSUPP, "cannot restore container %s with %s", c->id, c->runtime);
-	err_why(err, "where it keeps what processes may do that join later is not known");
-	return err_hint(err, c->is_runc ? "let runc do it: RUNC_CKPT_NATIVE=runc"
-					: "use crun or runc: --runtime crun");
+	if (!c->is_runc && access(copy, F_OK) < 0) {
+		err_set(err, EOPNOTSUPP, "cannot restore container %s with %s", c->id, c->runtime);
+		err_why(err, "where it keeps what processes may do that join later is not known");
+		return err_hint(err, "use crun or runc: --runtime crun");
+	}
+	if (!c->is_runc && json_write(c->arena, b->config, copy, err) < 0)
+		return -err->code;
+	return give_back_filter(c, b, root, err);
 }

@@ -375,3 +375,52 @@ c["linux"]["namespaces"] += [{"type": "user"}, {"type": "cgroup"}]'
 @test "a container in a user namespace" {
 	with has_user_namespace
 }
+
+is_confined()
+{
+	container 'c["process"]["args"] = ["sh", "-c", "nc -l -p 7 -e cat & "
+                        "i=0; while :; do i=$((i+1)); echo $i >/tmp/new; mv /tmp/new /tmp/n; sleep 0.05; done"]
+c["process"]["noNewPrivileges"] = True
+next(n for n in c["linux"]["namespaces"] if n["type"] == "network")["path"] = "/run/netns" + cgroup
+c["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64"],
+                         "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38}]}
+c["annotations"] = {"org.criu.config": "/settings"}
+c["hooks"] = {when: [{"path": "/bin/sh", "args": ["sh", "-c", "cat >/dev/null; echo " + when + " >>hooks"]}]
+              for when in ("createRuntime", "poststart", "poststop")}
+c["hooks"]["startContainer"] = [{"path": "/bin/sh", "args": ["sh", "-c", "cat >/dev/null; echo x >/tmp/started"]}]'
+	ip netns add "$name"
+	ip -n "$name" link set lo up
+	printf 'tcp-established\n' >"$work/settings"
+	sed -i "s|\"/settings\"|\"$work/settings\"|; s|>>hooks|>>$work/hooks|g" "$bundle/config.json"
+	rm -f "$work/hooks"
+	run_container
+	exec 7<> >(ip netns exec "$name" busybox nc 127.0.0.1 7 >"$work/heard" 3>&- 4>&-)
+	echo one >&7
+	wait_for 10 grep -qx one "$work/heard"
+	: >"$work/hooks"
+	before_all=$(place_of_container)
+	checkpoint "$name" 7>&-
+	[ "$(cat "$work/hooks")" = poststop ]
+	rm "$bundle/rootfs/tmp/started"
+	before=$(count)
+	restore_container "$name" 7>&-
+	wait_for 5 counted_beyond "$before"
+	[ "$(cat "$work/hooks")" = $'poststop\ncreateRuntime' ]
+	[ ! -e "$bundle/rootfs/tmp/started" ]
+	diff <(echo "$before_all") <(place_of_container)
+	echo two >&7
+	wait_for 10 grep -qx two "$work/heard"
+	exec 7>&-
+	# neither who was there nor who comes may do what the filter forbids
+	run runtime exec "$name" busybox mkdir /tmp/x
+	[[ "$output" == *"unction not implemented"* ]] || { echo "$output"; runtime exec "$name" grep Sec /proc/self/status /proc/1/status; return 1; }
+	runtime exec "$name" grep -qx "Seccomp:[[:blank:]]2" /proc/self/status
+	[ "$(runtime list -q)" = "$name" ]
+	runtime delete -f "$name"
+	ip netns del "$name"
+}
+
+@test "seccomp, a network namespace of its own file, an open connection, settings by annotation, hooks" {
+	need ip
+	with is_confined
+}
