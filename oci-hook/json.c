@@ -251,6 +251,19 @@ static void write_value(FILE *f, const struct json *j)
 	fputc(is_object ? '}' : ']', f);
 }
 
+char *json_text(struct arena *a, const struct json *j)
+{
+	scoped_ptr char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		return arena_strdup(a, "");
+	write_value(f, j);
+	fclose(f);
+	return arena_strdup(a, text);
+}
+
 static int write_file(const struct json *j, const char *path, mode_t mode)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);

@@ -23,6 +23,9 @@ int json_of_text(struct arena *a, const char *text, struct json **ret, struct er
 /* The file at @path, which errors name. */
 int json_read(struct arena *a, const char *path, struct json **ret, struct err *err);
 
+/* As text. */
+char *json_text(struct arena *a, const struct json *j);
+
 /* Instead of the file at @path, at once or not at all, with its mode (else 0600). */
 int json_write(struct arena *a, const struct json *j, const char *path, struct err *err);
 

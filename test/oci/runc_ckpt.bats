@@ -266,7 +266,8 @@ traces()
 	container
 	runtime run -d --bundle "$bundle" "$name" >/dev/null 2>&1
 	wait_for 10 counted_beyond 3
-	run runtime checkpoint --pre-dump --image-path "$work/images" "$name"
+	mkdir -p "$work/images/dump.log"
+	run runtime checkpoint --image-path "$work/images" "$name"
 	[ "$status" -ne 0 ]
 	tail -n 1 "$work/log" | python3 -c 'import json, sys; assert json.load(sys.stdin)["level"] == "error"'
 	before=$(count)

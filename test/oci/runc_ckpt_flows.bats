@@ -424,3 +424,82 @@ c["hooks"]["startContainer"] = [{"path": "/bin/sh", "args": ["sh", "-c", "cat >/
 	need ip
 	with is_confined
 }
+
+in_rounds()
+{
+	local round last=
+
+	container
+	run_container
+	for round in 1 2; do
+		runtime checkpoint --pre-dump --image-path "$images.$round" \
+			${last:+--parent-path "../${images##*/}.$last"} "$name" ||
+			{ tail -n 12 "$images.$round"/*.log; return 1; }
+		last=$round
+	done
+	checkpoint --parent-path "../${images##*/}.2" "$name"
+	before=$(count)
+	[ -e "$images/parent/inventory.img" ]
+	restore_container "$name"
+	wait_for 5 counted_beyond "$before"
+}
+
+@test "--pre-dump and --parent-path" {
+	with in_rounds
+}
+
+fails()
+{
+	run runtime "$@" </dev/null
+	[ "$status" -ne 0 ]
+}
+
+goes_wrong()
+{
+	container
+	run_container
+	# one that exists, and goes on
+	checkpoint --leave-running "$name"
+	fails restore -d --image-path "$images" --bundle "$bundle" "$name"
+	before=$(count)
+	wait_for 5 counted_beyond "$before"
+	fails checkpoint --image-path "$images.2" "$name-3"
+	runtime kill "$name" KILL
+	wait_for 5 is_stopped
+	fails checkpoint --image-path "$images.2" "$name"
+	[[ "$output" == *"it is stopped"*"do:  start it first"* ]]
+	runtime delete "$name"
+	# damaged, of nothing, without its program: no container is left
+	mkdir "$images.none"
+	fails restore -d --image-path "$images.none" --bundle "$bundle" "$name"
+	[[ "$output" == *"there is no checkpoint in it"* ]]
+	cp -r "$images" "$images.bad"
+	truncate -s 5 "$images.bad/pstree.img"
+	fails restore -d --image-path "$images.bad" --bundle "$bundle" "$name"
+	[[ "$output" == *"pstree"*"do:  "* ]]
+	mv "$bundle/rootfs/bin/busybox" "$bundle/rootfs/bin/away"
+	fails restore -d --image-path "$images" --bundle "$bundle" "$name"
+	mv "$bundle/rootfs/bin/away" "$bundle/rootfs/bin/busybox"
+	fails restore -d --image-path "$images" --bundle "$work" "$name"
+	[ "$(runtime list -q)" = "" ]
+	# somebody else restores from this bundle
+	flock "$bundle" sleep 1000 3>&- 4>&- &
+	other=$!
+	wait_for 5 sh -c "! flock -n '$bundle' true"
+	fails restore -d --image-path "$images" --bundle "$bundle" "$name"
+	kill "$other" "$(pgrep -P "$other")"
+	[[ "$output" == *"somebody else does so at this moment"* ]]
+	wait_for 5 flock -n "$bundle" true
+	# killed when config.json was another one
+	config=$(cat "$bundle/config.json")
+	mv "$bundle/config.json" "$bundle/config.json.runc-ckpt"
+	echo '{}' >"$bundle/config.json"
+	restore_container "$name"
+	[ "$(cat "$bundle/config.json")" = "$config" ]
+	runtime delete -f "$name"
+	[ "$(traces)" = "" ]
+}
+
+@test "what cannot be restored leaves nothing" {
+	with goes_wrong
+}
