@@ -43,6 +43,7 @@
 	X(knobs)       \
 	X(rseq)        \
 	X(seccomp)     \
+	X(landlock)    \
 	X(memfd_seals) \
 	X(shmem)       \
 	X(tty_session) \

@@ -161,7 +161,8 @@ struct ns_kind {
 	void (*dump_end)(struct dump *d, bool ok);		 /* once, in any case */
 
 	/*
-	 * Restore: in the coordinator.  enter: while we are still outside.  make: inside of all root
+	 * Restore: in the coordinator.  enter: while we are still outside.  entered:
+	 * inside of the user, mnt, net, ipc, uts and cgroup namespaces; nobody is born yet.  make: inside of all root
 	 * namespaces, the root task exists and waits; nested ones (not is_root)
 	 * are made here, ns->fd is theirs to set.  finish: when all files are open.
 	 */
@@ -170,6 +171,7 @@ struct ns_kind {
 	int (*read)(struct restore *r, struct ns *ns, struct err *err);
 	int (*plan)(struct restore *r, struct ns *ns, struct err *err);
 	int (*enter)(struct restore *r, struct ns *ns, struct err *err);
+	int (*entered)(struct restore *r, struct ns *ns, struct err *err);
 	int (*make)(struct restore *r, struct ns *ns, struct err *err);
 	int (*finish)(struct restore *r, struct ns *ns, struct err *err);
 	void (*restore_end)(struct restore *r, bool ok); /* once, in any case */

@@ -399,7 +399,7 @@ int ns_enter_all(struct restore *r, uint64_t *clone_flags_ret, struct err *err)
 	    ns_call(r, offsetof(struct ns_kind, enter), "enter", err) < 0 ||
 	    enter_new(r, clone_flags_ret, err) < 0)
 		return -err->code;
-	return 0;
+	return ns_call(r, offsetof(struct ns_kind, entered), "entered", err);
 }
 
 int ns_make(struct restore *r, struct err *err)

@@ -4,8 +4,8 @@
  *
  * collect   CLOCK_MONOTONIC and CLOCK_BOOTTIME as the tree reads them; of a tree
  *           that has our clocks, ours
- * enter     the offsets with which they go on, in force for the next child, the
- *           root task
+ * entered   the offsets with which they go on, in force for the next child, the
+ *           root task; inside of the user namespace, so that tasks may enter it
  *
  * Tasks may have namespaces of their own, and one may have made another for its
  * children (unshare), which cannot be had in any other way: then it makes it again
@@ -236,7 +236,7 @@ static int read_own(struct restore *r, char **own_ret, struct err *err)
 }
 
 /* In the coordinator, before any other is made: what it has for children then is no more its own. */
-static int enter_time(struct restore *r, struct ns *ns, struct err *err)
+static int entered_time(struct restore *r, struct ns *ns, struct err *err)
 {
 	struct time_state *s = kind_state(r->kinds, &time_ns_kind);
 
@@ -279,7 +279,7 @@ const struct ns_kind time_ns_kind = {
 	.write_inherited = write_inherited_time,
 	.is_needed = is_time_behind,
 	.read = read_time,
-	.enter = enter_time,
+	.entered = entered_time,
 	.make = make_time,
 	.restore_end = restore_end_time,
 };

@@ -23,6 +23,7 @@ enum parasite_cmd {
 	PARASITE_POLICIES,    /* struct parasite_policies */
 	PARASITE_POLICY,      /* struct parasite_policy */
 	PARASITE_UFFD,	      /* struct parasite_uffd */
+	PARASITE_LOOK,	      /* struct parasite_look, in each thread */
 };
 
 enum { PARASITE_ARGS_SIZE = 64 * 1024 };
@@ -73,6 +74,12 @@ struct parasite_thread {
 struct parasite_stop {
 	int32_t pid;	/* in */
 	int32_t unseen; /* out */
+};
+
+/* May it look into another process? */
+struct parasite_look {
+	int32_t dir;	/* in: its directory in /proc */
+	int32_t result; /* out: 0, or a negative errno */
 };
 
 struct parasite_timer {

@@ -14,6 +14,7 @@ long parasite_task(struct parasite_task *p);
 long parasite_thread(struct parasite_thread *p);
 long parasite_timers(struct parasite_timers *p);
 long parasite_stop_seen(struct parasite_stop *p);
+long parasite_look(struct parasite_look *l);
 
 enum {
 	EINTR_ = 4,
@@ -102,6 +103,8 @@ long pie_command(uint32_t cmd, void *args)
 		return parasite_policy(args);
 	case PARASITE_UFFD:
 		return make_uffd(args);
+	case PARASITE_LOOK:
+		return parasite_look(args);
 	case PARASITE_WRITE_PAGES:
 		return write_pages(args);
 	}
