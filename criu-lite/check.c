@@ -59,6 +59,7 @@ static const struct row {
 	{ "compat_cr", EXPERIMENTAL, KERNEL_NONE, never }, /* tasks of 32 bits are refused */
 	{ "uffd", EXPERIMENTAL, KERNEL_UFFD, NULL },
 	{ "uffd-noncoop", EXPERIMENTAL, KERNEL_UFFD_NONCOOP, NULL },
+	{ "lazy_pages", EXPERIMENTAL, KERNEL_UFFD_NONCOOP, NULL },
 	{ "can_map_vdso", EXTRA, KERNEL_MAP_VDSO, NULL },
 	{ "sk_ns", EXTRA, KERNEL_SK_NS, NULL },
 	{ "sk_unix_file", EXTRA, KERNEL_UNIX_FILE, NULL },

@@ -8,7 +8,7 @@
  *
  * A client may pre-dump again and again, and then dump, in one connection.
  *
- * not there  page server, cpuinfo: answered by an error, as long as the
+ * not there  cpuinfo: answered by an error, as long as the
  *            commands do not exist
  */
 #include <errno.h>
@@ -25,6 +25,7 @@
 #include "check.h"
 #include "core/kernel.h"
 #include "core/script.h"
+#include "page_server.h"
 #include "rpc.h"
 #include "rpc_peer.h"
 #include "rpc_words.h"
@@ -46,6 +47,7 @@ struct call {
 	CriuRestoreResp restore;
 	CriuFeatures features;
 	CriuVersion version;
+	CriuPageServerInfo ps;
 };
 
 /* ---- the client is told, and says whether to go on ---- */
@@ -235,6 +237,8 @@ static int serve_features(struct call *c, struct err *err)
 	c->features.has_mem_track = c->features.has_lazy_pages = c->features.has_pidfd_store = true;
 	c->features.mem_track = asked->has_mem_track && asked->mem_track &&
 				kernel_has(k, KERNEL_WRITTEN);
+	c->features.lazy_pages = asked->has_lazy_pages && asked->lazy_pages &&
+				 kernel_has(k, KERNEL_UFFD_NONCOOP);
 	c->features.pidfd_store = asked->has_pidfd_store && asked->pidfd_store &&
 				  kernel_has(k, KERNEL_PIDFD_GETFD);
 	c->resp.features = &c->features;
@@ -270,12 +274,57 @@ static int serve_wait(struct call *c, struct err *err)
 	return 0;
 }
 
+/* In a process of its own, which the client does not hear from any more. */
+static _Noreturn void become_page_server(struct call *c, int sock)
+{
+	struct err err = { 0 };
+	int ret;
+
+	close(c->peer->sock);
+	if (c->req->type == CRIU_REQ_TYPE__PAGE_SERVER && daemon(1, 0) < 0)
+		_exit(1);
+	ret = page_server_serve(&c->o, sock, &err);
+	if (ret < 0)
+		run_log_error(&c->o.common, &err);
+	_exit(ret < 0 ? 1 : 0);
+}
+
+/* A daemon has no pid that we know, and nobody could wait for it. */
+static int note_page_server(struct call *c, pid_t pid, unsigned int port, struct err *err)
+{
+	c->ps.has_port = c->ps.has_pid = true;
+	c->ps.port = (int32_t)port;
+	c->resp.ps = &c->ps;
+	if (c->req->type == CRIU_REQ_TYPE__PAGE_SERVER_CHLD)
+		c->ps.pid = pid;
+	else if (waitpid(pid, NULL, 0) < 0)
+		return err_sys(err, "cannot send the page server into the background");
+	return run_announce(&c->o, err);
+}
+
+static int serve_page_server(struct call *c, struct err *err)
+{
+	unsigned int port = 0;
+	scoped_fd sock = -1;
+	pid_t pid;
+
+	if (prepare(c, COMMAND_PAGE_SERVER, "page-server", err) < 0 ||
+	    page_server_listen(&c->o, &port, &sock, err) < 0)
+		return -err->code;
+	pid = fork();
+	if (pid < 0)
+		return err_sys(err, "cannot fork");
+	if (pid == 0)
+		become_page_server(c, take_fd(&sock));
+	return note_page_server(c, pid, port, err);
+}
+
 static int serve_later(struct call *c, struct err *err)
 {
 	err_set(err, EOPNOTSUPP, "cannot serve request %d", c->req->type);
 	err_why(err, "it is not available yet");
 	return err_hint(err, "the requests are PRE_DUMP, SINGLE_PRE_DUMP, DUMP, RESTORE, CHECK, "
-			     "FEATURE_CHECK, VERSION and WAIT_PID");
+			     "PAGE_SERVER, PAGE_SERVER_CHLD, FEATURE_CHECK, VERSION and WAIT_PID");
 }
 
 static const struct handler {
@@ -287,13 +336,13 @@ static const struct handler {
 	{ CRIU_REQ_TYPE__RESTORE, CRIU_REQ_TYPE__RESTORE, false, serve_restore },
 	{ CRIU_REQ_TYPE__CHECK, CRIU_REQ_TYPE__CHECK, false, serve_check },
 	{ CRIU_REQ_TYPE__PRE_DUMP, CRIU_REQ_TYPE__PRE_DUMP, false, serve_predump },
-	{ CRIU_REQ_TYPE__PAGE_SERVER, CRIU_REQ_TYPE__PAGE_SERVER, true, serve_later },
+	{ CRIU_REQ_TYPE__PAGE_SERVER, CRIU_REQ_TYPE__PAGE_SERVER, true, serve_page_server },
 	{ CRIU_REQ_TYPE__CPUINFO_DUMP, CRIU_REQ_TYPE__CPUINFO_DUMP, true, serve_later },
 	{ CRIU_REQ_TYPE__CPUINFO_CHECK, CRIU_REQ_TYPE__CPUINFO_CHECK, true, serve_later },
 	{ CRIU_REQ_TYPE__FEATURE_CHECK, CRIU_REQ_TYPE__FEATURE_CHECK, true, serve_features },
 	{ CRIU_REQ_TYPE__VERSION, CRIU_REQ_TYPE__VERSION, true, serve_version },
 	{ CRIU_REQ_TYPE__WAIT_PID, CRIU_REQ_TYPE__WAIT_PID, false, serve_wait },
-	{ CRIU_REQ_TYPE__PAGE_SERVER_CHLD, CRIU_REQ_TYPE__PAGE_SERVER, true, serve_later },
+	{ CRIU_REQ_TYPE__PAGE_SERVER_CHLD, CRIU_REQ_TYPE__PAGE_SERVER, true, serve_page_server },
 	{ CRIU_REQ_TYPE__SINGLE_PRE_DUMP, CRIU_REQ_TYPE__SINGLE_PRE_DUMP, false, serve_predump },
 };
 
@@ -344,7 +393,8 @@ static void call_init(struct call *c, struct arena *a, const struct peer *p,
 			    .dump = CRIU_DUMP_RESP__INIT,
 			    .restore = CRIU_RESTORE_RESP__INIT,
 			    .features = CRIU_FEATURES__INIT,
-			    .version = CRIU_VERSION__INIT };
+			    .version = CRIU_VERSION__INIT,
+			    .ps = CRIU_PAGE_SERVER_INFO__INIT };
 }
 
 static void call_fini(struct call *c)

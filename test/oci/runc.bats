@@ -220,3 +220,42 @@ c["process"]["args"] = ["sh", "-c", "stty -echo 2>/dev/null; n=0; while read lin
 	checkpoint "$name"
 	[ -s "$images/other.log" ] && [ ! -e "$images/dump.log" ]
 }
+
+@test "--page-server: memory goes over a connection" {
+	container
+	run_container
+	criu_lite page-server -D "$images" -o server.log -v4 --address 127.0.0.1 --port 7373 --status-fd 7 \
+		7>"$work/status" &
+	server=$!
+	wait_for 10 test -s "$work/status"
+	checkpoint --page-server 127.0.0.1:7373 "$name"
+	wait $server
+	[ -s "$images/pages-65537.img" ]
+	before=$(count)
+	restore_container "$name"
+	wait_for 5 counted_beyond "$before"
+}
+
+@test "--lazy-pages: the restored container counts on, and its memory follows" {
+	container
+	run_container
+	mkdir "$work/there"
+	sed "s|\"rootfs\"|\"$bundle/rootfs\"|; s|\"cgroupsPath\": \"/$name\"|\"cgroupsPath\": \"/$name-2\"|" \
+		"$bundle/config.json" >"$work/there/config.json"
+	runc_ checkpoint --image-path "$images" --work-path "$images" --lazy-pages --page-server 127.0.0.1:7474 \
+		--status-fd 7 "$name" 7>"$work/status" &
+	source=$!
+	wait_for 10 test -s "$work/status" || { show_logs; false; }
+	before=$(count)
+	criu_lite lazy-pages -D "$images" -o lazy.log -v4 --page-server --address 127.0.0.1 --port 7474 \
+		--status-fd 7 7>"$work/ready" &
+	daemon=$!
+	wait_for 10 test -s "$work/ready" || { show_logs; false; }
+	(cd "$work/there" && runc_ restore -d --lazy-pages --image-path "$images" --work-path "$images" \
+		"$name-2" >/dev/null 2>&1) || { show_logs; false; }
+	wait_for 5 counted_beyond "$before"
+	wait $daemon
+	wait $source
+	grep -q 'pages have come, [1-9]' "$images/lazy.log"
+	[ "$(runc_ list -q)" = "$name-2" ]
+}

@@ -5,7 +5,9 @@
 Each REQUEST is a criu_req in protobuf's text form; fd(PATH) in it is the number
 of a descriptor of PATH that this program has open.  What comes back is printed,
 one line each: "notify ...", "fd ..." if a descriptor came along, "answer ...",
-and at the end "exit STATUS" of the server or "closed".
+and at the end "exit STATUS" of the server or "closed".  "sh COMMAND" in place of a
+REQUEST is run, with the port of the last page server as $PORT; its pid is PID in
+what follows.
 
   -b PROGRAM     start PROGRAM [ARG...] swrk FD (default: $CRIU_LITE)
   -a ARG         an argument for it; repeatable
@@ -114,6 +116,7 @@ class Client:
                 return
             if resp.type != self.rpc.NOTIFY:
                 self.tell("answer", resp)
+                self.ps = resp.ps
                 return
             self.tell("notify", resp.notify)
             self.answer_notify(resp.notify.script)
@@ -138,7 +141,13 @@ def main():
     options, requests = getopt.getopt(sys.argv[1:], "b:a:s:k:r:g:w:e:m:q")
     client = Client(options)
     for text in requests:
-        client.ask(text)
+        if text.startswith("sh "):
+            subprocess.run(["sh", "-c", text[3:]], check=True,
+                           env={**os.environ, "PORT": str(client.ps.port)})
+        elif "pid: PID" in text:
+            client.ask(text.replace("pid: PID", "pid: %d" % client.ps.pid))
+        else:
+            client.ask(text)
     client.sock.close()
     client.end()
 

@@ -32,10 +32,10 @@ notified()	# notified SCRIPT...: of these, in this order, and of nothing else
 
 @test "VERSION and FEATURE_CHECK, on one connection" {
 	run ask 'type: VERSION keep_open: true' \
-		'type: FEATURE_CHECK keep_open: true features { pidfd_store: true mem_track: true }' \
+		'type: FEATURE_CHECK keep_open: true features { pidfd_store: true mem_track: true lazy_pages: true }' \
 		'type: FEATURE_CHECK features { }'
 	[ "${lines[0]}" = "answer type: VERSION success: true version { major_number: 4 minor_number: 2 }" ]
-	[[ "${lines[1]}" == *"mem_track: true lazy_pages: false pidfd_store: true }" ]]
+	[[ "${lines[1]}" == *"mem_track: true lazy_pages: true pidfd_store: true }" ]]
 	[[ "${lines[2]}" == *"mem_track: false lazy_pages: false pidfd_store: false }" ]]
 	[ "${lines[3]}" = "exit 0" ]
 }
@@ -226,6 +226,30 @@ notified()	# notified SCRIPT...: of these, in this order, and of nothing else
 	run ask "type: CHECK $(opts "log_file: 'check.log'")"
 	[[ "$output" == *"answer type: CHECK success: true"* ]]
 	grep -q 'Version: 4.2' "$images/check.log"
+}
+
+@test "PAGE_SERVER_CHLD, a dump with it, WAIT_PID; PAGE_SERVER goes on alone" {
+	start mem/shared
+	dumps="sh exec $CRIU_LITE dump -D $images --page-server --address 127.0.0.1 --port \$PORT -t "
+	run ask "type: PAGE_SERVER_CHLD keep_open: true $(opts "ps { address: '127.0.0.1' }")" "$dumps$pid" \
+		'type: WAIT_PID pid: PID'
+	[[ "$output" == *"answer type: PAGE_SERVER success: true ps { port: "*" pid: "* ]] || { echo "$output"; false; }
+	[[ "$output" == *"answer type: WAIT_PID success: true status: 0"* ]] || { echo "$output"; false; }
+	restore
+	same
+	end_launched
+
+	start mem/shared
+	rm -f "$images"/*.img
+	run ask "type: PAGE_SERVER $(opts "ps { address: '127.0.0.1' }")" "$dumps$pid"
+	[[ "$output" == *"answer type: PAGE_SERVER success: true ps { port: "*" pid: 0 }"* ]] || { echo "$output"; false; }
+	whole() { grep -q "pages received" "$images/criu.log"; }
+	wait_for 10 whole
+	restore
+	same
+
+	run ask "type: PAGE_SERVER $(opts "ps { address: 'nowhere' }")"
+	[[ "$output" == *"success: false"*"cannot listen at --address nowhere"* ]]
 }
 
 @test "WAIT_PID knows only children" {
