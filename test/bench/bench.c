@@ -5,6 +5,8 @@
  *	bench victim MIB		hold MIB of random anonymous memory, say "ready PID", wait
  *	bench tasks|threads|fds|vmas N	hold N objects, say "ready PID", wait; at SIGUSR1 look at all
  *					of them and say "same" or what is not
+ *	bench writer MIB		as victim; at SIGUSR1 write to 1 % of the pages and say "touched";
+ *					at SIGUSR2 write at random for 5 s and say how often
  *	bench pulse MIB			as victim, but count on; at SIGUSR1 say the longest pause (s)
  *	bench write FILE MIB		seconds for write() of MIB of warm memory, one thread
  *	bench populate FILE MIB		seconds for MADV_POPULATE_WRITE and pread by two threads
@@ -78,6 +80,72 @@ static void victim(size_t len)
 	fflush(stdout);
 	for (;;)
 		pause();
+}
+
+/* -- a writer --------------------------------------------------------------- */
+
+enum { PAGE_BYTES = 4096, WRITER_SECONDS = 5, WRITES_PER_LOOK = 4096 };
+
+static uint64_t next_random(uint64_t *x)
+{
+	*x ^= *x << 13;
+	*x ^= *x >> 7;
+	*x ^= *x << 17;
+	return *x;
+}
+
+static void touch_some(char *p, size_t len, uint64_t *x)
+{
+	size_t pages = len / PAGE_BYTES, i;
+
+	for (i = 0; i < pages / 100; i++)
+		p[next_random(x) % pages * PAGE_BYTES]++;
+	printf("touched\n");
+}
+
+/* of its own: what else runs here is of no interest */
+static double cpu_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void write_much(char *p, size_t len, uint64_t *x)
+{
+	double end = cpu_now() + WRITER_SECONDS;
+	long n = 0, i;
+
+	for (; cpu_now() < end; n += WRITES_PER_LOOK)
+		for (i = 0; i < WRITES_PER_LOOK; i++)
+			p[next_random(x) % len]++;
+	printf("writes %ld\n", n);
+}
+
+static void writer(size_t len) __attribute__((noreturn));
+static void writer(size_t len)
+{
+	uint64_t x = 88172645463325252ull;
+	char *p = map(len);
+	sigset_t set;
+	int sig;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGUSR2);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	fill(p, len);
+	printf("ready %d\n", getpid());
+	for (;;) {
+		fflush(stdout);
+		if (sigwait(&set, &sig))
+			exit(1);
+		if (sig == SIGUSR1)
+			touch_some(p, len, &x);
+		else
+			write_much(p, len, &x);
+	}
 }
 
 /* -- many of one sort ------------------------------------------------------ */
@@ -456,6 +524,8 @@ int main(int argc, char **argv)
 {
 	if (argc == 3 && strcmp(argv[1], "victim") == 0)
 		victim((size_t)atol(argv[2]) << 20);
+	if (argc == 3 && strcmp(argv[1], "writer") == 0)
+		writer((size_t)atol(argv[2]) << 20);
 	if (argc == 3 && strcmp(argv[1], "pulse") == 0)
 		pulse((size_t)atol(argv[2]) << 20);
 	for (size_t i = 0; argc == 3 && i < sizeof(sorts) / sizeof(sorts[0]); i++)
@@ -468,6 +538,6 @@ int main(int argc, char **argv)
 	if (argc >= 3 && strcmp(argv[1], "run") == 0)
 		return run(argv + 2);
 	fprintf(stderr,
-		"usage: bench victim|tasks|threads|fds|vmas|pulse|write|populate|run ...\n");
+		"usage: bench victim|tasks|threads|fds|vmas|writer|pulse|write|populate|run ...\n");
 	return 2;
 }
