@@ -10,6 +10,8 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "core/dedup.h"
+#include "core/inventory.h"
 #include "core/page_link.h"
 #include "page_images.h"
 #include "page_receive.h"
@@ -63,6 +65,18 @@ static int serve_images(struct arena *a, const struct options *o, struct page_li
 	return ret;
 }
 
+static int receive(struct arena *a, const struct options *o, struct page_link *l, bool is_ours,
+		   struct store *store, struct err *err)
+{
+	const char *parent = o->dump.parent_dir;
+
+	if (parent && inventory_link_parent(store, parent, err) < 0)
+		return -err->code;
+	if (page_receive(a, l, is_ours, store, err) < 0)
+		return -err->code;
+	return o->common.auto_dedup ? dedup_dir(a, store, err) : 0;
+}
+
 static int serve(struct arena *a, struct options *o, int sock, struct err *err)
 {
 	scoped_fd listening = sock;
@@ -75,7 +89,7 @@ static int serve(struct arena *a, struct options *o, int sock, struct err *err)
 		return -err->code;
 	log_info("Connected with %s", page_link_peer(l));
 	if ((o->common.lazy_pages ? serve_images(a, o, l, err)
-				  : page_receive(a, l, is_ours, store, err)) < 0)
+				  : receive(a, o, l, is_ours, store, err)) < 0)
 		return -err->code;
 	page_link_close(take_ptr(l), true);
 	return 0;

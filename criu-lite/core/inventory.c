@@ -43,10 +43,9 @@ const char *inventory_run_id(struct dump *d)
 
 /* ---- the dump before ---- */
 
-/* A link that is there already is kept. */
-static int link_parent(struct dump *d, struct err *err)
+int inventory_link_parent(const struct store *s, const char *parent_dir, struct err *err)
 {
-	if (symlinkat(d->opts->parent_dir, store_dirfd(d->store), "parent") == 0 || errno == EEXIST)
+	if (symlinkat(parent_dir, store_dirfd(s), "parent") == 0 || errno == EEXIST)
 		return 0;
 	return err_sys(err, "cannot make the link \"parent\" in the images directory");
 }
@@ -65,7 +64,8 @@ int inventory_open_parent(struct dump *d, struct err *err)
 		err_why(err, "streams and compressed images have no parents");
 		return err_hint(err, "leave out --prev-images-dir, or --stream and --compress");
 	}
-	if (link_parent(d, err) < 0 || store_open_parent(d->arena, d->store, &d->parent, err) < 0)
+	if (inventory_link_parent(d->store, d->opts->parent_dir, err) < 0 ||
+	    store_open_parent(d->arena, d->store, &d->parent, err) < 0)
 		return -err->code;
 	if (!d->parent) {
 		err_set(err, ENOENT, "cannot find the dump before this one: %s",

@@ -10,6 +10,9 @@ int inventory_write(struct dump *d, struct err *err);
 /* The same for a pre-dump, from which nobody can restore. */
 int inventory_write_predump(struct dump *d, struct err *err);
 
+/* The link "parent" in a directory of images, if there is none. */
+int inventory_link_parent(const struct store *s, const char *parent_dir, struct err *err);
+
 /* Dump: with --prev-images-dir, make the link "parent", and find out what it leads to. */
 int inventory_open_parent(struct dump *d, struct err *err);
 

@@ -281,3 +281,34 @@ is_kept_if_watched()
 	[[ "$output" == *"cannot pre-dump into a stream"*"do:  "* ]]
 	same
 }
+
+# serve N: a page server for directory N of the chain
+serve()
+{
+	local parent=()
+
+	[ "$1" = 1 ] || parent=(--prev-images-dir "../$(($1 - 1))")
+	mkdir -p "$chain/far/$1"
+	rm -f "$chain/pid"
+	criu_lite page-server -D "$chain/far/$1" "${parent[@]}" --auto-dedup -o server.log -v4 --port 7272 \
+		-d --pidfile "$chain/pid" --status-fd 7 7>"$chain/status"
+	wait_for 10 test -s "$chain/status"
+	launched="$launched $(cat "$chain/pid")"
+}
+
+@test "pre-dumps to page servers, each with the directory of the one before" {
+	start mem/precopy
+	for i in 1 2 3; do
+		serve $i
+		[ $i = 3 ] && command=final_dump || command=pre_dump
+		$command --page-server --address 127.0.0.1 --port 7272
+		wait_for 10 is_gone "$(cat "$chain/pid")"
+	done
+	[ "$(stat pages_skipped_parent)" -gt 100 ]
+	[ -z "$(ls "$images" | grep '^page')" ]
+	[ -s "$chain/far/3/parent/parent/pages-65537.img" ]
+	cp "$images"/*.img "$chain/far/3"
+	images=$chain/far/3
+	restore
+	same
+}
