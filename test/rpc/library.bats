@@ -167,8 +167,18 @@ said()
 	[ "$(sed 's/ errno.*//' <<<"$output")" = "no program: -111
 no socket: -111
 no server: -70" ]
+	same
+}
+
+@test "pre-dumps until the program has enough of them, then the dump" {
+	build criu-lite
+	start task/sleeper
 	run library iterate "$pid" "$images"
-	[[ "$output" == "without a pid: -22"* ]]
+	[ "$(sed 's/ errno.*//' <<<"$output")" = "without a pid: -22
+iterate: 0" ]
+	wait_for 5 is_gone "$pid"
+	grep -q "inventory.img" <(ls "$images")
+	restore
 	same
 }
 
