@@ -6,7 +6,8 @@
  * such a task would come back without its restrictions: it is refused.  It is
  * recognized by what every domain forbids: to look into processes outside of it,
  * whoever they are.  A process of ours with the same user and group, and no
- * capabilities, holds still for that; the parasite looks into its /proc/PID.
+ * capabilities, holds still for that, or we ourselves, if a task is as mighty as we are; the
+ * parasite looks into its /proc/PID.
  *
  * not kept  a domain is not seen under a label of another security module (SELinux,
  *           AppArmor) that criu-lite does not have too, which may forbid the same; nor
@@ -36,12 +37,13 @@ enum { NR_LANDLOCK_CREATE = 444, VERSION = 1 };
 /* Whom threads with this user and group may look at. */
 struct target {
 	uint32_t uid, gid;
-	pid_t pid; /* our child */
+	pid_t pid; /* our child, or we ourselves */
 	int dir;   /* its directory in /proc, -1: we cannot become that user */
 };
 
 struct landlock_state {
 	enum { NOT_ASKED, SUPPORTED, UNSUPPORTED } kernel;
+	struct proc_status us; /* all zero: not asked for yet */
 	vec(struct target) targets;
 };
 
@@ -86,6 +88,8 @@ static void end_target(struct target *t)
 {
 	if (t->dir >= 0)
 		close(t->dir);
+	if (t->pid == getpid())
+		return;
 	kill(t->pid, SIGKILL);
 	waitpid(t->pid, NULL, 0);
 }
@@ -124,18 +128,33 @@ static int start_target(struct dump *d, uint32_t uid, uint32_t gid, struct targe
 	return -err->code;
 }
 
-static int target_for(struct dump *d, uint32_t uid, uint32_t gid, const struct target **ret,
+/* Then it may look at us, if it is in no domain. */
+static bool is_as_mighty(struct dump *d, struct landlock_state *s, const struct proc_status *st)
+{
+	struct err ignored = { 0 };
+
+	if (!s->us.nspid &&
+	    proc_read_status(d->proc, getpid(), getpid(), d->arena, &s->us, &ignored) < 0)
+		return false;
+	return !d->ns->root[NS_USER] && !memcmp(st->uid, s->us.uid, sizeof(st->uid)) &&
+	       !memcmp(st->gid, s->us.gid, sizeof(st->gid)) && !(s->us.cap_prm & ~st->cap_eff);
+}
+
+static int target_for(struct dump *d, const struct proc_status *st, const struct target **ret,
 		      struct err *err)
 {
 	struct landlock_state *s = kind_state(d->kinds, &landlock_kind);
-	struct target new, *t;
+	struct target new = { .uid = st->uid[3], .gid = st->gid[3], .pid = getpid() }, *t;
+	bool us = is_as_mighty(d, s, st);
 
 	vec_for_each(t, &s->targets)
-		if (t->uid == uid && t->gid == gid) {
+		if (t->uid == new.uid && t->gid == new.gid &&us == (t->pid == getpid())) {
 			*ret = t;
 			return 0;
 		}
-	if (start_target(d, uid, gid, &new, err) < 0)
+	if (us)
+		new.dir = open_dir(d, new.pid, err);
+	if (us ? new.dir < 0 : start_target(d, new.uid, new.gid, &new, err) < 0)
 		return -err->code;
 	t = vec_add(d->arena, &s->targets);
 	*t = new;
@@ -169,22 +188,22 @@ static int check_thread(struct dump *d, struct task *t, struct thread *th, int d
 	return err_hint(err, "--allow landlock restores it without");
 }
 
-/* All threads mostly have the same user and group. */
+/* All threads mostly have the same target. */
 static int check_task(struct dump *d, struct task *t, struct err *err)
 {
-	const struct target *target = NULL;
+	const struct target *sent = NULL, *target = NULL;
 	int dir = -1;
 
 	for (size_t i = 0; i < t->nr_threads; i++) {
-		const struct proc_status *st = &t->threads[i].status;
-
-		if (!target || target->uid != st->uid[3] || target->gid != st->gid[3]) {
-			if (target_for(d, st->uid[3], st->gid[3], &target, err) < 0 ||
-			    (target->dir >= 0 &&
-			     compel_send_fd(t->victim, target->dir, &dir, err) < 0))
-				return -err->code;
-		}
-		if (target->dir >= 0 && check_thread(d, t, &t->threads[i], dir, err) < 0)
+		if (target_for(d, &t->threads[i].status, &target, err) < 0)
+			return -err->code;
+		if (target->dir < 0)
+			continue;
+		if ((!sent || target->pid != sent->pid) &&
+		    compel_send_fd(t->victim, target->dir, &dir, err) < 0)
+			return -err->code;
+		sent = target;
+		if (check_thread(d, t, &t->threads[i], dir, err) < 0)
 			return -err->code;
 	}
 	return 0;
