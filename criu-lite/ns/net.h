@@ -123,6 +123,12 @@ int net_nexthop_make(const struct net_ns *n, int nl, struct err *err);
 /* A route that uses an object, without what that says. */
 const struct nlmsghdr *net_nexthop_route(struct arena *a, const struct nlmsghdr *h);
 
+/* ---- net_qdisc.c ---- */
+
+int net_qdisc_collect(struct dump *d, struct net_ns *n, int nl, struct err *err);
+int net_qdisc_read(const struct net_ns *n, struct err *err);
+int net_qdisc_make(const struct net_ns *n, int nl, struct err *err);
+
 /* ---- net_filter.c: collect inside of the namespace ---- */
 
 int net_filter_collect(struct dump *d, struct net_ns *n, struct err *err);

@@ -14,8 +14,8 @@
  *           settings; learnt and static entries and the VLANs of bridges;
  *           offloads, numbers of queues, other names of a device
  *
- * refused   devices of all other kinds, unless they are external; queueing
- *           disciplines (net_route.c), programs on devices (XDP)
+ * refused   devices of all other kinds, unless they are external; programs on
+ *           devices (XDP)
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -14,7 +14,7 @@
  * not kept  how long a route of a router advertisement was still to live; that
  *           a route which an address brings with it had been removed
  *
- * refused   queueing disciplines, IPsec
+ * refused   IPsec
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -102,20 +102,6 @@ static int take_forwarding(const struct nlmsghdr *h, void *arg, struct err *err)
 	return 0;
 }
 
-static int refuse_qdisc(const struct nlmsghdr *h, void *arg, struct err *err)
-{
-	const struct tcmsg *m = netlink_payload(h, sizeof(*m));
-	size_t len;
-	const char *kind = netlink_attr(h, sizeof(*m), TCA_KIND, 1, &len);
-
-	/* those that a device has by itself have no number */
-	if (!m || !m->tcm_handle)
-		return 0;
-	err_set(err, EOPNOTSUPP, "cannot dump a queueing discipline (%.*s) of network device %d",
-		kind ? (int)len : 0, kind ? kind : "", m->tcm_ifindex);
-	return err_hint(err, "remove it before the dump (tc qdisc del)");
-}
-
 static int refuse_xfrm(const struct nlmsghdr *h, void *arg, struct err *err)
 {
 	err_set(err, EOPNOTSUPP, "cannot dump a network namespace that uses IPsec");
@@ -158,14 +144,10 @@ static int collect_neighbours(struct dump *d, struct net_ns *n, int nl, struct e
 	return 0;
 }
 
-static int refuse_others(struct dump *d, int nl, struct err *err)
+static int refuse_others(struct dump *d, struct err *err)
 {
-	const struct tcmsg qdiscs = { .tcm_family = AF_UNSPEC };
-	int xfrm;
+	int xfrm = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_XFRM);
 
-	if (list(nl, RTM_GETQDISC, &qdiscs, sizeof(qdiscs), refuse_qdisc, d->arena, NULL, err) < 0)
-		return -err->code;
-	xfrm = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_XFRM);
 	if (xfrm < 0) /* this kernel has none */
 		return 0;
 
@@ -190,9 +172,10 @@ int net_route_collect(struct dump *d, struct net_ns *n, int nl, struct err *err)
 	    list_family(nl, RTM_GETROUTE, AF_INET6, take_route, a, &n->route6, err) < 0 ||
 	    list_family(nl, RTM_GETRULE, AF_INET, take_any, a, &n->rule, err) < 0 ||
 	    list_family(nl, RTM_GETRULE, AF_INET6, take_any, a, &n->rule, err) < 0 ||
-	    collect_neighbours(d, n, nl, err) < 0 || net_nexthop_collect(d, n, nl, err) < 0)
+	    collect_neighbours(d, n, nl, err) < 0 || net_nexthop_collect(d, n, nl, err) < 0 ||
+	    net_qdisc_collect(d, n, nl, err) < 0)
 		return -err->code;
-	return refuse_others(d, nl, err);
+	return refuse_others(d, err);
 }
 
 /* ---- images ---- */
@@ -254,7 +237,7 @@ int net_route_read(struct restore *r, const struct ns *ns, struct err *err)
 		return -err->code;
 	if (!net_are_messages(&known, RTM_NEWNEIGH, sizeof(struct ndmsg)))
 		return err_set(err, EBADMSG, "cannot understand the neighbours of a namespace");
-	return net_nexthop_read(n, err);
+	return net_nexthop_read(n, err) < 0 ? -err->code : net_qdisc_read(n, err);
 }
 
 /* ---- make ---- */
@@ -473,5 +456,5 @@ int net_route_make(struct restore *r, const struct net_ns *n, int nl, struct err
 	    make_routes(&n->route, nl, err) < 0 || make_routes(&n->route6, nl, err) < 0 ||
 	    make_rules(r, &n->rule, nl, err) < 0)
 		return -err->code;
-	return make_neighbours(n, nl, err);
+	return make_neighbours(n, nl, err) < 0 ? -err->code : net_qdisc_make(n, nl, err);
 }

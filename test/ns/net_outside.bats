@@ -143,16 +143,25 @@ teardown()
 
 @test "what is not known is refused by name" {
 	in_network task/sleeper
-	inside ip link add vx5 type vxlan id 5 dstport 4789
+	inside ip link add v5 type veth peer name v6
+	inside ip link add link v5 name tap5 type macvtap
 	run dump
 	[ "$status" -ne 0 ]
-	[[ "$output" == *"vx5 of kind vxlan"* ]]
-	[[ "$output" == *"--external netdev[vx5]"* ]]
-	inside ip link del vx5
-	inside tc qdisc add dev lo root handle 5: tbf rate 5mbit burst 32kbit latency 400ms
+	[[ "$output" == *"tap5 of kind macvtap"* ]]
+	[[ "$output" == *"--external netdev[tap5]"* ]]
+	inside ip link del v5
+	inside tc qdisc add dev lo clsact
+	inside tc filter add dev lo egress protocol all u32 match u32 0 0 flowid 1:1
 	run dump
 	[ "$status" -ne 0 ]
-	[[ "$output" == *"queueing discipline (tbf"* ]]
+	[[ "$output" == *"cannot dump a filter (u32"* ]]
+	inside tc qdisc del dev lo clsact
+	inside tc qdisc add dev lo root handle 5: htb
+	inside tc class add dev lo parent 5: classid 5:7 htb rate 1mbit
+	inside tc filter add dev lo parent 5:7 protocol all u32 match u32 0 0 flowid 5:7
+	run dump
+	[ "$status" -ne 0 ]
+	[[ "$output" == *"cannot dump a filter (u32"* ]]
 	inside tc qdisc del dev lo root
 	inside ip xfrm policy add src 10.0.0.0/24 dst 10.1.0.0/24 dir out tmpl proto esp mode tunnel
 	run dump
