@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-only
+# places: namespaces user-namespace
 #
 # pre-dumps, and the dumps that are made on top of them
 
@@ -19,6 +20,7 @@ on_top()
 	local command=$1 parent=()
 	shift
 
+	[[ ${inside:-} != *U* ]] || set -- --external 'mnt[]' "$@"
 	[ $n = 0 ] || parent=(--prev-images-dir "../$n")
 	images=$chain/$((++n))
 	mkdir "$images"
@@ -59,6 +61,7 @@ is_watched()
 	grep -q '^VmFlags.* uw' "/proc/$pid/smaps"
 }
 
+# bats test_tags=places
 @test "memory that is changed in every way is right after many pre-dumps" {
 	start mem/precopy
 	for round in 1 2; do
@@ -80,6 +83,7 @@ is_watched()
 	same
 }
 
+# bats test_tags=places
 @test "areas and pages that change all the time are right after pre-dumps" {
 	for what in map pages; do
 		start cli/churn $what
