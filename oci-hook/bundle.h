@@ -26,6 +26,12 @@ int bundle_change(struct call *c, struct bundle *b, struct err *err);
 int bundle_restore(struct bundle *b, struct err *err);
 int bundle_give_back(struct call *c, const struct bundle *b, struct err *err);
 
+/*
+ * restore.c: a container with a placeholder is there, and is started; then it becomes what
+ * is in c->o.image_path.
+ */
+int restore_fill(struct call *c, const struct bundle *b, struct err *err);
+
 /* A descriptor of the placeholder program, in memory. */
 int bundle_placeholder(struct err *err);
 

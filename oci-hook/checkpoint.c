@@ -79,23 +79,29 @@ static int add_outside(struct call *c, const struct container *k, words *argv, s
 	return 0;
 }
 
+int checkpoint_dump(struct call *c, const struct container *k, struct err *err)
+{
+	words argv = { 0 };
+
+	if (check_status(c, k, err) < 0)
+		return -err->code;
+	options_begin(c, c->o.pre_dump ? "pre-dump" : "dump", "dump.log", &argv);
+	options_config(c, k->config, &argv);
+	process_add(c, &argv, "--tree");
+	process_add(c, &argv, arena_printf(c->arena, "%d", k->pid));
+	process_add(c, &argv, "--orphan-pts-master");
+	if (add_outside(c, k, &argv, err) < 0 ||
+	    (!c->o.pre_dump && note_descriptors(c, k, err) < 0))
+		return -err->code;
+	return container_criu(c, &argv, err);
+}
+
 int checkpoint(struct call *c, struct err *err)
 {
 	struct container k;
-	words argv = { 0 };
 
-	if (container_state(c, &k, err) < 0 || check_status(c, &k, err) < 0 ||
-	    container_config(c, &k, err) < 0 || options_directories(c, err) < 0)
-		return -err->code;
-	options_begin(c, c->o.pre_dump ? "pre-dump" : "dump", "dump.log", &argv);
-	options_config(c, k.config, &argv);
-	process_add(c, &argv, "--tree");
-	process_add(c, &argv, arena_printf(c->arena, "%d", k.pid));
-	process_add(c, &argv, "--orphan-pts-master");
-	if (add_outside(c, &k, &argv, err) < 0 ||
-	    (!c->o.pre_dump && note_descriptors(c, &k, err) < 0))
-		return -err->code;
-	if (container_criu(c, &argv, err) < 0)
+	if (container_state(c, &k, err) < 0 || container_config(c, &k, err) < 0 ||
+	    options_directories(c, err) < 0 || checkpoint_dump(c, &k, err) < 0)
 		return -err->code;
 	return c->o.leave_running || c->o.pre_dump ? 0 : container_delete(c, err);
 }

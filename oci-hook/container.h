@@ -40,6 +40,9 @@ int container_cgroups(struct call *c, pid_t pid, cgroups *ret, struct err *err);
 /* The directory of the group by which it is frozen; NULL: it has none of its own. */
 int container_freezer(struct call *c, pid_t pid, const char **ret, struct err *err);
 
+/* checkpoint.c: only the dump; the directories of c->o are there. */
+int checkpoint_dump(struct call *c, const struct container *k, struct err *err);
+
 /* criu-lite with @argv; what it cannot do becomes @err. */
 int container_criu(struct call *c, const words *argv, struct err *err);
 

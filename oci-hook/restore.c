@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,7 +31,7 @@
 #include "oci-hook/options.h"
 #include "oci-hook/process.h"
 
-/* Copies of our standard descriptors, for the tree. */
+/* Copies of the standard descriptors, for the tree. */
 enum { STDIO_COPIES = 20 };
 
 struct restoring {
@@ -149,9 +150,22 @@ static int start(struct restoring *r, struct err *err)
 
 /* ---- the tree ---- */
 
-/* Pipes of the standard descriptors are ours now. */
-static int add_pipes(struct call *c, words *argv, struct err *err)
+static int copy_descriptor(const struct restoring *r, int fd, struct err *err)
 {
+	scoped_fd pidfd = (int)syscall(SYS_pidfd_open, r->container.pid, 0);
+	scoped_fd its = pidfd < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+
+	if (its < 0 || dup2(its, STDIO_COPIES + fd) < 0)
+		return err_sys(err, "cannot copy descriptor %d of process %d", fd,
+			       r->container.pid);
+	return 0;
+}
+
+/* Pipes of the standard descriptors are those that the placeholder has. */
+static int add_pipes(const struct restoring *r, words *argv, struct err *err)
+{
+	struct call *c = r->c;
+
 	const char *path = arena_printf(c->arena, "%s/descriptors.json", c->o.image_path);
 	struct json *list;
 
@@ -164,8 +178,8 @@ static int add_pipes(struct call *c, words *argv, struct err *err)
 
 		if (!was || strncmp(was, "pipe:", 5) != 0)
 			continue;
-		if (dup2(fd, STDIO_COPIES + fd) < 0)
-			return err_sys(err, "cannot copy descriptor %d", fd);
+		if (copy_descriptor(r, fd, err) < 0)
+			return -err->code;
 		process_add(c, argv, "--inherit-fd");
 		process_add(c, argv, arena_printf(c->arena, "fd[%d]:%s", STDIO_COPIES + fd, was));
 	}
@@ -219,7 +233,7 @@ static int run_criu(struct restoring *r, struct err *err)
 		process_add(c, &argv, "--console-socket");
 		process_add(c, &argv, c->o.console_socket);
 	}
-	if (add_pipes(c, &argv, err) < 0 || add_cgroups(r, &argv, err) < 0)
+	if (add_pipes(r, &argv, err) < 0 || add_cgroups(r, &argv, err) < 0)
 		return -err->code;
 	add_joined(r, &argv);
 	return container_criu(c, &argv, err);
@@ -246,6 +260,13 @@ static int fill(struct restoring *r, struct err *err)
 	if (start(r, err) < 0 || bundle_give_back(r->c, &r->bundle, err) < 0)
 		return -err->code;
 	return run_criu(r, err) < 0 ? -err->code : write_pid(r, err);
+}
+
+int restore_fill(struct call *c, const struct bundle *b, struct err *err)
+{
+	struct restoring r = { .c = c, .bundle = *b };
+
+	return fill(&r, err);
 }
 
 /* ---- in the foreground ---- */

@@ -503,3 +503,78 @@ goes_wrong()
 @test "what cannot be restored leaves nothing" {
 	with goes_wrong
 }
+
+# as an engine does it
+create_and_start()
+{
+	runtime create --bundle "$bundle" --pid-file "$work/pid" "$name" </dev/null >/dev/null 2>"${1:-/dev/null}"
+	runtime start "$name"
+	[ "$(cat "$work/pid")" = "$(pid_of)" ]
+}
+
+stop_container()
+{
+	runtime kill "$name" "$@"
+	wait_for 5 is_stopped
+	runtime delete "$name"
+}
+
+is_kept()
+{
+	container 'c["annotations"] = {"org.criu-lite.checkpoint": "on-stop", "org.criu-lite.path": cgroup, "org.criu-lite.keep": "2"}'
+	sed -i "s|\"org.criu-lite.path\": \"/$name\"|\"org.criu-lite.path\": \"$work/kept\"|" "$bundle/config.json"
+	rm -rf "$work/kept"
+	create_and_start
+	wait_for 10 counted_beyond 3
+	before_all=$(place_of_container)
+	for stop in TERM SIGTERM 15; do
+		before=$(count)
+		stop_container "$stop"
+		create_and_start
+		wait_for 5 counted_beyond "$before"
+		diff <(echo "$before_all") <(place_of_container)
+	done
+	[ "$(ls "$work/kept")" = $'2\n3' ]
+	# another signal is only that, and what was before is restored
+	last=$(sed -n 1p "$bundle/rootfs/tmp/n")
+	stop_container KILL
+	[ "$(ls "$work/kept")" = $'2\n3' ]
+	create_and_start
+	wait_for 5 counted_beyond "$before"
+	[ "$(count)" -lt "$((last + 100))" ]
+	# one that cannot be restored is put aside, and the next start is a fresh one
+	stop_container KILL
+	truncate -s 5 "$work/kept/3/pstree.img"
+	truncate -s 5 "$work/kept/2/pstree.img"
+	for aside in 3 2; do
+		runtime create --bundle "$bundle" "$name" </dev/null >/dev/null 2>&1
+		fails start "$name"
+		[[ "$output" == *"pstree"* ]]
+		[ -e "$work/kept/failed.$aside/inventory.img" ]
+		wait_for 5 is_stopped
+		runtime delete "$name"
+	done
+	rm "$bundle/rootfs/tmp/n"
+	create_and_start
+	wait_for 5 counted_beyond 1
+	[ "$(count)" -lt 50 ]
+	# what cannot be checkpointed stops all the same, and it is told why
+	rm -rf "$work/kept"
+	: >"$work/kept"
+	run runtime kill "$name" TERM
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"cannot use directory"* ]]
+	runtime kill "$name" KILL
+	wait_for 5 is_stopped
+	runtime delete "$name"
+	# nor does an annotation that makes no sense keep it from starting
+	sed -i 's/"on-stop"/"sometimes"/' "$bundle/config.json"
+	create_and_start "$work/said"
+	grep -q 'cannot use annotation org.criu-lite.checkpoint=sometimes' "$work/said"
+	runtime delete -f "$name"
+	[ "$(traces)" = "" ]
+}
+
+@test "a container that is annotated is checkpointed when it is stopped, and goes on when it starts" {
+	with is_kept
+}
