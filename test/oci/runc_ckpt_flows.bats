@@ -578,3 +578,35 @@ is_kept()
 @test "a container that is annotated is checkpointed when it is stopped, and goes on when it starts" {
 	with is_kept
 }
+
+from_afar()
+{
+	local status=$work/status ready=$work/ready
+
+	rm -f "$status" "$ready"
+	container
+	run_container
+	mkdir -p "$work/there"
+	sed "s|\"rootfs\"|\"$bundle/rootfs\"|; s|\"cgroupsPath\": \"/$name\"|\"cgroupsPath\": \"/$name-2\"|" \
+		"$bundle/config.json" >"$work/there/config.json"
+	runtime checkpoint --image-path "$images" --lazy-pages --page-server 127.0.0.1:7575 --status-fd 7 "$name" \
+		7>"$status" &
+	source=$!
+	wait_for 10 test -s "$status" || { show_logs; false; }
+	before=$(count)
+	criu_lite lazy-pages -D "$images" -o lazy.log -v4 --page-server --address 127.0.0.1 --port 7575 --status-fd 7 \
+		7>"$ready" &
+	daemon=$!
+	wait_for 10 test -s "$ready" || { show_logs; false; }
+	restore_container "$name-2" --lazy-pages --bundle "$work/there"
+	wait_for 5 counted_beyond "$before"
+	wait $daemon
+	wait $source
+	grep -q 'pages have come, [1-9]' "$images/lazy.log"
+	[ "$(runtime list -q)" = "$name-2" ]
+	runtime delete -f "$name-2"
+}
+
+@test "--lazy-pages: memory comes when it is needed, from --page-server" {
+	with from_afar
+}
