@@ -318,17 +318,21 @@ static int open_mem(struct compel_task *task, struct err *err)
  * before that the leader's parent hears of nothing.  If we are that parent, the
  * leader is left for our caller to look at.  False: it is not dead yet.
  */
-static bool thread_reap(struct compel_task *task, pid_t tid, struct patience *p)
+static bool thread_is_reaped(struct compel_task *task, pid_t tid)
 {
 	int keep = tid == task->pid && task_parent(tid) == getpid() ? WNOWAIT : 0;
 	siginfo_t info;
 
+	info.si_pid = 0;
+	return waitid(P_PID, (id_t)tid, &info, WEXITED | WNOHANG | __WALL | keep) < 0 ||
+	       info.si_pid;
+}
+
+static bool thread_reap(struct compel_task *task, pid_t tid, struct patience *p)
+{
 	patience_renew(p);
 	do {
-		info.si_pid = 0;
-		if (waitid(P_PID, (id_t)tid, &info, WEXITED | WNOHANG | __WALL | keep) < 0)
-			return true;
-		if (info.si_pid)
+		if (thread_is_reaped(task, tid))
 			return true;
 	} while (patience_wait(p));
 	return false;
@@ -512,16 +516,31 @@ void compel_seize_abandon(struct compel_seizing *s)
 	free(s);
 }
 
-/* All die at once and none runs another instruction. */
+/* In which order they are dead is not ours to know.  The thread that is left, or 0. */
+static pid_t reap_some(struct compel_task *task)
+{
+	pid_t left = 0;
+	size_t i;
+
+	for (i = task->nr_threads; i-- > 0;)
+		if (!thread_is_reaped(task, task->threads[i].tid))
+			left = task->threads[i].tid;
+	return left;
+}
+
+/*
+ * All die at once and none runs another instruction.  The last thread of the init of a pid
+ * namespace waits there until all others are gone, also those that only we can reap.
+ */
 static int task_kill(struct compel_task *task, struct err *err)
 {
 	struct patience p = patience_of(KILL_TIMEOUT_MS);
-	size_t i;
+	pid_t left;
 
 	kill(task->pid, SIGKILL);
-	for (i = task->nr_threads; i-- > 0;)
-		if (!thread_reap(task, task->threads[i].tid, &p))
-			return err_undead(err, task->threads[i].tid);
+	while ((left = reap_some(task)))
+		if (!patience_wait(&p))
+			return err_undead(err, left);
 	return 0;
 }
 

@@ -249,3 +249,21 @@ c["mounts"].append({"type": "bind", "source": "'"$work"'/shared", "destination":
 	done
 	kill "$terminal"
 }
+
+@test "threads of the init of a container, in whatever order they end" {
+	mkdir "$work/shared"
+	container "$programs"'c["process"]["args"] = ["/victims/task/threads", "."]
+c["process"]["cwd"] = "/shared"
+c["mounts"].append({"type": "bind", "source": "'"$work"'/shared", "destination": "/shared", "options": ["bind"]})
+'
+	runc_ run -d --bundle "$bundle" "$name" >/dev/null 2>&1
+	wait_for 10 test -e "$work/shared/ready"
+	for i in 1 2 3 4 5 6; do
+		images=$work/images.$i
+		checkpoint "$name"
+		restore_container "$name"
+	done
+	: >"$work/shared/look"
+	wait_for 10 test -e "$work/shared/verdict"
+	[ "$(cat "$work/shared/verdict")" = same ]
+}
