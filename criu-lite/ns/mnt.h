@@ -85,6 +85,15 @@ int mnt_find_groups(struct arena *a, const struct mounts *all, const mnt_bases *
 int mnt_content_write(struct dump *d, const struct mnt_state *s, struct err *err);
 int mnt_content_restore(struct restore *r, const struct mnt_base *base, struct err *err);
 
+/* ---- mnt_empty.c: a tmpfs in which there is nothing ---- */
+
+/* Is @dir such a root, and one whose archive can be written here? */
+bool mnt_empty_is(int dir);
+/* Its archive into @fd; a negative errno. */
+int mnt_empty_write(int dir, int fd);
+/* Is @fd, from its begin on, what mnt_empty_write() makes? */
+bool mnt_empty_is_archive(int fd);
+
 /* ---- mnt_binfmt.c ---- */
 
 /* Is @m a binfmt_misc of the tree? */

@@ -8,7 +8,8 @@
  *           system when it is free
  * restore   unpacked into the new file system before anything is mounted there
  *
- * Both are done by tar, as a user of the tree's user namespace.
+ * Both are done by tar, as a user of the tree's user namespace; but not what is
+ * empty (mnt_empty.c).
  *
  * not kept  sockets (those that are open are made again by their owner), times
  *           finer than a second, extended attributes
@@ -232,6 +233,17 @@ static void take_apart(struct dump *d, const struct taker *k, const struct mount
 	_exit(0);
 }
 
+static int archive(int dir, int fd, int user_ns, const char *where, struct err *err)
+{
+	int ret;
+
+	/* with ids of a user namespace, which we do not know, tar is right */
+	if (user_ns >= 0 || !mnt_empty_is(dir))
+		return run_tar(tar_create, dir, fd, user_ns, where, err);
+	ret = mnt_empty_write(dir, fd);
+	return ret < 0 ? err_set(err, -ret, "cannot dump the content of tmpfs %s", where) : 0;
+}
+
 static int write_one(struct dump *d, const struct mnt_base *b, int dir, int user_ns,
 		     struct err *err)
 {
@@ -245,7 +257,7 @@ static int write_one(struct dump *d, const struct mnt_base *b, int dir, int user
 	if (image_create_now(d->store, IMAGE_TMPFS_DEV, b->dev, &img, err) < 0)
 		return -err->code;
 	fd = image_fd(img, err);
-	if (fd < 0 || run_tar(tar_create, dir, fd, user_ns, b->mount->entry->mountpoint, err) < 0)
+	if (fd < 0 || archive(dir, fd, user_ns, b->mount->entry->mountpoint, err) < 0)
 		return -err->code;
 	return image_close(take_ptr(img), err);
 }
@@ -394,6 +406,8 @@ int mnt_content_restore(struct restore *r, const struct mnt_base *b, struct err 
 	x.archive = image_fd(img, err);
 	if (x.archive < 0)
 		return x.archive;
+	if (mnt_empty_is_archive(x.archive))
+		return 0;
 	snprintf(x.mountpoint, sizeof(x.mountpoint), "%s", b->mount->entry->mountpoint);
 	return outside_run(r, extract_outside, &x, sizeof(x), NULL, err);
 }

@@ -309,3 +309,21 @@ mounts_of()
 	diff <(echo "$before") <(echo "$after")
 	! grep -q "$work" /proc/self/mountinfo
 }
+
+@test "the archive of a tmpfs in which there is nothing is one for tar and gzip, and they make one for us" {
+	start cli/mounter private=/ loose tmpfs=fs "umount=$src" miss=fs/file
+	dump --leave-running
+	mode=$(stat -c '%a %u %g %Y' "/proc/$pid/root/$place/fs")
+	archive=$(compgen -G "$images/tmpfs-dev-*.tar.gz.img")
+	gzip -t <"$archive"
+	[ "$(tar -tzf "$archive")" = ./ ]
+	mkdir -m 0 "$work/out"
+	tar -C "$work/out" -xzpf "$archive"
+	[ "$(stat -c '%a %u %g %Y' "$work/out")" = "$mode" ]
+	dump
+	restore
+	dump
+	tar -C "$work/out" -czf "$(compgen -G "$images/tmpfs-dev-*.tar.gz.img")" .
+	restore
+	same
+}
