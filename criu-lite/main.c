@@ -13,6 +13,7 @@
 #include "check.h"
 #include "console.h"
 #include "lazy_pages.h"
+#include "move.h"
 #include "options.h"
 #include "page_server.h"
 #include "rpc.h"
@@ -182,16 +183,31 @@ static int fail(const struct options *o, const struct refusals *refused, const s
 }
 
 /*
- * Our show is not the command that CRIU had once, and has its own options: it
- * must be the first word.  For those who call us criu it does not exist.
+ * Commands that CRIU has not, with options of their own: they must be the first
+ * word.  For those who call us criu they do not exist.  Our show is not the one
+ * that CRIU had once.
  */
-static bool is_show(int argc, char **argv)
+static bool is_ours(int argc, char **argv, const char *command)
 {
 	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
 
-	return argc > 1 && strcmp(argv[1], "show") == 0 &&
+	return argc > 1 && strcmp(argv[1], command) == 0 &&
 	       strcmp(slash ? slash + 1 : argv[0], "criu") != 0;
 }
+
+static int run_show(struct arena *a, int argc, char **argv, struct err *err)
+{
+	return show_run(argc, argv, err);
+}
+
+static const struct {
+	const char *name, *who;
+	int (*run)(struct arena *a, int argc, char **argv, struct err *err);
+} commands[] = {
+	{ "show", "criu-lite: show", run_show },
+	{ "migrate", "criu-lite: migrate", migrate_run },
+	{ "agent", "criu-lite: agent", agent_run },
+};
 
 static int command(struct arena *a, int argc, char **argv)
 {
@@ -199,12 +215,13 @@ static int command(struct arena *a, int argc, char **argv)
 	struct options o;
 	struct err err = { 0 };
 
-	if (is_show(argc, argv)) {
-		if (show_run(argc - 1, argv + 1, &err) == 0)
-			return 0;
-		err_print(&err, "criu-lite: show");
-		return err.exit_status ? err.exit_status : 1;
-	}
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (is_ours(argc, argv, commands[i].name)) {
+			if (commands[i].run(a, argc - 1, argv + 1, &err) == 0)
+				return 0;
+			err_print(&err, commands[i].who);
+			return err.exit_status ? err.exit_status : 1;
+		}
 	if (argc < 2)
 		options_usage();
 	if (options_read(&o, a, argc, argv, &err) < 0)

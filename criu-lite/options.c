@@ -19,6 +19,7 @@
 #include "options.h"
 #include "options_words.h"
 #include "show.h"
+#include "move.h"
 
 /* ---- values that need a look ---- */
 
@@ -828,6 +829,7 @@ void options_usage(void)
 	       "  criu-lite page-server -D DIR [--address ADDR] [--port N] [-d] [--tls]\n"
 	       "  criu-lite swrk FD\n");
 	show_usage(stdout);
+	move_usage(stdout);
 	printf("\nOptions:\n");
 	for (row = option_rows; row->name; row++)
 		if (row->help)
