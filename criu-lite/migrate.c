@@ -46,9 +46,10 @@ struct migration {
 
 void move_usage(FILE *f)
 {
-	fprintf(f, "  criu-lite migrate -t PID {--to HOST | --via COMMAND} [OPTIONS OF DUMP]\n"
-		   "                    [-- OPTIONS OF RESTORE]\n"
-		   "  criu-lite agent\n");
+	fprintf(f,
+		"  criu-lite migrate -t PID --to HOST [OPTIONS OF DUMP] [-- OPTIONS OF RESTORE]\n"
+		"  criu-lite migrate -t PID --via COMMAND ...\n"
+		"  criu-lite agent\n");
 }
 
 /* ---- the connection ---- */

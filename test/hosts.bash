@@ -46,7 +46,10 @@ end_hosts()
 	for name in "${!host_pid[@]}"; do
 		kill -KILL "${host_pid[$name]}" 2>/dev/null || :
 	done
-	ip link del br80 2>/dev/null || :
+	# a namespace takes its devices away when it has time for it
+	for name in br80 $(ip -o link show type veth 2>/dev/null | grep -o 'h80[0-9]*'); do
+		ip link del "$name" 2>/dev/null || :
+	done
 }
 
 # on HOST COMMAND...: functions of ours, too

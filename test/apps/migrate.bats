@@ -5,12 +5,20 @@
 load ../helpers
 load ../hosts
 
+# what agents keep in mind is for this test only
+setup()
+{
+	mkdir -p /run/criu-lite
+	mount -t tmpfs none /run/criu-lite
+}
+
 teardown()
 {
 	tail -n 5 "$work"/*.agent 2>/dev/null || :
 	kill "${servers[@]}" 2>/dev/null || :
 	end_hosts
 	end_launched
+	umount -l /run/criu-lite || :
 }
 
 # agents HOST...: can be dialled
