@@ -150,7 +150,8 @@ c["process"]["args"] = ["sh", "-c", "i=0; while :; do i=$((i+1)); chmod 777 /tmp
 	restore_container "$name"
 	wait_for 10 counted_beyond "$n"
 	[ "$(filters)" = "$before" ]
-	grep -q 'Argument list too long' "$bundle/rootfs/tmp/error"
+	# written anew again and again
+	wait_for 10 grep -q 'Argument list too long' "$bundle/rootfs/tmp/error"
 }
 
 @test "hooks: those of a start are run at a restore too, with a pid that has the namespaces" {
