@@ -163,8 +163,7 @@ c["process"]["args"] = ["sh", "-c", "stty -echo 2>/dev/null; n=0; while read lin
 	checkpoint "$name"
 	restore_container "$name" --console-socket "$work/console"
 	wait_for 10 counted_beyond 1
-	kill "$console"
-	grep -q 'got hello 2' "$work/said"
+	wait_for 10 grep -q 'got hello 2' "$work/said"
 }
 
 @test "in the foreground, runc ends with the status of the restored program" {
