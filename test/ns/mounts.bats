@@ -146,10 +146,12 @@ json.dump(image, sys.stdout)' >"$work/json"
 	[[ "$output" == *"cannot mount tmpfs at $place/fs with context=$context"* ]]
 }
 
-# loop IMAGE: the name of a device; it goes when nobody has it mounted
+# loop IMAGE: $device is one that goes when nobody has it mounted, and descriptor 6 is closed
 loop()
 {
-	losetup -f --show "$1" 2>/dev/null || skip "this machine has no loop devices"
+	device=$(losetup -f --show "$1" 2>/dev/null) || skip "this machine has no loop devices"
+	exec 6<"$device"
+	losetup -d "$device"
 }
 
 @test "a mount of a block device is made again from the device that is given" {
@@ -158,11 +160,11 @@ loop()
 
 	truncate -s 8M "$work/disk"
 	mkfs.ext4 -q "$work/disk"
-	device=$(loop "$work/disk")
+	loop "$work/disk"
 	start cli/mounter private=/ loose "ext4=$device:disk" file=disk/file dir=disk/part \
 		file=disk/part/file open=disk/file dir=bind bind=disk/part:bind "umount=$src" \
 		see=disk/file:file see=bind/file:file
-	losetup -d "$device"
+	exec 6<&-
 	run dump
 	[ "$status" -eq 1 ]
 	[[ "$output" == *"cannot dump mount $place/disk (ext4"* ]]
@@ -172,9 +174,9 @@ loop()
 	[[ "$output" == *"say which device it is now: --external dev[disk]:PATH"* ]]
 
 	mv "$work/disk" "$work/moved"
-	device=$(loop "$work/moved")
+	loop "$work/moved"
 	restore --external "dev[disk]:$device"
-	losetup -d "$device"
+	exec 6<&-
 	same
 }
 
