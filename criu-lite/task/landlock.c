@@ -12,7 +12,8 @@
  * not kept  a domain is not seen under a label of another security module (SELinux,
  *           AppArmor) that criu-lite does not have too, which may forbid the same; nor
  *           where system calls are filtered and we may not suspend that; nor if we
- *           may not become the user
+ *           may not become the user; nor of a task without no_new_privs that has
+ *           no free descriptor
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -188,6 +189,24 @@ static int check_thread(struct dump *d, struct task *t, struct thread *th, int d
 	return err_hint(err, "--allow landlock restores it without");
 }
 
+/* Who has no free descriptor is not asked, unless it is likely to be in a domain. */
+static int not_asked(const struct task *t, struct err *err)
+{
+	if (err->code != EMFILE)
+		return -err->code;
+	if (t->threads[0].status.no_new_privs) {
+		err_set(err, EOPNOTSUPP,
+			"cannot see whether task %d, which has no_new_privs, is in a Landlock domain",
+			t->host_pid);
+		err_why(err, "it has no free descriptor");
+		return err_hint(err, "--allow landlock if it is in none");
+	}
+	log_info("task %d has no free descriptor, and is not asked for Landlock domains",
+		 t->host_pid);
+	memset(err, 0, sizeof(*err));
+	return 0;
+}
+
 /* All threads mostly have the same target. */
 static int check_task(struct dump *d, struct task *t, struct err *err)
 {
@@ -201,7 +220,7 @@ static int check_task(struct dump *d, struct task *t, struct err *err)
 			continue;
 		if ((!sent || target->pid != sent->pid) &&
 		    compel_send_fd(t->victim, target->dir, &dir, err) < 0)
-			return -err->code;
+			return not_asked(t, err);
 		sent = target;
 		if (check_thread(d, t, &t->threads[i], dir, err) < 0)
 			return -err->code;
