@@ -59,6 +59,18 @@ daemon_ends()
 	done
 }
 
+# bats test_tags=places
+@test "from images: huge pages that two tasks write to meanwhile" {
+	start mem/lazy_huge
+	for round in 1 2 3 4 5; do
+		dump
+		daemon
+		lazily
+		daemon_ends
+	done
+	same || { tail -n 30 "$images/lazy.log"; false; }
+}
+
 # source [OPTION...]: dump --lazy-pages of $pid in the background, until it listens; $source
 source()
 {
