@@ -182,7 +182,7 @@ $(B)/pie/placeholder.bin: criu-lite/pie/placeholder.c
 
 $(B)/runc-ckpt: $(HOOK_OBJ) $(B)/obj/placeholder_blob.o $(B)/base.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LINK) -o $@ $^
+	$(Q)$(CC) $(LINK) -o $@ $^ $(shell pkg-config --libs libcap)
 
 # where runc looks for "criu"
 $(B)/libexec/criu-lite/criu:

@@ -9,14 +9,15 @@
  * The original waits beside it, under another name, and comes back even if we
  * are killed meanwhile: with the next restore from that bundle.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/capability.h>
 #include <sys/file.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -70,61 +71,25 @@ int bundle_restore(struct bundle *b, struct err *err)
 
 /* ---- the placeholder ---- */
 
-/* By the numbers of the kernel. */
-static const char *const capabilities[] = {
-	"CHOWN",
-	"DAC_OVERRIDE",
-	"DAC_READ_SEARCH",
-	"FOWNER",
-	"FSETID",
-	"KILL",
-	"SETGID",
-	"SETUID",
-	"SETPCAP",
-	"LINUX_IMMUTABLE",
-	"NET_BIND_SERVICE",
-	"NET_BROADCAST",
-	"NET_ADMIN",
-	"NET_RAW",
-	"IPC_LOCK",
-	"IPC_OWNER",
-	"SYS_MODULE",
-	"SYS_RAWIO",
-	"SYS_CHROOT",
-	"SYS_PTRACE",
-	"SYS_PACCT",
-	"SYS_ADMIN",
-	"SYS_BOOT",
-	"SYS_NICE",
-	"SYS_RESOURCE",
-	"SYS_TIME",
-	"SYS_TTY_CONFIG",
-	"MKNOD",
-	"LEASE",
-	"AUDIT_WRITE",
-	"AUDIT_CONTROL",
-	"SETFCAP",
-	"MAC_OVERRIDE",
-	"MAC_ADMIN",
-	"SYSLOG",
-	"WAKE_ALARM",
-	"BLOCK_SUSPEND",
-	"AUDIT_READ",
-	"PERFMON",
-	"BPF",
-	"CHECKPOINT_RESTORE",
-};
+/* As the specification has it, "CAP_NET_RAW". */
+static struct json *capability(struct arena *a, cap_value_t cap)
+{
+	char *known = cap_to_name(cap), *name = arena_strdup(a, known ? known : "");
+
+	cap_free(known);
+	for (char *p = name; *p; p++)
+		*p = (char)toupper(*p);
+	return json_new(a, JSON_STRING, name);
+}
 
 /* Those that we could give. */
 static struct json *all_capabilities(struct arena *a)
 {
 	struct json *list = json_new(a, JSON_ARRAY, NULL);
 
-	for (unsigned long i = 0; i < sizeof(capabilities) / sizeof(capabilities[0]); i++)
-		if (prctl(PR_CAPBSET_READ, i, 0, 0, 0) == 1)
-			json_append(a, list,
-				    json_new(a, JSON_STRING,
-					     arena_printf(a, "CAP_%s", capabilities[i])));
+	for (cap_value_t i = 0; i < cap_max_bits(); i++)
+		if (cap_get_bound(i) == 1)
+			json_append(a, list, capability(a, i));
 	return list;
 }
 

@@ -15,6 +15,7 @@
 #include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/capability.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -181,63 +182,16 @@ static int get_own_caps(const struct restore *r, struct own_caps *ret, struct er
 	return 0;
 }
 
-static const char *cap_name(unsigned int cap)
-{
-	static const char *const names[] = {
-		"CHOWN",
-		"DAC_OVERRIDE",
-		"DAC_READ_SEARCH",
-		"FOWNER",
-		"FSETID",
-		"KILL",
-		"SETGID",
-		"SETUID",
-		"SETPCAP",
-		"LINUX_IMMUTABLE",
-		"NET_BIND_SERVICE",
-		"NET_BROADCAST",
-		"NET_ADMIN",
-		"NET_RAW",
-		"IPC_LOCK",
-		"IPC_OWNER",
-		"SYS_MODULE",
-		"SYS_RAWIO",
-		"SYS_CHROOT",
-		"SYS_PTRACE",
-		"SYS_PACCT",
-		"SYS_ADMIN",
-		"SYS_BOOT",
-		"SYS_NICE",
-		"SYS_RESOURCE",
-		"SYS_TIME",
-		"SYS_TTY_CONFIG",
-		"MKNOD",
-		"LEASE",
-		"AUDIT_WRITE",
-		"AUDIT_CONTROL",
-		"SETFCAP",
-		"MAC_OVERRIDE",
-		"MAC_ADMIN",
-		"SYSLOG",
-		"WAKE_ALARM",
-		"BLOCK_SUSPEND",
-		"AUDIT_READ",
-		"PERFMON",
-		"BPF",
-		"CHECKPOINT_RESTORE",
-	};
-
-	return cap < sizeof(names) / sizeof(names[0]) ? names[cap] : "of a newer kernel";
-}
-
 static int check_caps(uint64_t wanted, uint64_t ours, const struct thread *th, struct err *err)
 {
 	uint64_t missing = wanted & ~ours;
+	char *name;
 
 	if (!missing)
 		return 0;
-	err_set(err, EPERM, "cannot give thread %d capability CAP_%s", th->tid,
-		cap_name((unsigned int)__builtin_ctzll(missing)));
+	name = cap_to_name(__builtin_ctzll(missing));
+	err_set(err, EPERM, "cannot give thread %d capability %s", th->tid, name ? name : "");
+	cap_free(name);
 	err_why(err, "criu-lite has not got it");
 	return err_hint(err, "run restore with all the capabilities that the dumped task had");
 }

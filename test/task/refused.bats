@@ -34,7 +34,7 @@ dump_is_refused()	# dump_is_refused WORDS, of a task that lives on
 @test "a capability that we have not got" {
 	start task/sleeper
 	dump
-	restore_is_refused "capability CAP_KILL" setpriv --bounding-set -kill --inh-caps -all
+	restore_is_refused "capability cap_kill" setpriv --bounding-set -kill --inh-caps -all
 	restore
 	same
 }
@@ -42,7 +42,7 @@ dump_is_refused()	# dump_is_refused WORDS, of a task that lives on
 @test "a capability that is only in the bounding set" {
 	start task/sleeper
 	dump
-	restore_is_refused "capability CAP_BPF" capsh --drop=cap_bpf -- -c '"$@"' restore
+	restore_is_refused "capability cap_bpf" capsh --drop=cap_bpf -- -c '"$@"' restore
 	restore
 	same
 }
